@@ -14,7 +14,7 @@ import numpy as np
 
 from cutaway.data import cifar, idx
 from cutaway.data.download import Remote
-from cutaway.data.unpack import read_verified
+from cutaway.data.unpack import check_digest, digest, read_verified
 
 Arrays = tuple[np.ndarray, np.ndarray]
 """images uint8[N, C, H, W] and labels uint8[N]."""
@@ -73,7 +73,9 @@ def _one_file(path: str, files: Mapping[str, File]) -> Iterable[tuple[str, bytes
 
 
 def _tar(path: str, files: Mapping[str, File]) -> Iterable[tuple[str, bytes | bytearray]]:
-    return cifar.members(path, {name: file.size for name, file in files.items()})
+    for name, content in cifar.members(path, {name: file.size for name, file in files.items()}):
+        check_digest(f"{name} in {path}", digest(content), files[name].sha256)
+        yield name, content
 
 
 def _gz(name: str, size: int, sha256: str, hosts: Sequence[str]) -> Archive:
@@ -104,7 +106,7 @@ _FASHION = (
 FASHION_MNIST = Source(
     name="fashion_mnist",
     title="Fashion-MNIST",
-    classes=tuple("T-shirt/top Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag".split()) + ("Ankle boot",),
+    classes=("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     files={
         _TRAIN_IMAGES: File(_IMAGES_60K, "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
         _TRAIN_LABELS: File(_LABELS_60K, "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
