@@ -43,8 +43,13 @@ def line_chart(title: str, lines: list[Line], x: Scale, y: Scale, x_name: str, y
 
 
 def histogram(title: str, edges: np.ndarray, before: np.ndarray, after: np.ndarray, x_name: str) -> str:
-    """Shares of values a bin, `before[B]` as an outline and `after[B]` filled, over `edges[B + 1]`."""
-    top = float(max(before.max(initial=0), after.max(initial=0))) or 1.0
+    """Shares of values a bin, `before[B]` as an outline and `after[B]` filled, over `edges[B + 1]`.
+
+    A spike of the outline (small initial weights make one) is cut off at the frame's top with its share in
+    writing, so that it does not flatten the rest.
+    """
+    highest = float(before.max(initial=0))
+    top = float(max(min(highest, 3 * after.max(initial=0)), after.max(initial=0))) or highest or 1.0
     x, y = linear(float(edges[0]), float(edges[-1]), 5), linear(0.0, 100 * top, 4)
     wide, tall = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
     floor = HEIGHT - BOTTOM
@@ -56,11 +61,15 @@ def histogram(title: str, edges: np.ndarray, before: np.ndarray, after: np.ndarr
         if s > 0
     )
     corners = [(place[0], float(floor))]
-    for a, b, s in zip(place[:-1], place[1:], before, strict=True):
+    for a, b, s in zip(place[:-1], place[1:], np.minimum(before, top), strict=True):
         corners += [(a, floor - s / top * tall), (b, floor - s / top * tall)]
     corners.append((place[-1], float(floor)))
-    outline = " ".join(f"{a:.1f},{b:.1f}" for a, b in corners)
-    return _svg(title, _axes(x, y, x_name, "share of values (%)") + bars + f'<polyline class="ghost" points="{outline}"/>')
+    outline = f'<polyline class="ghost" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in corners)}"/>'
+    if highest > top:
+        peak = int(before.argmax())
+        at, side = (place[peak] - 6, "end") if peak > len(before) / 2 else (place[peak + 1] + 6, "start")
+        outline += f'<text class="tick" x="{at:.1f}" y="{TOP + 10}" text-anchor="{side}">up to {100 * highest:.0f} %</text>'
+    return _svg(title, _axes(x, y, x_name, "share of values (%)") + bars + outline)
 
 
 def confusion(title: str, table: np.ndarray, names: list[str]) -> str:
@@ -77,10 +86,10 @@ def confusion(title: str, table: np.ndarray, names: list[str]) -> str:
             n = int(table[i, j])
             # The square root keeps a cell of one mistake visible beside one of twenty.
             ink = 0.12 + 0.88 * (n / worst) ** 0.5 if i != j and n else 0.0
-            kind = "right" if i == j else "wrong"
+            kind = "right" if i == j else "wrong" if n else "empty"
             at = f'x="{left + j * cell + 1}" y="{top + i * cell + 1}" width="{cell - 2}" height="{cell - 2}"'
             tip = f"{n} x {escape(names[i])} taken for {escape(names[j])}"
-            shade = f' style="fill-opacity:{ink:.2f}"' if i != j else ""
+            shade = f' style="fill-opacity:{ink:.2f}"' if ink else ""
             parts.append(f'<rect class="cell {kind}" rx="4" {at}{shade}><title>{tip}</title></rect>')
             if n:
                 tone = " strong" if ink > 0.6 else ""
@@ -122,7 +131,7 @@ def _axes(x: Scale, y: Scale, x_name: str, y_name: str) -> str:
     middle = (TOP + floor) / 2
     parts.append(
         f'<text class="name" x="{(LEFT + right) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_name)}</text>'
-        f'<text class="name" x="13" y="{middle:.0f}" text-anchor="middle" '
+        f'<text class="name y" x="13" y="{middle:.0f}" text-anchor="middle" '
         f'transform="rotate(-90 13 {middle:.0f})">{escape(y_name)}</text>'
     )
     return "".join(parts)

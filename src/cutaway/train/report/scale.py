@@ -32,7 +32,7 @@ def log(low: float, high: float) -> Scale:
     low = max((s for s in steps if s <= low * 1.0001), default=steps[0])
     high = min((s for s in steps if s >= high * 0.9999 and s > low), default=steps[-1])
     ticks = [s for s in steps if low <= s <= high]
-    if len(ticks) > 6:
+    if len(ticks) > 8:
         ticks = [s for s in ticks if f"{s:e}"[0] == "1"]
     span = math.log(high / low)
     return Scale(lambda v: math.log(min(max(v, low), high) / low) / span, [(t, short(t)) for t in ticks])
@@ -49,7 +49,7 @@ def accuracy(values: list[float], finest: float) -> Scale:
     best = max((s for s in steps if s <= min(errors) and s < worst), default=steps[-1])
     ticks = [s for s in steps if best <= s <= worst]
     if len(ticks) > 7:
-        ticks = [s for s in ticks if f"{s:e}"[0] == "1"] 
+        ticks = [s for s in ticks if f"{s:e}"[0] == "1"]
     span = math.log(worst / best)
     return Scale(
         lambda v: math.log(worst / min(max(1.0 - v, best), worst)) / span,
