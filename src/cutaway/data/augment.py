@@ -10,15 +10,16 @@ from typing import TypeVar
 
 import numpy as np
 
+from cutaway.core import random
 from cutaway.core.errors import ArgumentError, ShapeError
+from cutaway.core.random import Generator
 from cutaway.core.tensor import Tensor
-from cutaway.data import draw
 
 Batch = TypeVar("Batch", Tensor, np.ndarray)
 
 
 def augment(
-    x: Batch, *, shift: int = 0, flip: bool = False, fill: float = 0.0, generator: draw.Generator | None = None
+    x: Batch, *, shift: int = 0, flip: bool = False, fill: float = 0.0, generator: Generator | None = None
 ) -> Batch:
     """`random_flip`, then `random_shift`, of x[B, C, H, W]: the usual pair for CIFAR-10 is shift=4, flip=True."""
     if flip:
@@ -28,7 +29,7 @@ def augment(
     return x
 
 
-def random_shift(x: Batch, pixels: int = 2, *, fill: float = 0.0, generator: draw.Generator | None = None) -> Batch:
+def random_shift(x: Batch, pixels: int = 2, *, fill: float = 0.0, generator: Generator | None = None) -> Batch:
     """Move each image of x[B, C, H, W] by up to `pixels` in each direction; what comes in is `fill`.
 
     For normalised images fill with what black became: -mean / std.  Raises ArgumentError for pixels < 0.
@@ -38,14 +39,14 @@ def random_shift(x: Batch, pixels: int = 2, *, fill: float = 0.0, generator: dra
         raise ArgumentError(f"random_shift: pixels must be 0 or more, got {pixels}")
     b, c, h, w = images.shape
     p = pixels
-    down, right = draw.integers(2 * p + 1, 2 * b, generator).reshape(2, b)
+    down, right = random.randint((2, b), 0, 2 * p + 1, generator=generator)
     framed = np.full((b, c, h + 2 * p, w + 2 * p), fill, images.dtype)
     framed[:, :, p : p + h, p : p + w] = images
     windows = np.lib.stride_tricks.sliding_window_view(framed, (h, w), axis=(2, 3))  # [B, C, 2p+1, 2p+1, H, W]
     return _like(x, windows[np.arange(b)[:, None], np.arange(c), 2 * p - down[:, None], 2 * p - right[:, None]])
 
 
-def random_flip(x: Batch, p: float = 0.5, *, generator: draw.Generator | None = None) -> Batch:
+def random_flip(x: Batch, p: float = 0.5, *, generator: Generator | None = None) -> Batch:
     """Mirror each image of x[B, C, H, W] left to right with probability `p`.
 
     Raises ArgumentError for p outside 0 to 1.
@@ -53,7 +54,7 @@ def random_flip(x: Batch, p: float = 0.5, *, generator: draw.Generator | None = 
     images = _images(x, "random_flip")
     if not 0 <= p <= 1:
         raise ArgumentError(f"random_flip: p is a probability, 0 to 1, got {p}")
-    mirrored = draw.uniform((len(images),), generator) < p
+    mirrored = random.uniform((len(images),), generator=generator) < p
     result = images.copy()
     result[mirrored] = images[mirrored][..., ::-1]
     return _like(x, result)

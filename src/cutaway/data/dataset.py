@@ -16,9 +16,10 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from cutaway.core import random
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, ShapeError
+from cutaway.core.random import Generator
 from cutaway.core.tensor import Tensor
-from cutaway.data import draw
 
 T = TypeVar("T", covariant=True)
 
@@ -145,7 +146,7 @@ class ChainDataset(IterableDataset[T]):
 
 
 def random_split(
-    dataset: Dataset[T], lengths: Sequence[int | float], generator: draw.Generator | None = None
+    dataset: Dataset[T], lengths: Sequence[int | float], generator: Generator | None = None
 ) -> list[Subset[T]]:
     """Cut a dataset at random into Subsets of these lengths, or of these fractions, which then sum to 1.
 
@@ -169,7 +170,7 @@ def random_split(
             f"random_split: the lengths {counts} sum to {sum(counts)}, the dataset has {n} items; "
             "give counts that sum to it, or fractions that sum to 1"
         )
-    order = draw.permutation(n, generator)
+    order = random.randperm(n, generator=generator).tolist()
     ends = list(itertools.accumulate(counts))
     return [Subset(dataset, order[end - count : end]) for count, end in zip(counts, ends, strict=True)]  # type: ignore[misc]
 

@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from cutaway.core import random
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
-from cutaway.data import draw
+from cutaway.core.random import Generator
 from cutaway.data.collate import default_collate, default_convert
 from cutaway.data.dataset import IterableDataset, bulk_reader
 from cutaway.data.prefetch import Prefetch
@@ -51,7 +52,7 @@ class DataLoader(Generic[T]):
         timeout: float = 0,
         worker_init_fn: Callable[[int], None] | None = None,
         multiprocessing_context: Any = None,
-        generator: draw.Generator | None = None,
+        generator: Generator | None = None,
         *,
         prefetch_factor: int | None = None,
         persistent_workers: bool = False,
@@ -93,7 +94,9 @@ class DataLoader(Generic[T]):
         The samplers draw as for a whole epoch: a run that is resumed in mid-epoch with the generator as it was at the
         epoch's start sees the very batches that it would have seen.  A stream (IterableDataset) has to be read.
         """
-        draw.seed(self.generator)  # PyTorch draws a seed for its workers here; the orders after it agree only if we do
+        random.random(
+            (), generator=self.generator
+        )  # PyTorch draws a seed for its workers here; the orders after it agree only if we do
         if isinstance(self.dataset, IterableDataset):
             return itertools.islice(self._streamed(), batch, None)
         jobs = self.sampler if self.batch_sampler is None else self.batch_sampler

@@ -10,8 +10,12 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
+from cutaway.core import random
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
-from cutaway.data import draw
+from cutaway.core.random import Generator
+from cutaway.core.tensor import Tensor
 
 T = TypeVar("T", covariant=True)
 
@@ -49,7 +53,7 @@ class RandomSampler(Sampler[int]):
         data_source: Sized,
         replacement: bool = False,
         num_samples: int | None = None,
-        generator: draw.Generator | None = None,
+        generator: Generator | None = None,
     ) -> None:
         if not isinstance(replacement, bool):
             raise ArgumentTypeError(f"RandomSampler: replacement must be True or False, got {replacement!r}")
@@ -68,15 +72,15 @@ class RandomSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         n, count = len(self.data_source), self.num_samples
-        generator = draw.child(None) if self.generator is None else self.generator
+        generator = self.generator or Generator().manual_seed(int(random.random(())))
         if self.replacement:
             for _ in range(count // 32):  # in blocks of 32, as PyTorch consumes the stream
-                yield from draw.integers(n, 32, generator).tolist()
-            yield from draw.integers(n, count % 32, generator).tolist()
+                yield from random.randint((32,), 0, n, generator=generator).tolist()
+            yield from random.randint((count % 32,), 0, n, generator=generator).tolist()
         else:
             for _ in range(count // n):
-                yield from draw.permutation(n, generator)
-            yield from draw.permutation(n, generator)[: count % n]
+                yield from random.randperm(n, generator=generator).tolist()
+            yield from random.randperm(n, generator=generator).tolist()[: count % n]
 
     def __len__(self) -> int:
         return self.num_samples
@@ -85,12 +89,12 @@ class RandomSampler(Sampler[int]):
 class SubsetRandomSampler(Sampler[int]):
     """The given indices in a new random order each epoch."""
 
-    def __init__(self, indices: Sequence[int], generator: draw.Generator | None = None) -> None:
+    def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
         self.indices = indices
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        for i in draw.permutation(len(self.indices), self.generator):
+        for i in random.randperm(len(self.indices), generator=self.generator).tolist():
             yield self.indices[i]
 
     def __len__(self) -> int:
@@ -105,23 +109,32 @@ class WeightedRandomSampler(Sampler[int]):
     """
 
     def __init__(
-        self, weights: Any, num_samples: int, replacement: bool = True, generator: draw.Generator | None = None
+        self, weights: Any, num_samples: int, replacement: bool = True, generator: Generator | None = None
     ) -> None:
         if not _is_positive_int(num_samples):
             raise ArgumentError(f"WeightedRandomSampler: num_samples must be a positive int, got {num_samples!r}")
         if not isinstance(replacement, bool):
             raise ArgumentError(f"WeightedRandomSampler: replacement must be True or False, got {replacement!r}")
-        self.weights = draw.weights(weights, "WeightedRandomSampler")
-        if not replacement and num_samples > len(self.weights):
+        w = np.array(weights.detach().numpy() if isinstance(weights, Tensor) else weights, np.float64)
+        if w.ndim != 1:
+            raise ArgumentError(f"WeightedRandomSampler: expected weights[N], one per item, got shape {list(w.shape)}")
+        if not np.isfinite(w).all() or (w < 0).any() or not w.any():
             raise ArgumentError(
-                f"WeightedRandomSampler: cannot draw {num_samples} of {len(self.weights)} items without replacement"
+                "WeightedRandomSampler: weights must be finite, not negative and not all zero, "
+                f"got {np.array2string(w, threshold=6, edgeitems=3)}"
+            )
+        self.weights = Tensor._wrap(w)
+        if not replacement and num_samples > len(w):
+            raise ArgumentError(
+                f"WeightedRandomSampler: cannot draw {num_samples} of {len(w)} items without replacement"
             )
         self.num_samples = num_samples
         self.replacement = replacement
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        return iter(draw.choices(self.weights, self.num_samples, self.replacement, self.generator))
+        w = self.weights._data
+        return iter(random.multinomial(w, self.num_samples, self.replacement, self.generator).tolist())
 
     def __len__(self) -> int:
         return self.num_samples

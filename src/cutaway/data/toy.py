@@ -12,10 +12,10 @@ import math
 
 import numpy as np
 
+from cutaway.core import random
 from cutaway.core.errors import ArgumentError
+from cutaway.core.random import Generator
 from cutaway.core.tensor import Tensor
-from cutaway.data import draw
-from cutaway.data.draw import Generator
 
 Points = tuple[Tensor, Tensor]
 
@@ -30,7 +30,7 @@ def spiral(
     g = _source("spiral", n, noise, seed, generator, classes)
     y = _labels(n, classes)
     r = np.concatenate([np.linspace(0, 1, k) for k in np.bincount(y, minlength=classes)])
-    angle = 4 * (y + r) + noise * draw.normal((n,), g)
+    angle = 4 * (y + r) + noise * random.normal((n,), generator=g)
     return _points(np.stack([r * np.sin(angle), r * np.cos(angle)], 1), y)
 
 
@@ -41,7 +41,7 @@ def moons(n: int = 200, *, noise: float = 0.1, seed: int | None = None, generato
     angle = np.concatenate([np.linspace(0, math.pi, k) for k in np.bincount(y, minlength=2)])
     upper = np.stack([np.cos(angle), np.sin(angle)], 1)
     lower = np.stack([1 - np.cos(angle), 0.5 - np.sin(angle)], 1)
-    return _points(np.where(y[:, None], lower, upper) + noise * draw.normal((n, 2), g), y)
+    return _points(np.where(y[:, None], lower, upper) + noise * random.normal((n, 2), generator=g), y)
 
 
 def circles(
@@ -58,7 +58,7 @@ def circles(
     angle = np.concatenate([np.linspace(0, 2 * math.pi, k, endpoint=False) for k in np.bincount(y, minlength=2)])
     radius = np.where(y, ratio, 1.0)
     ring = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
-    return _points(ring + noise * draw.normal((n, 2), g), y)
+    return _points(ring + noise * random.normal((n, 2), generator=g), y)
 
 
 def xor(n: int = 200, *, noise: float = 0.15, seed: int | None = None, generator: Generator | None = None) -> Points:
@@ -69,7 +69,7 @@ def xor(n: int = 200, *, noise: float = 0.15, seed: int | None = None, generator
     g = _source("xor", n, noise, seed, generator)
     corner = np.arange(n) % 4
     bits = np.stack([corner // 2, corner % 2], 1)
-    return _points(bits + noise * draw.normal((n, 2), g), bits[:, 0] ^ bits[:, 1])
+    return _points(bits + noise * random.normal((n, 2), generator=g), bits[:, 0] ^ bits[:, 1])
 
 
 def gauss(
@@ -79,7 +79,7 @@ def gauss(
     g = _source("gauss", n, noise, seed, generator, classes)
     y = _labels(n, classes)
     angle = 2 * math.pi * y / classes
-    return _points(np.stack([np.cos(angle), np.sin(angle)], 1) + noise * draw.normal((n, 2), g), y)
+    return _points(np.stack([np.cos(angle), np.sin(angle)], 1) + noise * random.normal((n, 2), generator=g), y)
 
 
 def regression(
@@ -91,8 +91,8 @@ def regression(
     and Machine Learning", section 1.1.
     """
     g = _source("regression", n, noise, seed, generator)
-    x = draw.uniform((n, 1), g)
-    y = np.sin(2 * math.pi * x) + noise * draw.normal((n, 1), g)
+    x = random.uniform((n, 1), generator=g)
+    y = np.sin(2 * math.pi * x) + noise * random.normal((n, 1), generator=g)
     return Tensor._wrap(x.astype(np.float32)), Tensor._wrap(y.astype(np.float32))
 
 
@@ -109,7 +109,7 @@ def _source(
         raise ArgumentError(f"{name}: noise is a standard deviation, 0 or more, got {noise}")
     if seed is not None and generator is not None:
         raise ArgumentError(f"{name}: seed and generator contradict each other; give one of them")
-    return generator if seed is None else draw.seeded(seed)
+    return generator if seed is None else Generator().manual_seed(seed)
 
 
 def _labels(n: int, classes: int) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""PyTorch's module path `utils`; holds no code of its own."""
