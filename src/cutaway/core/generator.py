@@ -1,0 +1,219 @@
+"""Generator: the seeded streams that every random number comes from.
+
+One seed drives two streams:
+
+* words   Mersenne Twister MT19937 (Matsumoto & Nishimura 1998), 32 bits at a time, for initial values, `rand*`,
+          `randperm`, `multinomial`. `random.py` spends them as PyTorch does, so the same seed gives the same numbers.
+* blocks  the counter-based Philox of `philox.py`, for random numbers inside a graph (dropout): a number is a pure
+          function of (seed, position), so any thread can compute any element in any order.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+from typing import Any
+
+import numpy as np
+
+from cutaway.core.aval import Aval
+from cutaway.core.dtypes import CPU, check_device, device
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, StateError
+
+WORDS = 624  # of the Mersenne Twister's state
+FIXED_SEED = 67280421310721  # of a Generator that was not seeded: PyTorch's default
+
+# The state as bytes is PyTorch's: a state saved there can be loaded here, and the other way round. PyTorch leaves
+# `normal_x` unused; the position in the Philox stream is kept there.
+_STATE = np.dtype(
+    [
+        ("seed", "<u8"),
+        ("left", "<i4"),
+        ("seeded", "<i4"),
+        ("next", "<u8"),
+        ("words", "<u8", (WORDS,)),
+        ("normal_x", "<u8"),
+        ("normal_y", "<f8"),
+        ("normal_rho", "<f8"),
+        ("normal_is_valid", "<i4"),
+        ("padding", "<i4"),
+        ("float_normal", "<f4"),
+        ("float_normal_is_valid", "<i4"),
+    ]
+)
+
+
+class Generator:
+    """A seeded stream of random numbers, PyTorch's CPU generator.
+
+    `Generator()` starts from a fixed seed; call `manual_seed(s)` to choose one, `seed()` to get one from the system.
+    Raises DeviceError for any device but the CPU.
+    """
+
+    _seed: int
+    _offset: int  # in the Philox stream, in blocks
+    _spare_normal: float | None  # Box-Muller makes two; the second waits for the next small draw
+    _source: np.random.Generator | None  # made at the first draw: numpy.random takes 15 ms to import
+
+    def __init__(self, device: device | str = "cpu") -> None:
+        check_device(device)
+        self._start(FIXED_SEED)
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Restart the stream at `seed`, -2^63 to 2^64 - 1 (a negative one counts from 2^64); gives the generator.
+
+        Raises ArgumentTypeError when seed is not an integer, ArgumentError when it is out of range.
+        """
+        self._start(_check_seed(seed))
+        return self
+
+    def seed(self) -> int:
+        """Restart the stream at a seed taken from the system's entropy, and tell it."""
+        self._start(int.from_bytes(os.urandom(8), "little"))
+        return self._seed
+
+    def initial_seed(self) -> int:
+        """The seed that the stream was last restarted at."""
+        return self._seed
+
+    @property
+    def device(self) -> device:
+        """Always the CPU."""
+        return CPU
+
+    def words(self, n: int) -> np.ndarray:
+        """The next n words of the stream: uint32[n], each uniform over 0 .. 2^32 - 1."""
+        if self._source is None:
+            self._source = _mersenne(_init_words(self._seed), WORDS)
+        return self._source.integers(0, 1 << 32, size=n, dtype=np.uint32)
+
+    def long_words(self, n: int) -> np.ndarray:
+        """The next n pairs of words, the first of a pair above the second: uint64[n]."""
+        w = self.words(2 * n).astype(np.uint64)
+        return (w[0::2] << np.uint64(32)) | w[1::2]
+
+    def next_philox(self, n: int) -> tuple[int, int]:
+        """Reserve the Philox numbers of n elements: (seed, offset), to be given to `philox_uniform`.
+
+        Four elements share a block; the next call starts at a fresh block.
+        """
+        offset = self._offset
+        self._offset = (offset + (n + 3) // 4) % 2**64
+        return self._seed, offset
+
+    def get_state(self) -> np.ndarray:
+        """All that the next numbers depend on, as uint8[5056]; the layout is PyTorch's."""
+        state = np.zeros((), _STATE)
+        key, position = self._position()
+        state["seed"], state["seeded"], state["words"] = self._seed, 1, key
+        state["left"], state["next"] = WORDS + 1 - position, position % WORDS
+        state["normal_x"] = self._offset
+        if self._spare_normal is not None:
+            state["normal_y"], state["normal_is_valid"] = self._spare_normal, 1
+        return state.reshape(1).view(np.uint8)
+
+    def set_state(self, state: Any) -> Generator:
+        """Go on from a state that `get_state` gave, here or in PyTorch; gives the generator.
+
+        Raises StateError when it is no such state.
+        """
+        array = np.asarray(state)
+        if array.dtype != np.uint8 or array.shape != (_STATE.itemsize,):
+            what = Aval(array.shape, array.dtype)
+            raise StateError(f"set_state: expected uint8[{_STATE.itemsize}] as get_state gives it, got {what}")
+        s = np.ascontiguousarray(array).view(_STATE)[0]
+        left, position = int(s["left"]), int(s["next"])
+        if s["seeded"] != 1 or not 1 <= left <= WORDS or (left > 1 and left + position != WORDS + 1):
+            raise StateError(
+                "set_state: these bytes are not the state of a generator "
+                f"(seeded={s['seeded']}, left={left}, next={position}); pass what get_state gave, unchanged"
+            )
+        self._start(int(s["seed"]))
+        self._source = _mersenne(s["words"].astype(np.uint32), WORDS + 1 - left)
+        self._offset = int(s["normal_x"])
+        self._spare_normal = float(s["normal_y"]) if s["normal_is_valid"] else None
+        return self
+
+    def clone_state(self) -> Generator:
+        """A second generator that will give the same numbers."""
+        return Generator().set_state(self.get_state())
+
+    def _start(self, seed: int) -> None:
+        self._seed, self._offset = seed, 0
+        self._spare_normal = self._source = None
+
+    def _position(self) -> tuple[np.ndarray, int]:
+        """The Mersenne Twister's words and how many of them are spent, 1 .. 624."""
+        if self._source is None:
+            return _init_words(self._seed), WORDS
+        inner = self._source.bit_generator.state["state"]
+        return inner["key"], int(inner["pos"])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self.get_state(),)
+
+    def __repr__(self) -> str:
+        return f"<cutaway.Generator seed={self._seed}>"
+
+
+def _restore(state: np.ndarray) -> Generator:
+    return Generator().set_state(state)
+
+
+def _check_seed(seed: object, op: str = "manual_seed") -> int:
+    try:
+        number = operator.index(seed)  # type: ignore[arg-type]
+    except TypeError:
+        hint = f"; write {op}({int(seed)})" if isinstance(seed, float) and seed.is_integer() else ""
+        raise ArgumentTypeError(f"{op}: the seed must be an integer, got {seed!r}{hint}") from None
+    if not -(2**63) <= number < 2**64:
+        raise ArgumentError(f"{op}: the seed must be in -2**63 .. 2**64 - 1, got {number}; write {op}(seed % 2**64)")
+    return number % 2**64
+
+
+def _init_words(seed: int) -> np.ndarray:
+    """The words that the low 32 bits of a seed spread to (Matsumoto & Nishimura 2002, init_genrand): uint32[624]."""
+    words = [seed & 0xFFFFFFFF]
+    for i in range(1, WORDS):
+        last = words[-1]
+        words.append((1812433253 * (last ^ (last >> 30)) + i) & 0xFFFFFFFF)
+    return np.array(words, np.uint32)
+
+
+def _mersenne(key: np.ndarray, position: int) -> np.random.Generator:
+    """NumPy's Mersenne Twister with this state."""
+    twister = np.random.MT19937(0)
+    twister.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": position}}
+    return np.random.Generator(twister)
+
+
+default_generator = Generator()
+default_generator.seed()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Restart `default_generator` at a seed; gives it. All that is random afterwards is reproducible.
+
+    Raises ArgumentTypeError when seed is not an integer, ArgumentError when it is out of -2^63 .. 2^64 - 1.
+    """
+    return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Restart `default_generator` at a seed taken from the system's entropy, and tell it."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed that `default_generator` was last restarted at."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> np.ndarray:
+    """The state of `default_generator`: uint8[5056]."""
+    return default_generator.get_state()
+
+
+def set_rng_state(state: Any) -> None:
+    """Go on from a state that `get_rng_state` gave.  Raises StateError when it is no such state."""
+    default_generator.set_state(state)

@@ -1,0 +1,323 @@
+"""Random numbers as NumPy arrays: uniform, normal, integers, permutations, choices.
+
+The words of a Generator are spent exactly as PyTorch 2.13 spends them on the CPU, so the same seed gives the same
+numbers: uniforms, integers, permutations and choices bit for bit; normals and exponentials up to the rounding of log,
+sin and cos. One difference is PyTorch's own: with MKL on an Intel processor it draws `bernoulli_(p)` with a number p,
+and `exponential_`, from another generator (MCG31); on every other processor it draws them as here.
+
+`generator=None` stands for `default_generator`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from cutaway.core.aval import Aval, numel
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from cutaway.core.generator import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
+
+__all__ = [
+    "Generator", "bernoulli", "default_generator", "exponential", "get_rng_state", "initial_seed", "manual_seed",
+    "multinomial", "normal", "randint", "random", "randperm", "seed", "set_rng_state", "uniform",
+]  # fmt: skip
+
+Shape = Sequence[int]
+Real = np.dtype[Any] | type[np.floating[Any]]
+Number = np.dtype[Any] | type[np.number[Any]] | type[np.bool_]
+
+
+def uniform(
+    shape: Shape, low: float = 0.0, high: float = 1.0, dtype: Real = np.float32, generator: Generator | None = None
+) -> np.ndarray:
+    """Uniform numbers in [low, high): 24 bits of a word, or for float64 53 bits of two words.
+
+    Rounding can give `high` itself when the interval is not [0, 1) in float32 and float64, as in PyTorch.
+    Raises ArgumentError when low > high or a bound or their distance is not a finite number of this dtype.
+    """
+    d, n, g = _real(dtype, "uniform"), _count(shape, "uniform"), _pick(generator, "uniform")
+    top = float(np.finfo(d).max)
+    if not (-top <= low <= high <= top and high - low <= top):
+        raise ArgumentError(
+            f"uniform: needs low <= high, both and their distance finite in {d.name}, got low={low}, high={high}"
+        )
+    if d == np.float64:
+        u = _double(g, n)
+        return _multiply_add(u, float(high) - float(low), float(low)).reshape(shape)
+    u = _single(g, n)
+    if (low, high) != (0, 1):
+        a, b = np.float32(low), np.float32(high)
+        u = (u * np.float64(b - a) + np.float64(a)).astype(np.float32)
+    if d == np.float16:  # 11 bits of 24 can round up to high, which becomes low
+        u = u.astype(d)
+        u[u == d.type(high)] = low
+    return u.reshape(shape)
+
+
+def normal(
+    shape: Shape,
+    mean: float = 0.0,
+    std: float = 1.0,
+    dtype: Real = np.float32,
+    generator: Generator | None = None,
+    contiguous: bool = True,
+) -> np.ndarray:
+    """Normal numbers with a mean and a standard deviation (Box & Muller 1958).
+
+    16 numbers and more are made in blocks of 16; fewer, or those for memory that is not contiguous, in pairs in
+    float64, and the second of an unfinished pair waits in the generator.  Raises ArgumentError when std is negative.
+    """
+    d, n, g = _real(dtype, "normal"), _count(shape, "normal"), _pick(generator, "normal")
+    if not std >= 0:
+        raise ArgumentError(f"normal: the standard deviation must be 0 or more, got std={std}")
+    z = _normal_blocks(g, n, d) if n >= 16 and contiguous else _normal_pairs(g, n)
+    if (mean, std) != (0, 1):
+        z = z * std + mean
+    return z.astype(d, copy=False).reshape(shape)
+
+
+def _normal_blocks(g: Generator, n: int, d: np.dtype[Any]) -> np.ndarray:
+    """n >= 16 normals. Uniforms (u1[8], u2[8]) become (r cos t, r sin t) with r^2 = -2 log(1 - u1), t = 2 pi u2.
+
+    A last part of fewer than 16 is made by drawing the last 16 numbers anew.
+    """
+    whole, rest = n // 16 * 16, n % 16
+    draw: Callable[[Generator, int], np.ndarray] = _double if d == np.float64 else _single
+    u = draw(g, whole if d == np.float16 else n)[:whole]
+    z = np.empty(n)
+    z[:whole] = _box_muller(u.reshape(-1, 2, 8), d).reshape(-1)
+    if rest:
+        z[-16:] = _box_muller(draw(g, 16).reshape(1, 2, 8), d).reshape(-1)
+    return z
+
+
+def _box_muller(u: np.ndarray, d: np.dtype[Any]) -> np.ndarray:
+    """u[B, 2, 8] uniforms -> z[B, 2, 8] normals in float64; the angle is rounded as PyTorch rounds it."""
+    u1, u2 = u[:, 0], u[:, 1]
+    radius = np.sqrt(-2 * np.log(1 - u1.astype(np.float64)))
+    angle = (u2 * (2 * math.pi if d == np.float64 else np.float32(2 * math.pi))).astype(np.float64)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+
+
+def _normal_pairs(g: Generator, n: int) -> np.ndarray:
+    """n normals in float64: first the spare one, then pairs (r cos t, r sin t) of t = 2 pi u1, r^2 = -2 log(1 - u2)."""
+    if not n:
+        return np.empty(0)
+    ready = [] if g._spare_normal is None else [g._spare_normal]
+    pairs = (n - len(ready) + 1) // 2
+    u1, u2 = _double(g, 2 * pairs).reshape(-1, 2).T
+    radius, angle = np.sqrt(-2 * np.log1p(-u2)), 2 * math.pi * u1
+    z = np.concatenate([ready, np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)])
+    g._spare_normal = float(z[n]) if len(z) > n else None
+    return z[:n]
+
+
+def randint(
+    shape: Shape, low: int, high: int | None, dtype: Number = np.int64, generator: Generator | None = None
+) -> np.ndarray:
+    """Integers of low .. high - 1 (high None: up to the largest of the dtype), as numbers of any dtype.
+
+    A number is a word modulo the range, or from 2^28 on two words.
+    Raises ArgumentError when the range is empty or does not fit the dtype.
+    """
+    d, n, g = np.dtype(dtype), _count(shape, "randint"), _pick(generator, "randint")
+    first, last = _bounds(d)
+    end = last + 1 if high is None else high
+    if low >= end:
+        raise ArgumentError(f"randint: needs low < high, got low={low}, high={end}")
+    if low < first or end - 1 > last:
+        raise ArgumentError(f"randint: {low} .. {end - 1} does not fit {d.name}, which holds {first} .. {last}")
+    return _modulo(g, n, low, end - low, d).reshape(shape)
+
+
+def random(shape: Shape, dtype: Number = np.int64, generator: Generator | None = None) -> np.ndarray:
+    """What `Tensor.random_()` fills in: integers of 0 .. the largest that the dtype holds exactly."""
+    d, n, g = np.dtype(dtype), _count(shape, "random_"), _pick(generator, "random_")
+    span = _bounds(d)[1] + 1
+    if d.itemsize == 8:
+        return (g.long_words(n) % np.uint64(span)).astype(d).reshape(shape)
+    return (g.words(n) % np.uint32(span)).astype(d).reshape(shape)
+
+
+def _modulo(g: Generator, n: int, low: int, span: int, d: np.dtype[Any]) -> np.ndarray:
+    if span == 2**64:
+        return g.long_words(n).view(np.int64).astype(d)
+    if span < 2**28:
+        w = (g.words(n) % np.uint32(span)).astype(np.uint64)
+    else:
+        w = g.long_words(n) % np.uint64(span)
+    return (w + np.uint64(low % 2**64)).view(np.int64).astype(d)  # the sum wraps, as two's complement does
+
+
+def _bounds(d: np.dtype[Any]) -> tuple[int, int]:
+    """The smallest and the largest integer up to which a dtype holds all."""
+    if d.kind == "b":
+        return 0, 1
+    if d.kind in "iu":
+        info = np.iinfo(d)
+        return int(info.min), int(info.max)
+    top = 2 ** (np.finfo(d).nmant + 1)
+    return -top, top
+
+
+def randperm(n: int, dtype: Number = np.int64, generator: Generator | None = None) -> np.ndarray:
+    """A random order of 0 .. n - 1: position i is swapped with a random later one (Fisher & Yates; Durstenfeld 1964).
+
+    Raises ArgumentError when n is negative or does not fit the dtype.
+    """
+    d, g = np.dtype(dtype), _pick(generator, "randperm")
+    if n < 0 or n - 1 > _bounds(d)[1]:
+        raise ArgumentError(f"randperm: n must be 0 or more and n - 1 fit {d.name}, got n={n}")
+    if n < 2:
+        return np.arange(n, dtype=d)
+    left = np.arange(n, 1, -1)  # how many places position i can be swapped with
+    if n < (2**32 - 1) // 20:
+        jumps = g.words(n - 1) % left.astype(np.uint32)
+    else:  # a word modulo n would favour the small ones
+        jumps = g.long_words(n - 1) % left.astype(np.uint64)
+    order = list(range(n))
+    for i, j in enumerate((jumps.astype(np.int64) + np.arange(n - 1)).tolist()):
+        order[i], order[j] = order[j], order[i]
+    return np.array(order, d)
+
+
+def bernoulli(
+    shape: Shape, p: float | np.ndarray, dtype: Number = np.float32, generator: Generator | None = None
+) -> np.ndarray:
+    """1 with probability p, else 0. p is a number, or an array of floats that broadcasts to shape.
+
+    A number, or a float64 array, is compared with 53 random bits, a float32 array with 24.
+    Raises ArgumentError when a probability is outside [0, 1], DTypeError when p is an array of integers,
+    ShapeError when it does not broadcast.
+    """
+    n, g = _count(shape, "bernoulli"), _pick(generator, "bernoulli")
+    if isinstance(p, np.ndarray):
+        if p.dtype.kind != "f":
+            what = Aval(p.shape, p.dtype)
+            raise DTypeError(f"bernoulli: probabilities must be floats, got {what}; convert with float()")
+        try:
+            chance = np.broadcast_to(p, shape)
+        except ValueError:
+            raise ShapeError(f"bernoulli: p of shape {list(p.shape)} does not broadcast to {list(shape)}") from None
+    else:
+        chance = np.asarray(p, np.float64)
+    inside = (chance >= 0) & (chance <= 1)
+    if not inside.all():
+        raise ArgumentError(f"bernoulli: a probability must be in [0, 1], got {chance[~inside].flat[0]}")
+    u = _double(g, n) if chance.dtype == np.float64 else _single(g, n)
+    return (u.reshape(shape) < chance).astype(dtype)
+
+
+def exponential(
+    shape: Shape, rate: float = 1.0, dtype: Real = np.float32, generator: Generator | None = None
+) -> np.ndarray:
+    """Exponential numbers of mean 1/rate: -log(1 - u) / rate, with 53 random bits in u.
+
+    Raises ArgumentError unless rate > 0.
+    """
+    d, n, g = _real(dtype, "exponential"), _count(shape, "exponential"), _pick(generator, "exponential")
+    if not rate > 0:
+        raise ArgumentError(f"exponential: the rate must be above 0, got {rate}")
+    waits: np.ndarray = -1.0 / rate * np.log1p(-_double(g, n))
+    return waits.astype(d).reshape(shape)
+
+
+def multinomial(
+    weights: np.ndarray, count: int, replacement: bool = False, generator: Generator | None = None
+) -> np.ndarray:
+    """Draw `count` indices, index i with probability proportional to weights[.., i]: int64[.., count].
+
+    weights[N] or weights[B, N]. With replacement: the inverse of the cumulative sum. Without: the largest of
+    weights / exponential noise, a race that index i wins with its probability (Efraimidis & Spirakis 2006).
+    Raises DTypeError for weights that are not floats, ShapeError unless they have 1 or 2 axes, ArgumentError for
+    negative, infinite or all-zero weights, or a count that is not positive or, without replacement, above N.
+    """
+    g, w = _pick(generator, "multinomial"), np.asarray(weights)
+    what = Aval(w.shape, w.dtype)
+    if w.dtype.kind != "f":
+        raise DTypeError(f"multinomial: weights must be floats, got {what}; convert with float()")
+    if w.ndim not in (1, 2) or w.shape[-1] == 0:
+        raise ShapeError(f"multinomial: weights must be [N] or [B, N] with N > 0, got {what}")
+    size = w.shape[-1]
+    if count < 1 or (not replacement and count > size):
+        limit = "at least 1" if replacement else f"1 .. {size} without replacement; pass replacement=True to draw more"
+        raise ArgumentError(f"multinomial: the number of samples must be {limit}, got {count} for {what}")
+    if not (np.isfinite(w) & (w >= 0)).all():
+        raise ArgumentError(f"multinomial: weights must be finite and not negative, found {_first_bad(w)} in {what}")
+    if (w.sum(-1) <= 0).any():
+        raise ArgumentError(f"multinomial: the weights of a row are all 0, in {what}")
+    if not replacement or count == 1:
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            race = w / exponential(w.shape, 1.0, w.dtype, g)
+        return np.argsort(-race, axis=-1, kind="stable")[..., :count]
+    rows = w.reshape(-1, size).astype(np.float64 if w.dtype == np.float64 else np.float32, copy=False)
+    cumulative = np.cumsum(rows, axis=-1, dtype=rows.dtype)
+    cumulative /= cumulative[:, -1:]
+    u = _double(g, len(rows) * count).reshape(-1, count)
+    picked = [np.searchsorted(c, x) for c, x in zip(cumulative, u)]
+    return np.array(picked, np.int64).reshape(*w.shape[:-1], count)
+
+
+def _first_bad(w: np.ndarray) -> float:
+    return float(w[~(np.isfinite(w) & (w >= 0))].flat[0])
+
+
+def _single(g: Generator, n: int) -> np.ndarray:
+    """The low 24 bits of a word, as float32[n] in [0, 1)."""
+    return (g.words(n) & np.uint32(0xFFFFFF)).astype(np.float32) * np.float32(2.0**-24)
+
+
+def _double(g: Generator, n: int) -> np.ndarray:
+    """The low 53 bits of two words, as float64[n] in [0, 1)."""
+    return (g.long_words(n) & np.uint64(2**53 - 1)).astype(np.float64) * 2.0**-53
+
+
+def _multiply_add(u: np.ndarray, scale: float, shift: float) -> np.ndarray:
+    """u * scale + shift rounded once, as a processor with fused multiply-add does it, which PyTorch uses.
+
+    The errors of the product (Dekker 1971) and of the sum (Knuth) are found exactly and added.
+    """
+    y: np.ndarray = u * scale
+    if shift == 0 or not 2.0**-960 < abs(scale) < 2.0**960:
+        return y + shift
+    split = 2.0**27 + 1
+    a = split * u - (split * u - u)
+    b = split * scale - (split * scale - scale)
+    lost_in_product = (u - a) * (scale - b) - (((y - a * b) - (u - a) * b) - a * (scale - b))
+    s: np.ndarray = y + shift
+    back = s - y
+    lost_in_sum = (y - (s - back)) + (shift - back)
+    s += lost_in_product + lost_in_sum
+    return s
+
+
+def _pick(generator: Generator | None, op: str) -> Generator:
+    if generator is None:
+        return default_generator
+    if not isinstance(generator, Generator):
+        raise ArgumentTypeError(f"{op}: generator must be a cutaway.Generator, got {type(generator).__name__}")
+    return generator
+
+
+def _real(dtype: Any, op: str) -> np.dtype[Any]:
+    d: np.dtype[Any] = np.dtype(dtype)
+    if d.kind != "f":
+        raise DTypeError(f"{op}: gives floating-point numbers, not {d.name}; draw float32 and convert, or use randint")
+    return d
+
+
+def _count(shape: Shape, op: str) -> int:
+    if any(n < 0 for n in shape):
+        raise ShapeError(f"{op}: shape {list(shape)} has a negative size")
+    return numel(shape)
