@@ -85,3 +85,8 @@ def test_empty_scalar_and_wrong_dtype():
     assert philox_uniform((), 1, 0).shape == ()
     with pytest.raises(DTypeError, match="int64"):
         philox_uniform((2,), 1, 0, np.int64)
+
+
+def test_many_chunks_are_one_stream():
+    words = philox_words(4 * 40_000 + 1, seed=5, offset=7)
+    assert np.array_equal(words[4 * 39_000 :], philox_words(4 * 1000 + 1, seed=5, offset=7 + 39_000))

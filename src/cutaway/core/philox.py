@@ -18,6 +18,7 @@ from cutaway.core.errors import DTypeError
 ROUNDS = 10
 MULTIPLY = np.array([[0xCD9E8D57], [0xD2511F53]], np.uint64)  # of words 2 and 0
 KEY_STEP = (0x9E3779B9, 0xBB67AE85)  # golden ratio - 1 and sqrt(3) - 1, as fractions of 2^32
+CHUNK = 16384  # blocks at a time, which fit the cache
 
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
@@ -39,7 +40,8 @@ def philox4x32(counter: np.ndarray, key: Sequence[int]) -> np.ndarray:
         np.bitwise_and(product, _LOW, out=odd)
         k0, k1 = (k0 + KEY_STEP[0]) & 0xFFFFFFFF, (k1 + KEY_STEP[1]) & 0xFFFFFFFF
     block = np.empty((even.shape[1], 4), np.uint32)
-    block[:, 0::2], block[:, 1::2] = even.T, odd.T
+    for i, words in enumerate((even[0], odd[0], even[1], odd[1])):
+        block[:, i] = words
     return block
 
 
@@ -48,10 +50,15 @@ def philox_words(n: int, seed: int, offset: int = 0, plane: int = 0) -> np.ndarr
 
     The key is the seed (low word first); the counter of block b is (b low, b high, plane, 0).
     """
-    block = np.arange((n + 3) // 4, dtype=np.uint64) + np.uint64(offset % 2**64)  # wraps at 2^64
-    counter = np.zeros((4, len(block)), np.uint64)
-    counter[0], counter[1], counter[2] = block & _LOW, block >> _32, plane
-    return philox4x32(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF)).reshape(-1)[:n]
+    key = (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF)
+    blocks = (n + 3) // 4
+    words = np.empty((blocks, 4), np.uint32)
+    for start in range(0, blocks, CHUNK):
+        block = np.arange(start, min(start + CHUNK, blocks), dtype=np.uint64) + np.uint64(offset % 2**64)  # wraps
+        counter = np.zeros((4, len(block)), np.uint64)
+        counter[0], counter[1], counter[2] = block & _LOW, block >> _32, plane
+        words[start : start + CHUNK] = philox4x32(counter, key)
+    return words.reshape(-1)[:n]
 
 
 def philox_uniform(shape: Sequence[int], seed: int, offset: int, dtype: Any = np.float32) -> np.ndarray:
