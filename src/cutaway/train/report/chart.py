@@ -68,7 +68,9 @@ def histogram(title: str, edges: np.ndarray, before: np.ndarray, after: np.ndarr
     if highest > top:
         peak = int(before.argmax())
         at, side = (place[peak] - 6, "end") if peak > len(before) / 2 else (place[peak + 1] + 6, "start")
-        outline += f'<text class="tick" x="{at:.1f}" y="{TOP + 10}" text-anchor="{side}">up to {100 * highest:.0f} %</text>'
+        outline += (
+            f'<text class="tick" x="{at:.1f}" y="{TOP + 10}" text-anchor="{side}">up to {100 * highest:.0f} %</text>'
+        )
     return _svg(title, _axes(x, y, x_name, "share of values (%)") + bars + outline)
 
 

@@ -37,9 +37,9 @@ def render(e: Evidence) -> str:
         f'<link rel="icon" href="data:,"><title>{escape(e.title)} · {100 * _accuracy(e):.2f} %</title>\n'
         f"<style>\n{style}</style></head>\n<body><main>\n"
         + "\n".join(filter(None, sections))
-        + '\n<footer>Written by <code>cutaway train</code>. Beside this file: <code>config.json</code>, '
-        "<code>metrics.jsonl</code> (a line per evaluation), <code>recipe.py</code>, <code>model.safetensors</code> and "
-        "<code>trainer.safetensors</code>.</footer>\n</main></body></html>\n"
+        + "\n<footer>Written by <code>cutaway train</code>. Beside this file: <code>config.json</code>, "
+        "<code>metrics.jsonl</code> (a line per evaluation), <code>recipe.py</code>, <code>model.safetensors</code> "
+        "and <code>trainer.safetensors</code>.</footer>\n</main></body></html>\n"
     )
 
 
@@ -92,8 +92,8 @@ def _curves(e: Evidence) -> str:
     y = scale.log(min(finite, default=0.1), max(finite, default=1.0))
     loss = line_chart("loss against epochs", losses, x, y, "epochs", "loss (nats)")
     return (
-        "<h2>How it learned</h2><p>Test images are never trained on. Where the two curves part, the network has begun to "
-        "remember instead of to understand. Each step up the accuracy axis divides the errors.</p>"
+        "<h2>How it learned</h2><p>Test images are never trained on. Where the two curves part, the network has begun "
+        "to remember instead of to understand. Each step up the accuracy axis divides the errors.</p>"
         f'<div class="pair"><div class="card"><h3>Accuracy</h3>{legend(both)}{accuracy}</div>'
         f'<div class="card"><h3>Loss</h3>{legend([*both, ("batch", "batches, as trained")])}{loss}</div></div>'
     )
@@ -122,9 +122,10 @@ def _plates(plates: list[Plate]) -> str:
 def _confusion(e: Evidence) -> str:
     drawing = confusion("confusion matrix of the test set", e.confusion, e.classes)
     return (
-        "<h2>What it confuses</h2><p>Each row is what an example truly is, each column what was guessed. Along the diagonal it was "
-        f'right; the stronger a colour off the diagonal, the more often that mistake was made.</p>'
-        f'<div class="pair"><div class="card">{drawing}</div><div class="card"><h3>Class by class</h3>{_class_table(e)}</div></div>'
+        "<h2>What it confuses</h2><p>Each row is what an example truly is, each column what was guessed. Along the "
+        "diagonal it was right; the stronger a colour off the diagonal, the more often that mistake was made.</p>"
+        f'<div class="pair"><div class="card">{drawing}</div>'
+        f'<div class="card"><h3>Class by class</h3>{_class_table(e)}</div></div>'
     )
 
 
@@ -149,8 +150,8 @@ def _mistakes(e: Evidence) -> str:
     shown = sorted(e.mistakes, key=lambda m: -m.confidence)[:MISTAKES_SHOWN]
     count = f"All {wrong:,}" if len(shown) == wrong else f"{len(shown)} of the {wrong:,}"
     return (
-        f"<h2>Where it was wrong</h2><p>{count} misread test images, the surest mistakes first: the truth, then the guess and how "
-        "sure the network was of it.</p>"
+        f"<h2>Where it was wrong</h2><p>{count} misread test images, the surest mistakes first: the truth, "
+        "then the guess and how sure the network was of it.</p>"
         f'<div class="tiles">{"".join(_mistake(m, e.classes) for m in shown)}</div>'
     )
 
@@ -179,17 +180,18 @@ def _filters(filters: tuple[np.ndarray, np.ndarray] | None) -> str:
     count = len(filters[0])
     some = f"the first {FILTERS_SHOWN} of {count}" if count > FILTERS_SHOWN else f"all {count}"
     return (
-        f"<h2>What the first layer looks for</h2><p>The weights of the first layer as pictures, {some}, in the same order on both "
-        "sides. What began as noise has become strokes and edges, if it has learned.</p>"
+        f"<h2>What the first layer looks for</h2><p>The weights of the first layer as pictures, {some}, in the "
+        "same order on both sides. What began as noise has become strokes and edges, if it has learned.</p>"
         f'{legend([("low", "speaks against"), ("high", "speaks for")])}<div class="pair">{cards}</div>'
     )
 
 
 def _filter_images(weights: np.ndarray, when: str) -> str:
     largest = float(np.abs(weights).max())
+    pictures = [data_uri(signed_colours(w.mean(0), largest)) for w in weights[:FILTERS_SHOWN]]
     return "".join(
-        f'<img alt="filter {i}, {when.lower()}" title="filter {i}" src="{data_uri(signed_colours(w.mean(0), largest))}">'
-        for i, w in enumerate(weights[:FILTERS_SHOWN])
+        f'<img alt="filter {i}, {when.lower()}" title="filter {i}" src="{picture}">'
+        for i, picture in enumerate(pictures)
     )
 
 
@@ -200,13 +202,14 @@ def _histograms(histograms: list[Histogram]) -> str:
     for h in histograms:
         note = ""
         if h.zeros_before or h.zeros_after:
-            note = f'<p class="note">Exactly zero, not drawn: {100 * h.zeros_before:.0f} % before, {100 * h.zeros_after:.0f} % after.</p>'
+            shares = f"{100 * h.zeros_before:.0f} % before, {100 * h.zeros_after:.0f} % after"
+            note = f'<p class="note">Exactly zero, not drawn: {shares}.</p>'
         drawing = histogram(f"activations of {h.name}", h.edges, h.before, h.after, "value")
         cards.append(f'<div class="card"><h3>{escape(h.name)}</h3>{drawing}{note}</div>')
     key = legend([("ghost", "before training"), ("bar", "after training")])
     return (
-        "<h2>What each layer says</h2><p>The values that each layer puts out over a sample of test images. A healthy layer spreads "
-        "its values; one that piles up at the ends of a sigmoid, or is always zero, no longer learns.</p>"
+        "<h2>What each layer says</h2><p>The values that each layer puts out over a sample of test images. A healthy "
+        "layer spreads its values; one that piles up at the ends of a sigmoid, or is always zero, no longer learns.</p>"
         f'{key}<div class="pair">{"".join(cards)}</div>'
     )
 
@@ -219,7 +222,8 @@ def _tables(e: Evidence) -> str:
         '<h2>How it was made</h2><div class="pair">'
         f'<div class="card"><h3>Settings</h3><table>{settings}</table></div>'
         '<div class="card"><h3>Parameters</h3><div class="scroll"><table><thead><tr><th>name</th><th>shape</th>'
-        '<th class="number">values</th><th class="number hide-narrow">spread before</th><th class="number">after</th></tr></thead>'
+        '<th class="number">values</th><th class="number hide-narrow">spread before</th>'
+        '<th class="number">after</th></tr></thead>'
         f'<tbody>{rows}</tbody><tfoot><tr><td>all</td><td></td><td class="number">{total:,}</td>'
         '<td class="hide-narrow"></td><td></td></tr></tfoot></table></div>'
         '<p class="note">Spread: the standard deviation of the values.</p></div></div>'

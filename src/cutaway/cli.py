@@ -1,0 +1,144 @@
+"""`cutaway ...`: the commands. Thin: each reads its options and calls the package that does the work."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError
+
+app = typer.Typer(
+    name="cutaway",
+    help="A deep-learning machine with its casing opened: it runs, and you see it run.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+recipe_app = typer.Typer(help="The recipes that come with Cutaway: list them, copy one.", invoke_without_command=True)
+app.add_typer(recipe_app, name="recipes")
+
+
+def main() -> None:
+    """The console script.  An error of Cutaway becomes one line of text; exit code 2 if the user asked for something wrong."""
+    try:
+        app()
+    except CutawayError as e:
+        print(f"cutaway: {e}", file=sys.stderr)
+        sys.exit(2 if isinstance(e, (ArgumentError, ArgumentTypeError)) else 1)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import cutaway
+
+        print(f"cutaway {cutaway.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+_NO_SETTINGS = ("recipe", "out", "resume")  # of the options of `train`; all others are fields of Settings
+
+
+def _model(text: str) -> Any:
+    return typer.Option(help=text, rich_help_panel="The network and how it learns (defaults: the recipe's)")
+
+
+def _run(text: str, default: str | bool = True) -> Any:
+    return typer.Option(help=text, show_default=default, rich_help_panel="The run")
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe's name, or the path of your own.", show_default="mnist-deep")
+    ] = None,
+    epochs: Annotated[int | None, _model("Passes over the training data.")] = None,
+    batch_size: Annotated[int | None, _model("Examples per step.")] = None,
+    optimizer: Annotated[
+        str | None, _model("sgd, momentum, nesterov, adagrad, rmsprop, adadelta, adam or adamw.")
+    ] = None,
+    lr: Annotated[float | None, _model("Learning rate, the highest one.")] = None,
+    schedule: Annotated[str | None, _model("Its course: constant, cosine or one-cycle.")] = None,
+    init: Annotated[
+        str | None, _model("Initial weights: he, xavier, orthogonal, default, or a number: their spread.")
+    ] = None,
+    weight_decay: Annotated[float | None, _model("Pull of the parameters towards zero.")] = None,
+    dropout: Annotated[float | None, _model("Share of values that dropout layers zero.")] = None,
+    shift: Annotated[int | None, _model("Move training images at random, by up to so many pixels.")] = None,
+    seed: Annotated[int | None, _model("The same seed gives the same numbers.")] = None,
+    data: Annotated[str | None, _model("mnist, fashion_mnist, cifar10, or a folder with their files.")] = None,
+    limit: Annotated[int | None, _model("Train on the first so many examples only.")] = None,
+    eval_every: Annotated[int | None, _run("Steps between evaluations.", "an epoch")] = None,
+    out: Annotated[Path | None, _run("The folder for the results.", "runs/RECIPE-DATE-TIME")] = None,
+    resume: Annotated[Path | None, _run("Go on with the run in this folder, to the same numbers.")] = None,
+) -> None:
+    """Train a network on data that comes with the package, and write what it learned to a run folder.
+
+    The folder gets report.html (curves, confusion, mistakes, filters), metrics.jsonl, config.json, recipe.py and a
+    checkpoint. Ctrl-C or a kill keeps the checkpoint; [bold]--resume[/bold] goes on from it.
+    """
+    options = {name: value for name, value in context.params.items() if name not in _NO_SETTINGS and value is not None}
+    if resume is not None:
+        extra = [name for name, value in {"RECIPE": recipe, "--out": out}.items() if value is not None]
+        extra += [f"--{name.replace('_', '-')}" for name in options]
+        if extra:
+            raise ArgumentError(f"--resume goes on with a run as it was begun; leave out {', '.join(extra)}")
+
+    from rich.console import Console
+
+    from cutaway.train import run
+    from cutaway.train.recipe import DEFAULT
+
+    console = Console(highlight=False)
+    try:
+        code = run.resume(resume, console) if resume else run.start(recipe or DEFAULT, options, out, console)
+    except KeyboardInterrupt:
+        print("cutaway: quit at once; the last checkpoint stands", file=sys.stderr)
+        code = 130
+    raise typer.Exit(code)
+
+
+@recipe_app.callback()
+def _list(context: typer.Context) -> None:
+    """The recipes that come with Cutaway: list them, or copy one to make it your own."""
+    if context.invoked_subcommand is not None:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    from cutaway.train import recipe as recipes
+
+    table = Table.grid(padding=(0, 3))
+    for name in recipes.names():
+        table.add_row(name, recipes.find(name).summary)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        "\nTrain one with: cutaway train NAME. Make one your own with: cutaway recipes copy NAME FILE.py", style="dim"
+    )
+
+
+@recipe_app.command("copy")
+def _copy(
+    name: Annotated[str, typer.Argument(help="One of the list.")],
+    file: Annotated[Path, typer.Argument(help="The new file, ending in .py.")],
+) -> None:
+    """Write a recipe out as a file to change; `cutaway train FILE.py` then trains it."""
+    from cutaway.train import recipe as recipes
+
+    target = recipes.copy(name, file)
+    print(f"{target}: change it, then run: cutaway train {target}")
