@@ -1,0 +1,73 @@
+"""Cutaway: the real machine with its casing opened. PyTorch's names, written from scratch in Python.
+
+`import cutaway` loads the machine (`cutaway.core`) and nothing else; `cutaway.nn`, `cutaway.optim` and the rest load when
+they are first named.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from cutaway.core.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from cutaway.core.creation import (
+    arange, as_tensor, empty, empty_like, eye, from_numpy, full, full_like, linspace, logspace, normal, ones, ones_like,
+    rand, rand_like, randint, randint_like, randn, randn_like, randperm, tensor, zeros, zeros_like,
+)  # fmt: skip
+from cutaway.core.derived import cat, einsum, hstack, meshgrid, stack, vstack, where
+from cutaway.core.dtypes import (
+    device, dtype, float16, float32, float64, get_default_dtype, int8, int16, int32, int64, set_default_dtype, uint8,
+)  # fmt: skip
+from cutaway.core.dtypes import bool_ as bool  # noqa: A004
+from cutaway.core.errors import (
+    ArgumentError, ArgumentTypeError, CutawayError, DeviceError, DownloadError, DTypeError, FileFormatError, GradError,
+    IndexOutOfRange, ShapeError,
+)  # fmt: skip
+from cutaway.core.generator import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from cutaway.core.tensor import Size, Tensor
+
+__version__ = "0.1.0"
+
+concat = concatenate = cat
+half, float, double = float16, float32, float64  # noqa: A001
+short, int, long = int16, int32, int64  # noqa: A001
+pi, e = 3.141592653589793, 2.718281828459045
+inf, nan = 1e999, 1e999 - 1e999
+newaxis = None
+
+# Loaded when first named.
+_MODULES = ("autograd", "data", "functional", "gradcheck", "nn", "optim", "utils")
+# `cutaway.exp(x)` is `Tensor.exp(x)`: nothing is written twice.
+_METHODS = frozenset(
+    """
+    abs absolute acos add addmm all allclose amax amin any arccos arcsin arctan arctan2 argmax argmin argsort asin atan
+    atan2 baddbmm bernoulli bitwise_and bitwise_not bitwise_or bitwise_xor bmm ceil chunk clamp clip clone cos cosh
+    count_nonzero cumprod cumsum detach diag diagonal div divide dot eq equal erf exp exp2 expm1 flatten flip floor
+    floor_divide fmod frac gather ge greater greater_equal gt index_add index_select is_floating_point isclose isfinite isinf
+    isnan le lerp less less_equal log log10 log1p log2 log_softmax logical_and logical_not logical_or logical_xor logsumexp
+    lt masked_fill masked_select matmul max maximum mean median min minimum mm movedim mul multinomial multiply mv
+    nan_to_num narrow ne neg negative nonzero norm not_equal numel outer permute pow prod ravel reciprocal relu remainder
+    repeat_interleave reshape roll round rsqrt scatter scatter_add select sigmoid sign sin sinh softmax sort split sqrt
+    square squeeze std sub subtract sum swapaxes t tan tanh topk trace transpose tril triu true_divide trunc unbind
+    unflatten unique unsqueeze var
+    """.split()
+)
+
+
+def is_tensor(x: Any) -> Any:
+    """True for a Tensor."""
+    return isinstance(x, Tensor)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"cutaway.{name}")
+    if name in _METHODS:
+        value = getattr(Tensor, name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'cutaway' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_METHODS})

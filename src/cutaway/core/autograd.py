@@ -1,0 +1,651 @@
+"""Reverse-mode differentiation: the graph of Nodes, and the walk that applies each op's gradient rule.
+
+A Node is younger than its inputs (`seq` counts up), so the walk visits nodes from the youngest to the oldest and needs
+no recursion. Broadcasting is undone here, once, and not in the rules.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from functools import wraps
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cutaway.core.aval import Aval
+from cutaway.core.errors import ArgumentTypeError, GradError, ShapeError
+from cutaway.core.op import LETTERS, Op, Rule
+
+if TYPE_CHECKING:
+    from cutaway.core.tensor import Tensor
+
+# --- recording on and off ---------------------------------------------------------------------------------------------
+
+RECORDING: ContextVar[bool] = ContextVar("recording", default=True)
+
+
+def is_grad_enabled() -> bool:
+    """True if operations record a graph at present."""
+    return RECORDING.get()
+
+
+class set_grad_enabled:  # noqa: N801  (PyTorch's spelling)
+    """Record the graph or not: at once, or inside a `with` block, or as a decorator."""
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = bool(mode)
+        self._before = [RECORDING.get()]
+        RECORDING.set(self.mode)
+
+    def __enter__(self) -> None:
+        RECORDING.set(self.mode)
+
+    def __exit__(self, *error: object) -> None:
+        RECORDING.set(self._before[-1])
+
+    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        RECORDING.set(self._before[-1])
+        return _decorate(fn, self.mode)
+
+
+class _Mode:
+    """A grad mode as context manager and decorator; one object may be entered again and again."""
+
+    mode = False
+
+    def __init__(self, fn: Any = None) -> None:
+        self._before: list[bool] = []
+
+    def __new__(cls, fn: Any = None) -> Any:
+        return _decorate(fn, cls.mode) if callable(fn) else super().__new__(cls)
+
+    def __enter__(self) -> None:
+        self._before.append(RECORDING.get())
+        RECORDING.set(self.mode)
+
+    def __exit__(self, *error: object) -> None:
+        RECORDING.set(self._before.pop())
+
+    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        return _decorate(fn, self.mode)
+
+
+class no_grad(_Mode):  # noqa: N801
+    """Nothing is recorded inside: `with no_grad():`, `@no_grad()` or `@no_grad`."""
+
+
+class enable_grad(_Mode):  # noqa: N801
+    """Record inside, even within `no_grad`."""
+
+    mode = True
+
+
+class inference_mode(_Mode):  # noqa: N801
+    """As `no_grad`; `inference_mode(False)` records."""
+
+    def __new__(cls, fn: Any = True) -> Any:
+        if callable(fn):
+            return _decorate(fn, False)
+        made = object.__new__(cls)
+        made.mode = not fn
+        return made
+
+
+def _decorate(fn: Callable[..., Any], mode: bool) -> Callable[..., Any]:
+    @wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        token = RECORDING.set(mode)
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            RECORDING.reset(token)
+
+    return call
+
+
+# --- nodes ------------------------------------------------------------------------------------------------------------
+
+_SEQ = count()
+Saved = tuple[np.ndarray, list[int], int]  # the array, its version cell, the version when it was saved
+
+
+class Node:
+    """One recorded operation: where its gradient goes, and the forward values that its rules read.
+
+    op, attrs         what was done
+    parents           the Node of each input, None where no gradient is wanted
+    metas             (shape, dtype) of each input;  meta: of the result
+    saved             the input values that rules name;  saved_y: the result's
+    """
+
+    __slots__ = (
+        "__weakref__", "attrs", "freed", "hooks", "meta", "metas", "op", "parents", "retain", "saved", "saved_y", "seq",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        op: Op,
+        attrs: dict[str, Any],
+        parents: tuple[Node | None, ...],
+        metas: tuple[tuple[tuple[int, ...], np.dtype], ...],
+        meta: tuple[tuple[int, ...], np.dtype],
+        saved: dict[int, Saved],
+        saved_y: Saved | None,
+    ) -> None:
+        self.seq = next(_SEQ)
+        self.op, self.attrs, self.parents, self.metas, self.meta = op, attrs, parents, metas, meta
+        self.saved, self.saved_y = saved, saved_y
+        self.freed = False
+        self.hooks: dict[int, Callable[[Any], Any]] | None = None
+        self.retain: weakref.ref[Tensor] | None = None
+
+    @property
+    def name(self) -> str:
+        """The op's name."""
+        return self.op.name
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """The nodes that gradients go to next, as PyTorch gives them: (node, 0) an input."""
+        return tuple((p, 0) for p in self.parents)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} node>"
+
+    def free(self) -> None:
+        """Let go of the saved values."""
+        if self.saved or self.saved_y is not None:
+            self.saved, self.saved_y, self.freed = {}, None, True
+
+    def gradients(self, g: Any, wanted: Callable[[Node], bool], create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
+        """(parent, gradient, fresh) for each parent that wants one; fresh: the gradient's memory belongs to no one else."""
+        for i, parent in enumerate(self.parents):
+            if parent is not None and wanted(parent):
+                rule = self.op.rule(i)
+                assert rule is not None
+                gi = rule.fn(g, *[self._read(name, i, create_graph) for name in rule.reads])
+                shape, dtype = self.metas[i]
+                data = gi._data
+                fresh = data is not g._data and data.base is None
+                if data.shape != shape:
+                    gi, fresh = _sum_to(gi, shape), True
+                if gi._data.dtype != dtype:
+                    gi = _ops.elementwise.cast(gi, dtype=dtype)
+                yield parent, gi, fresh
+
+    def _read(self, name: str, i: int, create_graph: bool) -> Any:
+        """What a rule's parameter of this name stands for (the table in op.py)."""
+        if name in self.attrs:
+            return self.attrs[name]
+        if name == "y":
+            if self.freed or self.saved_y is None:
+                raise self._freed_error()
+            return self._unpack(self.saved_y, self if create_graph else None, "its result")
+        if len(name) == 1:
+            k = LETTERS.find(name)
+            if k >= 0:
+                return self._input(k, create_graph)
+            if name == "i":
+                return i
+            return Aval(*self.metas[LETTERS.index(name.lower())])
+        if name == "indices":
+            return tuple(self._input(k, create_graph) for k, (_, d) in enumerate(self.metas) if d.kind in "bui")
+        assert name == "avals", f"{self.op.name}: a gradient rule asks for {name!r}, which is no input and no attribute"
+        return [Aval(*m) for m in self.metas]
+
+    def _input(self, k: int, create_graph: bool) -> Any:
+        if self.freed:
+            raise self._freed_error()
+        return self._unpack(self.saved[k], self.parents[k] if create_graph else None, f"input {k}")
+
+    def _unpack(self, saved: Saved, node: Node | None, which: str) -> Any:
+        array, cell, version = saved
+        if cell[0] != version:
+            raise GradError(
+                f"backward of {self.name}: {which}, {array.dtype.name}{list(array.shape)}, was overwritten by an in-place "
+                f"operation after it was saved (version {cell[0]}, expected {version}); write x = x + 1 for x += 1, "
+                "or clone() before the in-place operation"
+            )
+        out = _Tensor._wrap(array)
+        out._node, out._cell = node, cell
+        return out
+
+    def _freed_error(self) -> GradError:
+        return GradError(
+            f"backward of {self.name}: the graph was already used and its saved values were freed; "
+            "call backward(retain_graph=True) the first time to go through it again, "
+            "or compute the loss anew"
+        )
+
+
+class Leaf(Node):
+    """Where gradients end: the `.grad` of a tensor that the user made."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.seq = -1  # older than any operation
+        self.tensor = weakref.ref(tensor)
+        self.parents = ()
+        self.meta = (tensor._data.shape, tensor._data.dtype)
+        self.hooks, self.retain, self.freed = None, None, False
+
+    @property
+    def name(self) -> str:  # noqa: D102
+        return "AccumulateGrad"
+
+    @property
+    def variable(self) -> Tensor | None:
+        """The tensor, as long as someone holds it."""
+        return self.tensor()
+
+    def free(self) -> None:  # noqa: D102
+        pass
+
+    def accumulate(self, g: Any, fresh: bool, create_graph: bool) -> None:
+        """Add to `.grad`."""
+        t = self.tensor()
+        if t is None:
+            return
+        if t._grad is not None:
+            if create_graph:
+                t._grad = t._grad + g
+            else:
+                # In place, as in PyTorch: whoever holds .grad sees the sum.
+                t._grad._data += g._data
+                t._grad._cell[0] += 1
+        elif create_graph:
+            t._grad = g
+        else:
+            data = g._data if fresh and g._data.flags.c_contiguous else np.array(g._data, order="C")
+            t._grad = _Tensor._wrap(data)
+
+
+def _sum_to(g: Any, shape: tuple[int, ...]) -> Any:
+    """Undo broadcasting: sum over the dimensions that were added or stretched."""
+    extra = g.ndim - len(shape)
+    if extra < 0:
+        raise ShapeError(f"backward: a gradient rule returned shape {list(g.shape)} for an input of shape {list(shape)}")
+    stretched = tuple(range(extra)) + tuple(
+        extra + d for d, n in enumerate(shape) if n == 1 and g._data.shape[extra + d] != 1
+    )
+    if stretched:
+        g = _ops.reduce.sum(g, dim=stretched, keepdim=True)
+    if extra:
+        g = _ops.movement.reshape(g, shape=g._data.shape[extra:])
+    if g._data.shape != shape:
+        raise ShapeError(f"backward: a gradient rule returned shape {list(g.shape)} for an input of shape {list(shape)}")
+    return g
+
+
+# --- the walk ---------------------------------------------------------------------------------------------------------
+
+
+def _reachable(roots: Iterable[Node]) -> list[Node]:
+    """All nodes below the roots, youngest first."""
+    seen: set[Node] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack.extend(p for p in node.parents if p is not None and p not in seen)
+    return sorted(seen, key=lambda n: -n.seq)
+
+
+def _everything(node: Node) -> bool:
+    return True
+
+
+def walk(
+    roots: Sequence[tuple[Node, Any]],
+    targets: Sequence[Node] | None,
+    retain_graph: bool,
+    create_graph: bool,
+) -> list[Any]:
+    """Carry gradients from the roots down. With `targets`, return theirs; without, add them up at the leaves."""
+    order = _reachable(node for node, _ in roots)
+    wanted: Callable[[Node], bool] = _everything
+    if targets is not None:
+        needed = set(targets)
+        for node in reversed(order):  # oldest first: a node is needed if one of its parents is
+            if any(p in needed for p in node.parents if p is not None):
+                needed.add(node)
+        wanted = needed.__contains__
+    arriving: dict[Node, tuple[Any, bool]] = {}
+    for node, g in roots:
+        _arrive(arriving, node, g, False, create_graph)
+    found: dict[Node, Any] = {}
+    used: list[Node] = []
+    token = RECORDING.set(create_graph)
+    try:
+        for node in order:
+            here = arriving.pop(node, None)
+            if here is None or not (targets is None or wanted(node)):
+                continue
+            g, fresh = here
+            if node.hooks:
+                g, fresh = _run_hooks(node, g), False
+            if node.retain is not None and (kept := node.retain()) is not None:
+                kept._grad, fresh = (g if kept._grad is None else kept._grad + g), False
+            if targets is not None and node in targets:
+                found[node] = g
+                fresh = False
+            if isinstance(node, Leaf):
+                if targets is None:
+                    node.accumulate(g, fresh, create_graph)
+                continue
+            for parent, gi, own in node.gradients(g, wanted, create_graph):
+                _arrive(arriving, parent, gi, own, create_graph)
+            used.append(node)
+    finally:
+        RECORDING.reset(token)
+    if not retain_graph:
+        for node in used:
+            node.free()
+    return [found.get(t) for t in targets or ()]
+
+
+def _arrive(arriving: dict[Node, tuple[Any, bool]], node: Node, g: Any, fresh: bool, create_graph: bool) -> None:
+    before = arriving.get(node)
+    if before is None:
+        arriving[node] = (g, fresh)
+    elif isinstance(g, Packed):
+        arriving[node] = (before[0].merge(g), False)
+    elif before[1] and not create_graph:  # memory of our own: add in place
+        np.add(before[0]._data, g._data, out=before[0]._data)
+    else:
+        arriving[node] = (before[0] + g, not create_graph)
+
+
+def _run_hooks(node: Node, g: Any) -> Any:
+    for hook in list((node.hooks or {}).values()):
+        out = hook(g)
+        if out is not None:
+            if not isinstance(out, _Tensor):
+                raise ArgumentTypeError(f"hook on {node.name}: must return a Tensor or None, got {type(out).__name__}")
+            if out.shape != g.shape:
+                raise ShapeError(f"hook on {node.name}: returned shape {list(out.shape)} for a gradient of {list(g.shape)}")
+            g = out
+    return g
+
+
+# --- what the user calls ----------------------------------------------------------------------------------------------
+
+
+def _as_list(x: Any, what: str, op: str) -> list[Any]:
+    items = [x] if isinstance(x, _Tensor) else list(x) if isinstance(x, (list, tuple)) else None
+    if items is None or not all(isinstance(t, _Tensor) for t in items):
+        raise ArgumentTypeError(f"{op}: {what} must be a Tensor or a sequence of Tensors, got {type(x).__name__}")
+    return items
+
+
+def _root_gradients(outputs: list[Any], grads: Any, op: str) -> list[tuple[Node, Any]]:
+    given = [None] * len(outputs) if grads is None else [grads] if isinstance(grads, _Tensor) else list(grads)
+    if len(given) != len(outputs):
+        raise ArgumentTypeError(f"{op}: {len(outputs)} outputs but {len(given)} gradients for them")
+    roots = []
+    for t, g in zip(outputs, given, strict=True):
+        if t._node is None:
+            raise GradError(
+                f"{op}: the tensor {t.dtype}{list(t.shape)} does not require grad and has no grad_fn; set requires_grad=True "
+                "on what it is computed from, and check for no_grad() or detach() on the way"
+            )
+        if g is None:
+            if t._data.size != 1:
+                raise GradError(
+                    f"{op}: grad can be implicitly created only for scalar outputs, got shape {list(t.shape)}; "
+                    "reduce the loss with .mean() or .sum(), or pass gradient="
+                )
+            g = _Tensor._wrap(np.ones(t._data.shape, t._data.dtype))
+        elif not isinstance(g, _Tensor):
+            raise ArgumentTypeError(f"{op}: a gradient must be a Tensor or None, got {type(g).__name__}")
+        elif g.shape != t.shape:
+            raise ShapeError(f"{op}: the gradient's shape {list(g.shape)} differs from the output's {list(t.shape)}")
+        elif g._data.dtype != t._data.dtype:
+            g = g.to(t.dtype)
+        roots.append((t._node, g))
+    return roots
+
+
+def backward(
+    tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+) -> None:
+    """Add the gradient of `tensors` to the `.grad` of every leaf they depend on (or only of `inputs`).
+
+    Raises GradError for a tensor without history, a non-scalar without `grad_tensors`, and a graph that was freed.
+    """
+    outputs = _as_list(tensors, "tensors", "backward")
+    roots = _root_gradients(outputs, grad_tensors, "backward")
+    keep = create_graph if retain_graph is None else retain_graph
+    if inputs is None:
+        walk(roots, None, keep, create_graph)
+        return
+    wanted = _as_list(inputs, "inputs", "backward")
+    for t, g in zip(wanted, _grads_of(wanted, roots, keep, create_graph, "backward"), strict=True):
+        if g is not None:
+            t._grad = g if t._grad is None else t._grad + g
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
+    """The gradients of `outputs` with respect to `inputs`, as a tuple; `.grad` stays as it is.
+
+    With `create_graph` the gradients can be differentiated again.  Raises GradError for an input that was not used
+    (unless `allow_unused`) or that needs no gradient.
+    """
+    outs, wanted = _as_list(outputs, "outputs", "grad"), _as_list(inputs, "inputs", "grad")
+    roots = _root_gradients(outs, grad_outputs, "grad")
+    keep = create_graph if retain_graph is None else retain_graph
+    found = _grads_of(wanted, roots, keep, create_graph, "grad")
+    for k, (t, g) in enumerate(zip(wanted, found, strict=True)):
+        if g is None and materialize_grads:
+            found[k] = _Tensor._wrap(np.zeros(t._data.shape, t._data.dtype))
+        elif g is None and not allow_unused:
+            raise GradError(
+                f"grad: input {k}, {t.dtype}{list(t.shape)}, appears not to have been used in the graph; "
+                "pass allow_unused=True if that is intended"
+            )
+    return tuple(found)
+
+
+def _grads_of(wanted: list[Any], roots: Any, keep: bool, create_graph: bool, op: str) -> list[Any]:
+    for k, t in enumerate(wanted):
+        if t._node is None:
+            raise GradError(f"{op}: input {k}, {t.dtype}{list(t.shape)}, does not require grad; call requires_grad_() on it first")
+    return walk(roots, [t._node for t in wanted], keep, create_graph)
+
+
+# --- a learner's own operation ----------------------------------------------------------------------------------------
+
+
+class Packed:
+    """Gradients on their way to the several outputs of one Function."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: dict[int, Any]) -> None:
+        self.parts = parts
+
+    def merge(self, other: Packed) -> Packed:
+        """Both together."""
+        parts = dict(self.parts)
+        for k, g in other.parts.items():
+            parts[k] = parts[k] + g if k in parts else g
+        return Packed(parts)
+
+
+class Context:
+    """`ctx` of a Function: what forward leaves for backward."""
+
+    def __init__(self) -> None:
+        self.needs_input_grad: tuple[bool, ...] = ()
+        self._kept: tuple[Any, ...] = ()
+        self._non_differentiable: tuple[Any, ...] = ()
+        self._materialize = True
+        self._node: FunctionNode | None = None
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        """Keep tensors for backward; it is checked that no one overwrites them."""
+        self._kept = tensors
+
+    def mark_non_differentiable(self, *tensors: Any) -> None:
+        """No gradient comes back to these outputs."""
+        self._non_differentiable = tensors
+
+    def mark_dirty(self, *tensors: Any) -> None:
+        """Accepted for PyTorch's sake: tensors that forward wrote to carry a version count anyway."""
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether backward sees zeros (True) or None for an output without a gradient."""
+        self._materialize = value
+
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """What `save_for_backward` kept.  Raises GradError if it was freed or overwritten."""
+        node = self._node
+        if node is None:
+            return self._kept
+        if node.freed:
+            raise node._freed_error()
+        return tuple(None if s is None else node._unpack_kept(s) for s in node.kept)
+
+
+class FunctionNode(Node):
+    """The node of a user's Function."""
+
+    __slots__ = ("ctx", "function", "kept", "out_metas")
+
+    function: type[Function]
+
+    @property
+    def name(self) -> str:  # noqa: D102
+        return self.function.__name__
+
+    def free(self) -> None:  # noqa: D102
+        if self.kept:
+            self.kept, self.freed = (), True
+
+    def _unpack_kept(self, kept: Any) -> Any:
+        tensor, version = kept
+        if tensor._cell[0] != version:
+            self._unpack((tensor._data, tensor._cell, version), None, "a saved tensor")
+        return tensor
+
+    def gradients(self, g: Any, wanted: Callable[[Node], bool], create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:  # noqa: D102
+        ctx: Context = self.ctx
+        arrived: list[Any] = []
+        for k, meta in enumerate(self.out_metas):
+            part = g.parts.get(k)
+            if part is None and ctx._materialize and meta is not None:
+                part = _Tensor._wrap(np.zeros(*meta))
+            arrived.append(part)
+        out = self.function.backward(ctx, *arrived)
+        results = out if isinstance(out, (tuple, list)) else (out,)
+        if len(results) < len(self.parents) or any(r is not None for r in results[len(self.parents) :]):
+            raise GradError(
+                f"{self.name}.backward returned {len(results)} gradients, forward had {len(self.parents)} inputs; "
+                "return one for each input, None for those that need none"
+            )
+        for i, (parent, gi) in enumerate(zip(self.parents, results, strict=False)):
+            if parent is None or gi is None or not wanted(parent):
+                continue
+            if not isinstance(gi, _Tensor):
+                raise ArgumentTypeError(f"{self.name}.backward: gradient {i} must be a Tensor or None, got {type(gi).__name__}")
+            shape, dtype = self.metas[i]
+            if gi._data.shape != shape:
+                gi = _sum_to(gi, shape)
+            yield parent, gi if gi._data.dtype == dtype else gi.to(_from_numpy(dtype)), False
+
+
+class OutputNode(Node):
+    """One of a Function's outputs: passes its gradient on, with its number."""
+
+    __slots__ = ("number",)
+
+    @property
+    def name(self) -> str:  # noqa: D102
+        return f"{self.parents[0].name}Backward" if self.parents[0] is not None else "Function"
+
+    def gradients(self, g: Any, wanted: Callable[[Node], bool], create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:  # noqa: D102
+        parent = self.parents[0]
+        assert parent is not None
+        if wanted(parent):
+            yield parent, Packed({self.number: g}), False
+
+
+class Function:
+    """An operation with a gradient of one's own: subclass, write `forward(ctx, ...)` and `backward(ctx, *grads)`.
+
+    Call it with `MyFunction.apply(...)`. `forward` runs without recording; `backward` returns one gradient per input of
+    forward, None for those that need none. Written in Tensor operations, backward can itself be differentiated.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+        """Compute the result; keep on `ctx` what backward needs."""
+        raise GradError("Function: write forward(ctx, ...) as a staticmethod in your subclass")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Return the gradient with respect to each input of forward."""
+        raise GradError("Function: write backward(ctx, *grad_outputs) as a staticmethod in your subclass")
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Run forward, and record backward if an input needs a gradient."""
+        ctx = Context()
+        tensors = [a if isinstance(a, _Tensor) else None for a in args]
+        recording = RECORDING.get() and any(t is not None and t._node is not None for t in tensors)
+        ctx.needs_input_grad = tuple(t is not None and t._node is not None for t in tensors)
+        token = RECORDING.set(False)
+        try:
+            out = cls.forward(ctx, *args, **kwargs)
+        finally:
+            RECORDING.reset(token)
+        outs = out if isinstance(out, tuple) else (out,)
+        if not recording:
+            return out
+        node = FunctionNode.__new__(FunctionNode)
+        metas = tuple(((), np.dtype(np.float32)) if t is None else (t._data.shape, t._data.dtype) for t in tensors)
+        parents = tuple(None if t is None else t._node for t in tensors)
+        Node.__init__(node, _ops.elementwise.copy, {}, parents, metas, ((), np.dtype(np.float32)), {}, None)
+        node.function, node.ctx = cls, ctx
+        node.kept = tuple(None if t is None else (t, t._cell[0]) for t in ctx._kept)
+        node.out_metas = [(o._data.shape, o._data.dtype) if isinstance(o, _Tensor) else None for o in outs]
+        ctx._node = node
+        results = []
+        for k, o in enumerate(outs):
+            if (
+                isinstance(o, _Tensor)
+                and o._data.dtype.kind == "f"
+                and not any(o is n for n in ctx._non_differentiable)
+            ):
+                made = _Tensor._wrap(o._data)
+                made._cell = o._cell
+                link = OutputNode.__new__(OutputNode)
+                Node.__init__(link, _ops.elementwise.copy, {}, (node,), (), (o._data.shape, o._data.dtype), {}, None)
+                link.number, made._node = k, link
+                # An output that is also saved must be the recorded one, or a second derivative would not see it.
+                node.kept = tuple((made, s[1]) if s is not None and s[0] is o else s for s in node.kept)
+                o = made
+            results.append(o)
+        return tuple(results) if isinstance(out, tuple) else results[0]
+
+
+
+
+# Last: Tensor and the ops are built upon this module.
+from cutaway.core import ops as _ops  # noqa: E402
+from cutaway.core.dtypes import from_numpy_dtype as _from_numpy  # noqa: E402
+from cutaway.core.tensor import Tensor as _Tensor  # noqa: E402

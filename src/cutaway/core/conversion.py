@@ -1,0 +1,96 @@
+"""`x.float()`, `x.to(...)`: the same values in another dtype.
+
+A class of its own, since methods named `int`, `float` and `bool` would hide the types of those names from Tensor's body.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cutaway.core import dtypes
+from cutaway.core.dtypes import as_dtype, check_device
+from cutaway.core.ops.elementwise import cast
+from cutaway.core.ops.elementwise import copy as copy_op
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cutaway.core.tensor import Tensor
+
+
+class Conversions:
+    """The conversion methods of Tensor."""
+
+    _data: np.ndarray
+
+    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, non_blocking: bool = False, **_: Any) -> Tensor:
+        """In another dtype; a device is accepted if it is the CPU.  Returns itself where nothing changes."""
+        for a in args:
+            if isinstance(a, Conversions):
+                dtype = dtypes.FROM_NUMPY[a._data.dtype]
+            elif isinstance(a, (dtypes.dtype, type)) or a is None:
+                dtype = a if a is not None else dtype
+            elif isinstance(a, bool):
+                copy = copy or a
+            else:
+                device = a
+        check_device(device)
+        target = self._data.dtype if dtype is None else as_dtype(dtype, "to").np
+        if target == self._data.dtype:
+            return copy_op(self) if copy else self  # type: ignore[return-value]
+        return cast(self, dtype=target)
+
+    def type(self, dtype: Any = None) -> Any:
+        """The name of the type, or the tensor in another dtype."""
+        if dtype is None:
+            return f"cutaway.{dtypes.FROM_NUMPY[self._data.dtype].alias.capitalize() or 'Bool'}Tensor"
+        return self.to(dtypes.from_type_name(dtype) if isinstance(dtype, str) else dtype)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """In the dtype of `other`."""
+        return self.to(other.dtype)
+
+    def cpu(self) -> Tensor:
+        """Itself."""
+        return self  # type: ignore[return-value]
+
+    def cuda(self, device: Any = None) -> Tensor:
+        """Raises DeviceError: there is no GPU here."""
+        check_device(f"cuda:{device}" if isinstance(device, int) else device or "cuda")
+        return self  # type: ignore[return-value]
+
+    def float(self) -> Tensor:
+        """As float32."""
+        return self.to(dtypes.float32)
+
+    def double(self) -> Tensor:
+        """As float64."""
+        return self.to(dtypes.float64)
+
+    def half(self) -> Tensor:
+        """As float16."""
+        return self.to(dtypes.float16)
+
+    def long(self) -> Tensor:
+        """As int64."""
+        return self.to(dtypes.int64)
+
+    def int(self) -> Tensor:
+        """As int32."""
+        return self.to(dtypes.int32)
+
+    def bool(self) -> Tensor:
+        """As bool: True where not zero."""
+        return self.to(dtypes.bool_)
+
+    def byte(self) -> Tensor:
+        """As uint8."""
+        return self.to(dtypes.uint8)
+
+    def short(self) -> Tensor:
+        """As int16."""
+        return self.to(dtypes.int16)
+
+    def char(self) -> Tensor:
+        """As int8."""
+        return self.to(dtypes.int8)

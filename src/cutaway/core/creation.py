@@ -1,0 +1,238 @@
+"""New tensors: from data, filled, counted, or drawn at random."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cutaway.core import dtypes, random
+from cutaway.core.aval import show
+from cutaway.core.derived import sizes_of
+from cutaway.core.dtypes import as_dtype, check_device, from_numpy_dtype
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from cutaway.core.tensor import Tensor
+
+
+def _made(array: np.ndarray, requires_grad: bool = False, device: Any = None) -> Tensor:
+    check_device(device)
+    t = Tensor._wrap(array)
+    return t.requires_grad_() if requires_grad else t
+
+
+def _float(dtype: Any, op: str) -> np.dtype:
+    return dtypes.get_default_dtype().np if dtype is None else as_dtype(dtype, op).np
+
+
+def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
+    """Data as a NumPy array of a dtype we have: Python floats become the default dtype."""
+    if isinstance(data, Tensor):
+        array = data._data
+    elif isinstance(data, (np.ndarray, np.generic)):
+        array = np.asarray(data)
+    else:
+        try:
+            array = np.asarray(_plain(data))
+        except (ValueError, OverflowError):
+            raise ShapeError(f"{op}: the data is ragged or mixed; nested lists must have equal lengths at each level") from None
+        if array.dtype.kind == "f" and not _holds_numpy(data):
+            array = array.astype(dtypes.get_default_dtype().np)
+        elif array.size == 0 and array.dtype.kind == "f":
+            array = array.astype(dtypes.get_default_dtype().np)
+    if array.dtype.kind not in "biuf":
+        raise ArgumentTypeError(f"{op}: cannot make a tensor from {type(data).__name__} ({array.dtype}); pass numbers, nested lists or arrays")
+    if dtype is not None:
+        return array.astype(as_dtype(dtype, op).np)
+    return array.astype(from_numpy_dtype(array.dtype, op).np, copy=False)
+
+
+def _plain(data: Any) -> Any:
+    """Nested sequences with tensors inside as nested lists of numbers and arrays."""
+    if isinstance(data, Tensor):
+        return data._data
+    if isinstance(data, (list, tuple)) and any(isinstance(x, (Tensor, list, tuple)) for x in data):
+        return [_plain(x) for x in data]
+    return data
+
+
+def _holds_numpy(data: Any) -> bool:
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return isinstance(data, (np.ndarray, np.generic, Tensor)) and not isinstance(data, np.float64)
+
+
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A new tensor with a copy of `data`: numbers, nested lists, arrays.  Raises ShapeError for ragged lists."""
+    return _made(np.array(_from_data(data, dtype, "tensor")), requires_grad, device)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """`data` as a tensor, sharing memory where it can."""
+    if isinstance(data, Tensor):
+        return data.to(device=device, dtype=dtype)
+    return _made(_from_data(data, dtype, "as_tensor"), False, device)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor on the memory of a NumPy array.  Raises ArgumentTypeError for dtypes that have no counterpart."""
+    if not isinstance(array, np.ndarray):
+        raise ArgumentTypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}; use cutaway.tensor")
+    native = from_numpy_dtype(array.dtype, "from_numpy").np
+    t = Tensor._wrap(array.astype(native, copy=False))
+    t._view = not array.flags.c_contiguous  # the strides are the user's
+    return t
+
+
+def _filled(name: str, value: Any) -> Any:
+    def make(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+        return _made(_full(name, sizes_of(name, size), value, _float(dtype, name)), requires_grad, device)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"A tensor of the given size filled with {value}.  Raises ShapeError for a negative size."
+    return make
+
+
+def _full(name: str, shape: tuple[int, ...], value: Any, dtype: np.dtype) -> np.ndarray:
+    if any(n < 0 for n in shape):
+        raise ShapeError(f"{name}: sizes cannot be negative, got {list(shape)}")
+    return np.full(shape, value, dtype) if value else np.zeros(shape, dtype)
+
+
+zeros = _filled("zeros", 0)
+ones = _filled("ones", 1)
+empty = _filled("empty", 0)
+
+
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of the given size filled with `fill_value`, whose type decides the dtype."""
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    d = as_dtype(dtype if dtype is not None else type(value), "full").np
+    return _made(_full("full", sizes_of("full", (size,)), value, d), requires_grad, device)
+
+
+def _like(name: str, value: Any) -> Any:
+    def make(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+        _need(name, input)
+        d = input._data.dtype if dtype is None else as_dtype(dtype, name).np
+        return _made(_full(name, input._data.shape, value, d), requires_grad, device)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"A tensor of the shape and dtype of `input`, filled with {value}."
+    return make
+
+
+def _need(name: str, x: Any) -> None:
+    if not isinstance(x, Tensor):
+        raise ArgumentTypeError(f"{name}: expected a Tensor, got {type(x).__name__}; wrap it with cutaway.tensor(...)")
+
+
+zeros_like = _like("zeros_like", 0)
+ones_like = _like("ones_like", 1)
+empty_like = _like("empty_like", 0)
+
+
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of the shape and dtype of `input`, filled with `fill_value`."""
+    return _like("full_like", fill_value)(input, dtype=dtype, device=device, requires_grad=requires_grad)  # type: ignore[no-any-return]
+
+
+def arange(*limits: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Numbers from start (0) to below end by step (1); int64 if all three are integers.  Raises ArgumentError for step 0."""
+    values = [x.item() if isinstance(x, Tensor) else x for x in limits]
+    if not 1 <= len(values) <= 3:
+        raise ArgumentTypeError(f"arange: takes end, (start, end) or (start, end, step), got {len(values)} numbers")
+    start, end, step = (0, values[0], 1) if len(values) == 1 else (*values, 1)[:3]
+    if step == 0 or (end - start) * step < 0:
+        raise ArgumentError(f"arange: step {step} does not lead from {start} to {end}")
+    whole = all(isinstance(v, (int, np.integer)) for v in (start, end, step))
+    d = as_dtype(dtype, "arange").np if dtype is not None else np.dtype(np.int64) if whole else _float(None, "arange")
+    if whole:
+        return _made(np.arange(start, end, step).astype(d), requires_grad, device)
+    count = int(np.ceil((end - start) / step))
+    return _made((start + step * np.arange(count, dtype=np.float64)).astype(d), requires_grad, device)
+
+
+def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """`steps` numbers from start to end, both included."""
+    if steps < 0:
+        raise ArgumentError(f"linspace: steps must not be negative, got {steps}")
+    return _made(np.linspace(float(start), float(end), steps).astype(_float(dtype, "linspace")), requires_grad, device)
+
+
+def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """`steps` numbers from base**start to base**end, in equal ratios."""
+    return _made(np.logspace(float(start), float(end), steps, base=base).astype(_float(dtype, "logspace")), False, device)
+
+
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """The identity matrix [n, m]."""
+    if n < 0 or (m or 0) < 0:
+        raise ShapeError(f"eye: sizes cannot be negative, got {n} and {m}")
+    return _made(np.eye(n, m, dtype=_float(dtype, "eye")), requires_grad, device)
+
+
+# --- at random: the same numbers as PyTorch for the same seed ---------------------------------------------------------
+
+
+def rand(*size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Uniform in [0, 1)."""
+    return _made(random.uniform(sizes_of("rand", size), 0.0, 1.0, _float(dtype, "rand"), generator), requires_grad, device)
+
+
+def randn(*size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Normal with mean 0 and standard deviation 1."""
+    return _made(random.normal(sizes_of("randn", size), 0.0, 1.0, _float(dtype, "randn"), generator), requires_grad, device)
+
+
+def rand_like(input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Uniform in [0, 1), of the shape and dtype of `input`."""
+    _need("rand_like", input)
+    return rand(input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+def randn_like(input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Normal, of the shape and dtype of `input`."""
+    _need("randn_like", input)
+    return randn(input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+def randint(*args: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **named: Any) -> Tensor:
+    """`randint(high, size)` or `randint(low, high, size)`: integers in [low, high), int64."""
+    limits, size = list(args), named.get("size")
+    if size is None:
+        if len(limits) < 2:
+            raise ArgumentTypeError("randint: call randint(high, size) or randint(low, high, size)")
+        size = limits.pop()
+    low, high = named.get("low", 0), named.get("high")
+    if len(limits) == 2:
+        low, high = limits
+    elif limits:
+        low, high = (limits[0], high) if high is not None else (low, limits[0])
+    d = np.dtype(np.int64) if dtype is None else as_dtype(dtype, "randint").np
+    return _made(random.randint(sizes_of("randint", (size,)), int(low), int(high), d, generator), requires_grad, device)
+
+
+def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None) -> Tensor:
+    """Integers in [low, high) (or [0, low)), of the shape and dtype of `input`."""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype)
+
+
+def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
+    """The numbers 0 to n - 1 in random order."""
+    d = np.dtype(np.int64) if dtype is None else as_dtype(dtype, "randperm").np
+    return _made(random.randperm(n, d, generator), False, device)
+
+
+def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
+    """Normal with the given mean and standard deviation, each a number or a Tensor."""
+    if size is not None:
+        return _made(random.normal(sizes_of("normal", (size,)), mean, std, _float(dtype, "normal"), generator), False, device)
+    like = mean if isinstance(mean, Tensor) else std
+    if not isinstance(like, Tensor):
+        raise ArgumentTypeError("normal: with a number for mean and std, say size=")
+    if like._data.dtype.kind != "f":
+        raise DTypeError(f"normal: needs floating tensors, got {show(like)}; convert with .float()")
+    shape = np.broadcast_shapes(*(x._data.shape for x in (mean, std) if isinstance(x, Tensor)))
+    draw = Tensor._wrap(random.normal(shape, 0.0, 1.0, like._data.dtype, generator))
+    return draw * std + mean

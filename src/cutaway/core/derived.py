@@ -1,0 +1,928 @@
+"""Functions made of ops that every tensor has as a method: mean, softmax, max, sort, split, stack, einsum and the like.
+
+Gradients of any order and shape checks come from the ops inside.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+import cutaway.core.tensor as _t
+from cutaway.core.aval import broadcast_shapes, normalize_dim, normalize_dims, show
+from cutaway.core import random
+from cutaway.core.dtypes import as_dtype, check_device
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, ShapeError
+from cutaway.core.op import composite
+from cutaway.core.ops import contract, elementwise, movement, reduce
+from cutaway.core.ops import index as index_ops
+
+if TYPE_CHECKING:
+    from cutaway.core.tensor import Tensor
+
+Dims = int | Sequence[int] | None
+
+
+def constant(array: np.ndarray) -> Tensor:
+    """A Tensor on `array`, without history."""
+    return _t.Tensor._wrap(array)
+
+
+def need_tensors(name: str, tensors: Any) -> list[Tensor]:
+    """The tensors as a list.  Raises ArgumentTypeError for anything else among them, ArgumentError for none."""
+    if isinstance(tensors, _t.Tensor) or not isinstance(tensors, (list, tuple)):
+        raise ArgumentTypeError(f"{name}: expected a list or tuple of Tensors, got {type(tensors).__name__}")
+    for x in tensors:
+        if not isinstance(x, _t.Tensor):
+            raise ArgumentTypeError(f"{name}: expected Tensors, got {type(x).__name__} among them; wrap it with cutaway.tensor(...)")
+    if not tensors:
+        raise ArgumentError(f"{name}: needs at least one tensor, got an empty list")
+    return list(tensors)
+
+
+def _floating(name: str, x: Tensor) -> None:
+    if x._data.dtype.kind != "f":
+        raise DTypeError(f"{name}: needs a floating tensor, got {show(x)}; convert it with .float()")
+
+
+# --- statistics -------------------------------------------------------------------------------------------------------
+
+
+def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:  # noqa: A001
+    """The sum over `dim` (all without one); integers sum to int64."""
+    x = x if dtype is None else x.to(dtype)
+    return reduce.sum(x, dim=normalize_dims(dim if dim != () else None, x._data.ndim, "sum"), keepdim=keepdim)
+
+
+def count(x: Tensor, dim: Dims) -> int:
+    """How many elements a reduction over `dim` joins."""
+    n = 1
+    for d in normalize_dims(dim if dim != () else None, x._data.ndim, "count"):
+        n *= x._data.shape[d]
+    return n
+
+
+def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+    """The average over `dim`.  Raises DTypeError for integers."""
+    x = x if dtype is None else x.to(dtype)
+    _floating("mean", x)
+    return sum(x, dim, keepdim) / float(count(x, dim))
+
+
+def var(
+    x: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: int | None = None
+) -> Tensor:
+    """The variance: squared distances from the mean, divided by n - correction (1 by default: Bessel's)."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    _floating("var", x)
+    less = correction if correction is not None else 0 if unbiased is False else 1
+    d = x - mean(x, dim, keepdim=True)
+    return sum(d * d, dim, keepdim) / float(builtins.max(count(x, dim) - less, 0))
+
+
+def std(
+    x: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: int | None = None
+) -> Tensor:
+    """The square root of the variance."""
+    return elementwise.sqrt(var(x, dim, unbiased, keepdim, correction=correction))
+
+
+def norm(x: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+    """The p-norm: (sum |x|^p)^(1/p); p may be inf, -inf, 0 or "fro" (= 2)."""
+    x = x if dtype is None else x.to(dtype)
+    _floating("norm", x)
+    p = 2.0 if p in ("fro", None) else float(p)
+    if p == float("inf"):
+        return amax(elementwise.abs(x), dim, keepdim)
+    if p == -float("inf"):
+        return amin(elementwise.abs(x), dim, keepdim)
+    if p == 0:
+        return sum((x != 0).to(x.dtype), dim, keepdim)
+    if p == 1:
+        return sum(elementwise.abs(x), dim, keepdim)
+    if p == 2:
+        y = elementwise.sqrt(sum(x * x, dim, keepdim))
+        return y
+    return sum(elementwise.abs(x) ** p, dim, keepdim) ** (1 / p)
+
+
+def amax(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """The largest element over `dim`; elements that tie share the gradient."""
+    return reduce.amax(x, dim=normalize_dims(dim if dim != () else None, x._data.ndim, "amax"), keepdim=keepdim)
+
+
+def amin(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """The smallest element over `dim`; elements that tie share the gradient."""
+    return reduce.amin(x, dim=normalize_dims(dim if dim != () else None, x._data.ndim, "amin"), keepdim=keepdim)
+
+
+def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
+    """log(sum(exp(x))) over `dim`, computed without overflow."""
+    return reduce.logsumexp(x, dim=normalize_dims(dim, x._data.ndim, "logsumexp"), keepdim=keepdim)
+
+
+def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:  # noqa: A001
+    """True where every element over `dim` is true (not zero)."""
+    return reduce.all_(x, dim=normalize_dims(dim, x._data.ndim, "all"), keepdim=keepdim)
+
+
+def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:  # noqa: A001
+    """True where some element over `dim` is true (not zero)."""
+    return reduce.any_(x, dim=normalize_dims(dim, x._data.ndim, "any"), keepdim=keepdim)
+
+
+def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+    """The product over `dim`, or of all elements."""
+    x = x if dtype is None else x.to(dtype)
+    if dim is None:
+        return reduce.prod(movement.reshape(x, shape=(x._data.size,)), dim=0, keepdim=False)
+    return reduce.prod(x, dim=normalize_dim(dim, x._data.ndim, "prod"), keepdim=keepdim)
+
+
+def cumsum(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """Running sums along `dim`."""
+    x = x if dtype is None else x.to(dtype)
+    return reduce.cumsum(x, dim=normalize_dim(dim, x._data.ndim, "cumsum"))
+
+
+def cumprod(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """Running products along `dim`."""
+    x = x if dtype is None else x.to(dtype)
+    x = x.long() if x._data.dtype.kind in "bui" else x
+    return reduce.running_product(x, normalize_dim(dim, x._data.ndim, "cumprod")) if x._data.ndim else x
+
+
+# --- softmax ----------------------------------------------------------------------------------------------------------
+
+
+@composite(formula=r"\frac{e^{x_i}}{\sum_j e^{x_j}}")
+def softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """exp(x) / sum(exp(x)) along `dim`; shifted by the largest element, so that exp cannot overflow."""
+    x = x if dtype is None else x.to(dtype)
+    _floating("softmax", x)
+    e = elementwise.exp(x - amax(x.detach(), _softmax_dim("softmax", x, dim), keepdim=True))
+    return e / sum(e, _softmax_dim("softmax", x, dim), keepdim=True)
+
+
+@composite(formula=r"x_i - \log \sum_j e^{x_j}")
+def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """The logarithm of softmax along `dim`, without forming softmax."""
+    x = x if dtype is None else x.to(dtype)
+    _floating("log_softmax", x)
+    return x - logsumexp(x, _softmax_dim("log_softmax", x, dim), keepdim=True)
+
+
+def _softmax_dim(name: str, x: Tensor, dim: int | None) -> int:
+    if dim is None:  # PyTorch's old default
+        return 0 if x._data.ndim in (0, 1, 3) else 1
+    return normalize_dim(dim, x._data.ndim, name)
+
+
+# --- order ------------------------------------------------------------------------------------------------------------
+
+
+class ValuesIndices(NamedTuple):
+    """What max, min, sort, topk and median along a dimension return."""
+
+    values: Any
+    indices: Any
+
+
+def _extreme(name: str, x: Tensor, arg: Any, whole: Any, choose: Any, dim: Any, keepdim: bool) -> Any:
+    if dim is None:
+        return whole(x)
+    if isinstance(dim, _t.Tensor):
+        return choose(x, dim)
+    d = normalize_dim(dim, x._data.ndim, name)
+    found = arg(x, dim=d, keepdim=True)
+    values = index_ops.gather(x, found, dim=d) if x._data.ndim else x
+    return ValuesIndices(values, found) if keepdim or not x._data.ndim else ValuesIndices(values.squeeze(d), found.squeeze(d))
+
+
+def max(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: A001
+    """The largest element; with `dim`, (values, indices) along it; with a Tensor, the elementwise maximum."""
+    return _extreme("max", x, reduce.argmax, amax, elementwise.maximum, dim, keepdim)
+
+
+def min(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: A001
+    """The smallest element; with `dim`, (values, indices) along it; with a Tensor, the elementwise minimum."""
+    return _extreme("min", x, reduce.argmin, amin, elementwise.minimum, dim, keepdim)
+
+
+def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The position of the (first) largest element, of the flattened tensor without `dim`."""
+    return _position(reduce.argmax, x, dim, keepdim)
+
+
+def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The position of the (first) smallest element, of the flattened tensor without `dim`."""
+    return _position(reduce.argmin, x, dim, keepdim)
+
+
+def _position(op: Any, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    if dim is not None:
+        return op(x, dim=normalize_dim(dim, x._data.ndim, op.name), keepdim=keepdim)  # type: ignore[no-any-return]
+    y = op(movement.reshape(x, shape=(x._data.size,)), dim=0, keepdim=False)
+    return movement.reshape(y, shape=(1,) * x._data.ndim) if keepdim else y
+
+
+def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+    """Positions that sort `x` along `dim` (always stable)."""
+    return index_ops.argsort(x, dim=normalize_dim(dim, x._data.ndim, "argsort"), descending=descending)
+
+
+def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
+    """(values, indices) in order along `dim` (always stable)."""
+    order = argsort(x, dim, descending)
+    return ValuesIndices(gather(x, dim, order), order)
+
+
+def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
+    """The k largest (or smallest) along `dim`, in order: (values, indices)."""
+    d = normalize_dim(dim, x._data.ndim, "topk")
+    n = x._data.shape[d] if x._data.ndim else 1
+    if not 0 <= k <= n:
+        raise IndexOutOfRange(f"topk: k = {k} is out of range for dim {dim} of size {n} in {show(x)}")
+    order = argsort(x, d, descending=largest)
+    order = order.narrow(d, 0, k) if order._data.ndim else order
+    return ValuesIndices(gather(x, d, order), order)
+
+
+def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The lower median; with `dim`, (values, indices) along it."""
+    if dim is None:
+        flat = movement.reshape(x, shape=(x._data.size,))
+        return sort(flat).values[(x._data.size - 1) // 2]
+    d = normalize_dim(dim, x._data.ndim, "median")
+    at = argsort(x, d).narrow(d, (x._data.shape[d] - 1) // 2, 1)
+    values = gather(x, d, at)
+    return ValuesIndices(values, at) if keepdim else ValuesIndices(values.squeeze(d), at.squeeze(d))
+
+
+def unique(x: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+    """The distinct elements in order, with their inverse and counts if asked for."""
+    out = np.unique(x._data, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
+    if not isinstance(out, tuple):
+        return constant(out)
+    shaped = [constant(np.asarray(a)) for a in out]
+    if return_inverse and dim is None:
+        shaped[1] = shaped[1].reshape(x._data.shape)
+    return tuple(shaped)
+
+
+# --- joining and parting ----------------------------------------------------------------------------------------------
+
+
+def cat(tensors: Any, dim: int = 0) -> Tensor:
+    """Tensors one after another along `dim`.  Raises ShapeError naming the dimension that disagrees."""
+    parts = need_tensors("cat", tensors)
+    old_empty = [p for p in parts if p._data.shape == (0,)]  # PyTorch lets 1-d empty tensors join anything
+    if old_empty and builtins.any(p._data.ndim > 1 for p in parts):
+        parts = [p for p in parts if p._data.shape != (0,)]
+    if not parts[0]._data.ndim:
+        raise ShapeError("cat: 0-d tensors cannot be concatenated; use stack")
+    return movement.concatenate(*parts, dim=normalize_dim(dim, parts[0]._data.ndim, "cat"))
+
+
+def stack(tensors: Any, dim: int = 0) -> Tensor:
+    """Tensors of equal shape along a new dimension `dim`."""
+    parts = need_tensors("stack", tensors)
+    for p in parts[1:]:
+        if p._data.shape != parts[0]._data.shape:
+            raise ShapeError(f"stack: all tensors must have the same shape, got {show(parts[0], p)}; use cat to join along a dimension")
+    d = normalize_dim(dim, parts[0]._data.ndim + 1, "stack")
+    return movement.concatenate(*[unsqueeze(p, d) for p in parts], dim=d)
+
+
+def hstack(tensors: Any) -> Tensor:
+    """Side by side: along dim 1, or 0 for vectors."""
+    parts = [atleast_1d(p) for p in need_tensors("hstack", tensors)]
+    return cat(parts, 0 if parts[0]._data.ndim == 1 else 1)
+
+
+def vstack(tensors: Any) -> Tensor:
+    """One below the other: along dim 0, vectors as rows."""
+    return cat([p.reshape(1, -1) if p._data.ndim < 2 else p for p in need_tensors("vstack", tensors)], 0)
+
+
+def atleast_1d(x: Tensor) -> Tensor:
+    """A 0-d tensor as a vector of one."""
+    return x if x._data.ndim else x.reshape(1)
+
+
+def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """`length` elements from `start` along `dim`, as a view."""
+    d = normalize_dim(dim, x._data.ndim, "narrow")
+    n = x._data.shape[d] if x._data.ndim else 0
+    start = start + n if start < 0 else start
+    if start < 0 or length < 0 or start + length > n:
+        raise IndexOutOfRange(f"narrow: start {start} and length {length} leave dim {d} of size {n} in {show(x)}")
+    begin = tuple(start if k == d else 0 for k in range(x._data.ndim))
+    size = tuple(length if k == d else m for k, m in enumerate(x._data.shape))
+    return movement.slice_(x, start=begin, step=(1,) * x._data.ndim, size=size)
+
+
+def split(x: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views along `dim`: of one size (the last may be smaller), or of the sizes listed."""
+    d = normalize_dim(dim, x._data.ndim, "split")
+    n = x._data.shape[d] if x._data.ndim else 0
+    if isinstance(split_size_or_sections, int):
+        if split_size_or_sections < 1:
+            raise ArgumentError(f"split: the size must be positive, got {split_size_or_sections}")
+        step = split_size_or_sections
+        sizes = [builtins.min(step, n - k) for k in range(0, n, step)] or [0]
+    else:
+        sizes = [int(k) for k in split_size_or_sections]
+        if builtins.sum(sizes) != n or builtins.min(sizes, default=0) < 0:
+            raise ShapeError(f"split: sizes {sizes} sum to {builtins.sum(sizes)}, but dim {d} of {show(x)} has {n}")
+    starts = np.cumsum([0, *sizes])
+    return tuple(narrow(x, d, int(s), k) for s, k in zip(starts, sizes, strict=False))
+
+
+def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` views along `dim`, of equal size but for the last."""
+    if chunks < 1:
+        raise ArgumentError(f"chunk: chunks must be positive, got {chunks}")
+    n = x._data.shape[normalize_dim(dim, x._data.ndim, "chunk")] if x._data.ndim else 0
+    return split(x, builtins.max(1, -(-n // chunks)), dim)
+
+
+def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices along `dim`, which goes away."""
+    d = normalize_dim(dim, x._data.ndim, "unbind")
+    return tuple(narrow(x, d, i, 1).squeeze(d) for i in range(x._data.shape[d]))
+
+
+# --- shapes -----------------------------------------------------------------------------------------------------------
+
+
+def sizes_of(name: str, args: tuple[Any, ...]) -> tuple[int, ...]:
+    """`(2, 3)` from `f(2, 3)`, `f((2, 3))` or `f(Size)`.  Raises ArgumentTypeError for anything but integers."""
+    items = args[0] if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
+    try:
+        return tuple([int(n.__index__()) for n in items])
+    except (AttributeError, TypeError):
+        raise ArgumentTypeError(f"{name}: sizes must be integers, got {args!r}") from None
+
+
+def infer(name: str, x: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """`shape` with a -1 computed from the number of elements."""
+    if -1 not in shape:
+        return shape
+    known = 1
+    for n in shape:
+        known *= n if n != -1 else 1
+    if shape.count(-1) > 1 or known == 0 or x._data.size % known:
+        raise ShapeError(f"{name}: {show(x)} of {x._data.size} elements does not fit shape {list(shape)}; only one size can be -1")
+    return tuple(x._data.size // known if n == -1 else n for n in shape)
+
+
+def reshape(x: Tensor, *shape: Any) -> Tensor:
+    """The same elements in another shape: a view where possible, else a copy."""
+    return movement.reshape(x, shape=infer("reshape", x, sizes_of("reshape", shape)))
+
+
+def view(x: Tensor, *shape: Any) -> Tensor:
+    """The same memory in another shape (or of another dtype).  Raises ShapeError where that takes a copy."""
+    if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list, _t.Tensor, np.integer)):
+        d = as_dtype(shape[0], "view")
+        if d.np == x._data.dtype:
+            return x
+        return constant(x._settle()._data.view(d.np))
+    y = movement.reshape(x, shape=infer("view", x, sizes_of("view", shape)))
+    if y._data.size and not np.may_share_memory(y._data, x._data):
+        raise ShapeError(
+            f"view: {show(x)} with strides {x.stride()} cannot be seen as {list(y.shape)} without a copy; "
+            "use reshape, or contiguous() first"
+        )
+    return y
+
+
+def unsqueeze(x: Tensor, dim: int) -> Tensor:
+    """A new dimension of size 1 at `dim`."""
+    d = normalize_dim(dim, x._data.ndim + 1, "unsqueeze")
+    return movement.reshape(x, shape=(*x._data.shape[:d], 1, *x._data.shape[d:]))
+
+
+def squeeze(x: Tensor, dim: Dims = None) -> Tensor:
+    """Without the dimensions of size 1 (or those of `dim` that have it)."""
+    dims = normalize_dims(dim, x._data.ndim, "squeeze")
+    return movement.reshape(x, shape=tuple(n for d, n in enumerate(x._data.shape) if not (d in dims and n == 1)))
+
+
+def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Dimensions from `start_dim` to `end_dim` joined to one."""
+    if not x._data.ndim:
+        return movement.reshape(x, shape=(1,))
+    a, b = normalize_dim(start_dim, x._data.ndim, "flatten"), normalize_dim(end_dim, x._data.ndim, "flatten")
+    if a > b:
+        raise ShapeError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim} in {show(x)}")
+    n = 1
+    for k in x._data.shape[a : b + 1]:
+        n *= k
+    return movement.reshape(x, shape=(*x._data.shape[:a], n, *x._data.shape[b + 1 :]))
+
+
+def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """One dimension taken apart into several."""
+    d = normalize_dim(dim, x._data.ndim, "unflatten")
+    return reshape(x, (*x._data.shape[:d], *sizes, *x._data.shape[d + 1 :]))
+
+
+def permute(x: Tensor, *dims: Any) -> Tensor:
+    """Dimensions in another order, as a view."""
+    order = sizes_of("permute", dims)
+    return movement.permute(x, dims=tuple(normalize_dim(d, x._data.ndim, "permute") for d in order))
+
+
+def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Two dimensions swapped, as a view."""
+    order = list(range(x._data.ndim))
+    a, b = normalize_dim(dim0, x._data.ndim, "transpose"), normalize_dim(dim1, x._data.ndim, "transpose")
+    if order:
+        order[a], order[b] = order[b], order[a]
+    return movement.permute(x, dims=tuple(order))
+
+
+def t(x: Tensor) -> Tensor:
+    """The transpose of a matrix; vectors stay as they are."""
+    if x._data.ndim > 2:
+        raise ShapeError(f"t: needs at most 2 dimensions, got {show(x)}; use transpose(i, j) or .mT")
+    return transpose(x, 0, 1) if x._data.ndim == 2 else x
+
+
+def movedim(x: Tensor, source: Any, destination: Any) -> Tensor:
+    """Dimensions moved to other places, the rest in order."""
+    src = [normalize_dim(d, x._data.ndim, "movedim") for d in ([source] if isinstance(source, int) else source)]
+    dst = [normalize_dim(d, x._data.ndim, "movedim") for d in ([destination] if isinstance(destination, int) else destination)]
+    order = [d for d in range(x._data.ndim) if d not in src]
+    for at, d in sorted(zip(dst, src, strict=True)):
+        order.insert(at, d)
+    return movement.permute(x, dims=tuple(order))
+
+
+def expand(x: Tensor, *sizes: Any) -> Tensor:
+    """Dimensions of size 1 stretched without a copy; -1 keeps a size."""
+    want = sizes_of("expand", sizes)
+    extra = len(want) - x._data.ndim
+    full = tuple(x._data.shape[d - extra] if n == -1 and d >= extra else n for d, n in enumerate(want))
+    return movement.expand(x, shape=full)
+
+
+def repeat(x: Tensor, *repeats: Any) -> Tensor:
+    """The tensor laid side by side `repeats` times along each dimension (a copy)."""
+    times = sizes_of("repeat", repeats)
+    if len(times) < x._data.ndim or builtins.min(times, default=0) < 0:
+        raise ShapeError(f"repeat: {list(times)} must have a non-negative number for each of the {x._data.ndim} dimensions of {show(x)}")
+    shape = (1,) * (len(times) - x._data.ndim) + x._data.shape
+    apart = movement.reshape(x, shape=tuple(k for n in shape for k in (1, n)))
+    wide = movement.expand(apart, shape=tuple(k for r, n in zip(times, shape, strict=True) for k in (r, n)))
+    return contiguous(movement.reshape(wide, shape=tuple(r * n for r, n in zip(times, shape, strict=True))))
+
+
+def repeat_interleave(x: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
+    """Each element `repeats` times (a number or one per element), along `dim` or flattened."""
+    if dim is None:
+        x, dim = movement.reshape(x, shape=(x._data.size,)), 0
+    d = normalize_dim(dim, x._data.ndim, "repeat_interleave")
+    times = repeats._data if isinstance(repeats, _t.Tensor) else np.asarray(repeats)
+    return index_select(x, d, constant(np.repeat(np.arange(x._data.shape[d]), times)))
+
+
+def contiguous(x: Tensor) -> Tensor:
+    """Itself if it lies in row-major order, else a copy that does."""
+    return x if x.is_contiguous() else elementwise.copy(x)
+
+
+def roll(x: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    """Elements moved along `dims`, those that fall off coming back at the other end."""
+    if dims is None:
+        flat = movement.reshape(x, shape=(x._data.size,))
+        return movement.reshape(roll(flat, shifts, 0), shape=x._data.shape)
+    for s, dim in zip([shifts] if isinstance(shifts, int) else shifts, [dims] if isinstance(dims, int) else dims, strict=True):
+        n = x.size(dim)
+        k = s % n if n else 0
+        if k:
+            x = cat([narrow(x, dim, n - k, k), narrow(x, dim, 0, n - k)], dim)
+    return elementwise.copy(x) if x._view else x
+
+
+def flip(x: Tensor, *dims: Any) -> Tensor:
+    """Reversed along `dims`."""
+    return movement.flip(x, dims=normalize_dims(sizes_of("flip", dims), x._data.ndim, "flip"))
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Coordinate grids of vectors; "ij": the first varies along dim 0, "xy": along dim 1."""
+    parts = need_tensors("meshgrid", tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], _t.Tensor) else list(tensors))
+    if indexing not in ("ij", "xy"):
+        raise ArgumentError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
+    n = len(parts)
+    shape = tuple(p._data.size for p in parts)
+    grids = []
+    for d, p in enumerate(parts):
+        grids.append(movement.expand(movement.reshape(p, shape=tuple(shape[d] if k == d else 1 for k in range(n))), shape=shape))
+    return tuple(transpose(g, 0, 1) for g in grids) if indexing == "xy" and n > 1 else tuple(grids)
+
+
+# --- choosing ---------------------------------------------------------------------------------------------------------
+
+
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """`input` where the condition holds, else `other`; alone, the positions where it holds."""
+    if input is None and other is None:
+        return nonzero(condition, as_tuple=True)
+    return elementwise.where(condition, input, other)
+
+
+def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A002
+    """Elements limited to [min, max]; the limits are numbers or Tensors."""
+    if min is None and max is None:
+        raise ArgumentError("clamp: give min, max or both")
+    if isinstance(min, _t.Tensor) or isinstance(max, _t.Tensor):
+        y = x if min is None else elementwise.where(x < min, min, x)
+        return y if max is None else elementwise.where(y > max, max, y)
+    if x._data.dtype.kind != "f" and (isinstance(min, float) or isinstance(max, float)):
+        x = x.float()
+    return elementwise.clamp(x, low=min, high=max)
+
+
+def masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """`value` where the mask is True."""
+    _mask("masked_fill", mask)
+    v = value.to(x.dtype) if isinstance(value, _t.Tensor) else constant(np.asarray(value, x._data.dtype))
+    return elementwise.where(mask, v, x)
+
+
+def _mask(name: str, mask: Any) -> None:
+    if not isinstance(mask, _t.Tensor) or mask._data.dtype.kind != "b":
+        what = show(mask) if isinstance(mask, _t.Tensor) else type(mask).__name__
+        raise DTypeError(f"{name}: the mask must be a bool tensor, got {what}; compare, or convert with .bool()")
+
+
+def masked_select(x: Tensor, mask: Tensor) -> Tensor:
+    """The elements where the mask is True, as a vector."""
+    _mask("masked_select", mask)
+    shape = broadcast_shapes(x._data.shape, mask._data.shape, op="masked_select")
+    y: Tensor = movement.expand(x, shape=shape)[movement.expand(mask, shape=shape)]
+    return y
+
+
+def nonzero(x: Tensor, as_tuple: bool = False) -> Any:
+    """The positions of elements that are not zero: [n, ndim], or one vector per dimension."""
+    found = np.nonzero(x._data) if x._data.ndim else np.nonzero(x._data.reshape(1))
+    if as_tuple:
+        return tuple(constant(np.asarray(f)) for f in found)
+    n = len(found[0])
+    return constant(np.stack(found, 1) if x._data.ndim else np.zeros((n, 0), np.int64))
+
+
+def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:  # noqa: A002
+    """out[i, j] = x[index[i, j], j] for dim 0, and so on."""
+    return _along(index_ops.gather, x, dim, index)
+
+
+def _along(op: Any, x: Tensor, dim: int, index: Any, *more: Any) -> Tensor:  # noqa: A002
+    d = normalize_dim(dim, x._data.ndim, op.name)
+    return op(x, index, *more, dim=d)  # type: ignore[no-any-return]
+
+
+def scatter(x: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:  # noqa: A002
+    """A copy of x with x[index[i, j], j] = src[i, j] (for dim 0); `src` may be a number."""
+    src = value if src is None else src
+    if not isinstance(src, _t.Tensor):
+        src = constant(np.full(index._data.shape, src, x._data.dtype))
+    if reduce == "add":
+        return _along(index_ops.scatter_add, x, dim, index, src)
+    if reduce is not None:
+        raise ArgumentError(f"scatter: reduce must be None or 'add', got {reduce!r}")
+    return _along(index_ops.scatter, x, dim, index, src)
+
+
+def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:  # noqa: A002
+    """A copy of x with x[index[i, j], j] += src[i, j] (for dim 0)."""
+    return _along(index_ops.scatter_add, x, dim, index, src)
+
+
+def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:  # noqa: A002
+    """The slices of `x` that the vector `index` names along `dim`."""
+    d = normalize_dim(dim, x._data.ndim, "index_select")
+    if index._data.ndim > 1 or index._data.dtype.kind not in "iu":
+        raise IndexOutOfRange(f"index_select: the index must be a vector of integers, got {show(index)}")
+    if index._data.size and index._data.min() < 0:
+        raise IndexOutOfRange(f"index_select: index {index._data.min()} is out of range for dim {d} of {show(x)}")
+    return index_ops.index(x, atleast_1d(index), dims=(d,))
+
+
+def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:  # noqa: A002
+    """A copy of x with the slices of `source` added at `index` along `dim`."""
+    d = normalize_dim(dim, x._data.ndim, "index_add")
+    moved = index_ops.index_put(
+        movedim(x, d, 0), movedim(source if alpha == 1 else source * alpha, d, 0), index, dims=(0,), accumulate=True
+    )
+    return movedim(moved, 0, d)
+
+
+def _triangle(x: Tensor, keep: np.ndarray) -> Tensor:
+    return elementwise.where(constant(keep), x, constant(np.zeros((), x._data.dtype)))
+
+
+def tril(x: Tensor, diagonal: int = 0) -> Tensor:
+    """The lower triangle of the last two dimensions, zero above the diagonal."""
+    _matrix("tril", x)
+    return _triangle(x, np.tri(*x._data.shape[-2:], k=diagonal, dtype=bool))
+
+
+def triu(x: Tensor, diagonal: int = 0) -> Tensor:
+    """The upper triangle of the last two dimensions, zero below the diagonal."""
+    _matrix("triu", x)
+    return _triangle(x, ~np.tri(*x._data.shape[-2:], k=diagonal - 1, dtype=bool))
+
+
+def _matrix(name: str, x: Tensor) -> None:
+    if x._data.ndim < 2:
+        raise ShapeError(f"{name}: needs at least 2 dimensions, got {show(x)}")
+
+
+def _diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The diagonal of two dimensions, as a new last dimension (a copy)."""
+    _matrix("diagonal", x)
+    moved = movedim(x, (dim1, dim2), (0, 1))
+    n, m = moved._data.shape[:2]
+    k = np.arange(builtins.max(0, builtins.min(n, m - offset) if offset >= 0 else builtins.min(n + offset, m)))
+    picked = index_ops.index(
+        moved, constant(k - builtins.min(offset, 0)), constant(k + builtins.max(offset, 0)), dims=(0, 1)
+    )
+    return movedim(picked, 0, -1)
+
+
+diagonal = _diagonal
+
+
+def diag(x: Tensor, diagonal: int = 0) -> Tensor:
+    """A vector as the diagonal of a matrix, or the diagonal of a matrix as a vector."""
+    if x._data.ndim == 2:
+        return _diagonal(x, diagonal)
+    if x._data.ndim != 1:
+        raise ShapeError(f"diag: needs a vector or a matrix, got {show(x)}")
+    n = x._data.size + abs(diagonal)
+    k = np.arange(x._data.size)
+    return index_ops.index_put(
+        constant(np.zeros((n, n), x._data.dtype)), x,
+        constant(k - builtins.min(diagonal, 0)), constant(k + builtins.max(diagonal, 0)), dims=(0, 1), accumulate=False,
+    )  # fmt: skip
+
+
+# --- products ---------------------------------------------------------------------------------------------------------
+
+
+@composite(formula="a b")
+def matmul(a: Tensor, b: Tensor) -> Tensor:
+    """Matrix product; vectors are rows on the left and columns on the right, leading dimensions are batches."""
+    if not isinstance(a, _t.Tensor) or not isinstance(b, _t.Tensor) or not a._data.ndim or not b._data.ndim:
+        listed = " and ".join(show(x) if isinstance(x, _t.Tensor) else type(x).__name__ for x in (a, b))
+        raise ShapeError(f"matmul: needs Tensors of at least one dimension, got {listed}; use * for numbers")
+    if a._data.ndim == 2 and b._data.ndim == 2:
+        return contract.matmul(a, b)
+    if a._data.ndim > 2 and b._data.ndim <= 2:  # one large product instead of many small ones
+        rows = movement.reshape(a, shape=(int(np.prod(a._data.shape[:-1])), a._data.shape[-1]))
+        return movement.reshape(
+            matmul(rows, b), shape=(*a._data.shape[:-1], *b._data.shape[1:])
+        )
+    left = unsqueeze(a, 0) if a._data.ndim == 1 else a
+    right = unsqueeze(b, -1) if b._data.ndim == 1 else b
+    y = contract.matmul(left, right)
+    if a._data.ndim == 1:
+        y = squeeze(y, -2)
+    return squeeze(y, -1) if b._data.ndim == 1 else y
+
+
+def _exactly(name: str, dims: int, *tensors: Any) -> None:
+    for x in tensors:
+        if not isinstance(x, _t.Tensor) or x._data.ndim != dims:
+            listed = " and ".join(show(t) if isinstance(t, _t.Tensor) else type(t).__name__ for t in tensors)
+            raise ShapeError(f"{name}: needs Tensors of {dims} dimensions, got {listed}; matmul takes any")
+
+
+def mm(a: Tensor, b: Tensor) -> Tensor:
+    """Product of two matrices, without broadcasting."""
+    _exactly("mm", 2, a, b)
+    return contract.matmul(a, b)
+
+
+def bmm(a: Tensor, b: Tensor) -> Tensor:
+    """Product of two batches of matrices a[B, N, K], b[B, K, M], without broadcasting."""
+    _exactly("bmm", 3, a, b)
+    if a._data.shape[0] != b._data.shape[0]:
+        raise ShapeError(f"bmm: {show(a, b)} have different batch sizes ({a._data.shape[0]} and {b._data.shape[0]})")
+    return contract.matmul(a, b)
+
+
+def mv(a: Tensor, b: Tensor) -> Tensor:
+    """Matrix times vector."""
+    _exactly("mv", 2, a)
+    _exactly("mv", 1, b)
+    return matmul(a, b)
+
+
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """Inner product of two vectors."""
+    _exactly("dot", 1, a, b)
+    if a._data.shape != b._data.shape:
+        raise ShapeError(f"dot: {show(a, b)} have different lengths")
+    return contract.einsum(a, b, spec="i,i->")
+
+
+def outer(a: Tensor, b: Tensor) -> Tensor:
+    """All products of two vectors: [len(a), len(b)]."""
+    _exactly("outer", 1, a, b)
+    return unsqueeze(a, 1) * b
+
+
+def addmm(x: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta x + alpha (a b)."""
+    y = mm(a, b)
+    return (x if beta == 1 else x * beta) + (y if alpha == 1 else y * alpha)
+
+
+def baddbmm(x: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta x + alpha (a b) for batches."""
+    y = bmm(a, b)
+    return (x if beta == 1 else x * beta) + (y if alpha == 1 else y * alpha)
+
+
+def einsum(equation: str, *operands: Any) -> Tensor:
+    """Sums of products by Einstein's convention: "ij,jk->ik"; "..." stands for leading dimensions.
+
+    Operands are contracted from left to right, each pair as one matrix product.  Raises ShapeError naming the label that
+    disagrees, ArgumentError for an equation that cannot be read.
+    """
+    tensors = need_tensors("einsum", list(operands[0]) if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else list(operands))
+    sides, arrow, out = equation.replace(" ", "").partition("->")
+    labels = sides.split(",")
+    if len(labels) != len(tensors):
+        raise ArgumentError(f"einsum {equation!r}: {len(labels)} operands in the equation, {len(tensors)} given")
+    labels, dots = _write_out_dots(equation, labels, tensors)
+    if arrow:
+        out = out.replace("...", dots)
+    else:
+        joined = "".join(labels)
+        out = dots + "".join(sorted(c for c in set(joined) if joined.count(c) == 1 and c not in dots))
+    if not set(out) <= set("".join(labels)) or len(set(out)) != len(out):
+        raise ArgumentError(f"einsum {equation!r}: the output labels {out!r} must be distinct and occur in the operands")
+    tensors = [*tensors]
+    for n, (term, x) in enumerate(zip(labels, tensors, strict=True)):
+        labels[n], tensors[n] = _diagonals(term, x)
+    _equal_sizes(equation, labels, tensors)
+    term, y = labels[0], tensors[0]
+    for n in range(1, len(tensors)):
+        later = out + "".join(labels[n + 1 :])
+        term, y = _sum_out(term, y, labels[n] + later)
+        other, x = _sum_out(labels[n], tensors[n], term + later)
+        both = term + "".join(c for c in other if c not in term)
+        kept = "".join(c for c in both if c in later)
+        y = contract.einsum(y, x, spec=f"{term},{other}->{kept}")
+        term = kept
+    term, y = _sum_out(term, y, out)
+    return permute(y, *[term.index(c) for c in out]) if term != out else y
+
+
+def _write_out_dots(equation: str, labels: list[str], tensors: list[Tensor]) -> tuple[list[str], str]:
+    spare = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in equation]
+    longest = 0
+    for term, x in zip(labels, tensors, strict=True):
+        if "..." in term:
+            longest = builtins.max(longest, x._data.ndim - (len(term) - 3))
+    dots = "".join(spare[:longest])
+    written = []
+    for n, (term, x) in enumerate(zip(labels, tensors, strict=True)):
+        if "..." in term:
+            count_dots = x._data.ndim - (len(term) - 3)
+            term = term.replace("...", dots[len(dots) - count_dots :] if count_dots else "")
+        if len(term) != x._data.ndim or not term.isalpha() and term:
+            raise ArgumentError(f"einsum {equation!r}: operand {n} is {show(x)}, but {term!r} names {len(term)} dimensions")
+        written.append(term)
+    return written, dots
+
+
+def _diagonals(term: str, x: Tensor) -> tuple[str, Tensor]:
+    for c in dict.fromkeys(term):
+        while term.count(c) > 1:
+            i = term.index(c)
+            j = term.index(c, i + 1)
+            x = _diagonal(x, 0, i, j)
+            term = term[:i] + term[i + 1 : j] + term[j + 1 :] + c
+    return term, x
+
+
+def _equal_sizes(equation: str, labels: list[str], tensors: list[Tensor]) -> None:
+    found: dict[str, int] = {}
+    for term, x in zip(labels, tensors, strict=True):
+        for c, n in zip(term, x._data.shape, strict=True):
+            if found.setdefault(c, n) != n:
+                raise ShapeError(
+                    f"einsum {equation!r}: {show(*tensors)} disagree at label {c!r} ({found[c]} and {n})"
+                )
+
+
+def _sum_out(term: str, x: Tensor, needed: str) -> tuple[str, Tensor]:
+    lone = [d for d, c in enumerate(term) if c not in needed]
+    return ("".join(c for c in term if c in needed), sum(x, lone)) if lone else (term, x)
+
+
+# --- comparing tensors as a whole -------------------------------------------------------------------------------------
+
+
+def isclose(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """|a - b| <= atol + rtol |b|, element by element."""
+    return constant(np.asarray(np.isclose(a._data, b._data, rtol, atol, equal_nan)))
+
+
+def allclose(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """True if all elements are close.  Raises ShapeError for shapes that do not broadcast."""
+    broadcast_shapes(a._data.shape, b._data.shape, op="allclose")
+    return bool(np.allclose(a._data, b._data, rtol, atol, equal_nan))
+
+
+def equal(a: Tensor, b: Tensor) -> bool:
+    """True if shapes and all elements are equal."""
+    return bool(a._data.shape == b._data.shape and (a._data == b._data).all())
+
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def pow(x: Any, exponent: Any) -> Tensor:  # noqa: A001
+    """x to the power of `exponent`; whole and half powers that have a quicker form take it."""
+    if isinstance(x, _t.Tensor) and type(exponent) in (int, float):
+        if exponent == 2:
+            return elementwise.mul(x, x)
+        if x._data.dtype.kind == "f":
+            if exponent == 0.5:
+                return elementwise.sqrt(x)
+            if exponent == 1:
+                return elementwise.copy(x)
+            if exponent == -1:
+                return elementwise.div(1.0, x)
+        elif x._data.dtype.kind in "iu" and isinstance(exponent, int) and exponent < 0:
+            raise DTypeError(f"pow: {show(x)} to the negative power {exponent} is no integer; convert it with .float()")
+    return elementwise.pow(x, exponent)
+
+
+def truncated(y: Tensor, x: Tensor, other: Any) -> Tensor:
+    """A truncated quotient as an integer again, if both sides were integers."""
+    whole = x._data.dtype.kind != "f" and (
+        other._data.dtype.kind != "f" if isinstance(other, _t.Tensor) else isinstance(other, int)
+    )
+    return y.to(x.dtype) if whole else y
+
+
+def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """NaN and infinities replaced by numbers (the dtype's extremes by default)."""
+    if x._data.dtype.kind != "f":
+        return x
+    limits = np.finfo(x._data.dtype)
+    x = elementwise.where(elementwise.isnan(x), nan, x)
+    x = elementwise.where(x == float("inf"), float(limits.max) if posinf is None else posinf, x)
+    return elementwise.where(x == -float("inf"), float(limits.min) if neginf is None else neginf, x)
+
+
+def select(x: Tensor, dim: int, index: int) -> Tensor:
+    """One slice along `dim`, which goes away (a view)."""
+    d = normalize_dim(dim, x._data.ndim, "select")
+    y: Tensor = x[(slice(None),) * d + (int(index),)]
+    return y
+
+
+def new(x: Tensor, values: np.ndarray, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    """Values as a new tensor, of x's dtype unless told otherwise."""
+    check_device(device)
+    y = constant(np.array(values, x._data.dtype if dtype is None else as_dtype(dtype).np))
+    return y.requires_grad_() if requires_grad else y
+
+
+# --- draws ------------------------------------------------------------------------------------------------------------
+
+
+def bernoulli(x: Tensor, p: Any = None, generator: Any = None) -> Tensor:
+    """1 with the probability that stands in x (or p), else 0."""
+    chance = x._data if p is None else p
+    return constant(random.bernoulli(x._data.shape, chance, x._data.dtype, generator))
+
+
+def multinomial(x: Tensor, num_samples: int, replacement: bool = False, generator: Any = None) -> Tensor:
+    """Positions drawn with weights x[..., C]: int64[..., num_samples]."""
+    return constant(random.multinomial(x._data, num_samples, replacement, generator))
+
+
+def random_values(shape: Sequence[int], limits: tuple[int, ...], dtype: np.dtype, generator: Any) -> np.ndarray:
+    """What `random_` draws: over the whole range, below `to`, or in [from, to)."""
+    if not limits:
+        return random.random(shape, dtype, generator)
+    low, high = (0, limits[0]) if len(limits) == 1 else limits
+    return random.randint(shape, low, high, dtype, generator)

@@ -1,0 +1,191 @@
+"""dtype, device, and how two dtypes become one.
+
+Promotion follows PyTorch: among tensors with dimensions the widest category (bool < integer < floating) wins;
+zero-dimensional tensors, and below them Python numbers, only count when they raise the category.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from cutaway.core.errors import ArgumentTypeError, DeviceError, DTypeError
+
+
+class dtype:  # noqa: N801  (PyTorch's spelling)
+    """The type of a tensor's elements: `cutaway.float32`, `cutaway.int64`, ..."""
+
+    __slots__ = ("alias", "category", "name", "np")
+
+    def __init__(self, name: str, category: int, alias: str = "") -> None:
+        self.name = name
+        self.np = np.dtype(name)
+        self.category = category  # 0 bool, 1 integer, 2 floating
+        self.alias = alias
+
+    @property
+    def is_floating_point(self) -> bool:
+        """True for float16, float32 and float64."""
+        return self.category == 2
+
+    @property
+    def is_complex(self) -> bool:
+        """Always False: Cutaway has real numbers only."""
+        return False
+
+    @property
+    def is_signed(self) -> bool:
+        """True if the type can hold a negative number."""
+        return self.np.kind in "if"
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self.np.itemsize
+
+    def __repr__(self) -> str:
+        return f"cutaway.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name if self.name != "bool" else "bool_"
+
+
+bool_ = dtype("bool", 0)
+uint8 = dtype("uint8", 1, "byte")
+int8 = dtype("int8", 1, "char")
+int16 = dtype("int16", 1, "short")
+int32 = dtype("int32", 1, "int")
+int64 = dtype("int64", 1, "long")
+float16 = dtype("float16", 2, "half")
+float32 = dtype("float32", 2, "float")
+float64 = dtype("float64", 2, "double")
+
+ALL = (bool_, uint8, int8, int16, int32, int64, float16, float32, float64)
+FROM_NUMPY: dict[np.dtype, dtype] = {d.np: d for d in ALL}
+_SIGNED_RANK = {int8.np: 1, int16.np: 2, int32.np: 3, int64.np: 4}
+
+_default = float32
+
+
+def get_default_dtype() -> dtype:
+    """The floating dtype given to Python floats: float32 unless `set_default_dtype` changed it."""
+    return _default
+
+
+def set_default_dtype(d: dtype) -> None:
+    """Choose the floating dtype that Python floats become.  Raises DTypeError for a non-floating one."""
+    global _default
+    if not isinstance(d, dtype) or not d.is_floating_point:
+        raise DTypeError(f"set_default_dtype: only floating dtypes can be the default, got {d!r}; use cutaway.float32")
+    _default = d
+
+
+def as_dtype(d: object, op: str = "dtype") -> dtype:
+    """Read a dtype from a Cutaway dtype, a NumPy one, or Python's bool / int / float."""
+    if isinstance(d, dtype):
+        return d
+    if d is bool:
+        return bool_
+    if d is int:
+        return int64
+    if d is float:
+        return _default
+    if isinstance(d, (np.dtype, type)):
+        try:
+            return FROM_NUMPY[np.dtype(d)]
+        except (KeyError, TypeError):
+            pass
+    raise ArgumentTypeError(f"{op}: {d!r} is not a dtype; use one such as cutaway.float32 or cutaway.int64")
+
+
+def from_type_name(name: str) -> dtype:
+    """The dtype of an old type name: `torch.FloatTensor`, `cutaway.LongTensor`.  Raises ArgumentTypeError."""
+    word = name.rpartition(".")[2].removesuffix("Tensor").lower()
+    for d in ALL:
+        if word in (d.alias, d.name):
+            return d
+    raise ArgumentTypeError(f"type: {name!r} names no tensor type; use a dtype such as cutaway.float32")
+
+
+def from_numpy_dtype(d: np.dtype, op: str = "tensor") -> dtype:
+    """The Cutaway dtype of a NumPy dtype.  Raises DTypeError where there is none (complex, strings, objects)."""
+    try:
+        return FROM_NUMPY[d]
+    except KeyError:
+        native = FROM_NUMPY.get(d.newbyteorder("="))
+        if native is not None:
+            return native
+        raise ArgumentTypeError(
+            f"{op}: NumPy dtype {d} has no counterpart; supported are {', '.join(x.name for x in ALL)}"
+        ) from None
+
+
+def promote_np(a: np.dtype, b: np.dtype) -> np.dtype:
+    """The dtype of `a op b` for two tensors of equal standing (PyTorch's table: floats absorb integers)."""
+    if a == b:
+        return a
+    ca, cb = FROM_NUMPY[a].category, FROM_NUMPY[b].category
+    if ca != cb:
+        return a if ca > cb else b
+    if ca == 1 and (a == uint8.np) != (b == uint8.np):
+        signed = b if a == uint8.np else a
+        return int16.np if signed == int8.np else signed
+    return a if a.itemsize >= b.itemsize else b
+
+
+def result_np(operands: Iterable[tuple[np.dtype, int]]) -> np.dtype:
+    """The common dtype of (dtype, standing) pairs; standing 2: has dimensions, 1: zero-dimensional, 0: Python number."""
+    best: list[np.dtype | None] = [None, None, None]
+    for d, standing in operands:
+        held = best[standing]
+        best[standing] = d if held is None else promote_np(held, d)
+    result: np.dtype | None = None
+    for d in (best[2], best[1], best[0]):
+        if d is None:
+            continue
+        if result is None or FROM_NUMPY[d].category > FROM_NUMPY[result].category:
+            result = d
+    assert result is not None
+    return result
+
+
+class device:  # noqa: N801  (PyTorch's spelling)
+    """Where a tensor lives. There is one: `cpu`.  Raises DeviceError for any other."""
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, type: str | device = "cpu", index: int | None = None) -> None:
+        if isinstance(type, device):
+            type, index = type.type, type.index
+        if not isinstance(type, str):
+            raise ArgumentTypeError(f"device: expected a name such as 'cpu', got {type!r}")
+        name, _, number = type.partition(":")
+        if name != "cpu" or (number and not number.isdigit()):
+            raise DeviceError(
+                f"device: {type!r} is not available; Cutaway computes on the CPU. "
+                "Write device='cpu', or choose with cutaway.accelerator.is_available()"
+            )
+        self.type = name
+        self.index = int(number) if number else index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and other.type == self.type
+
+    def __hash__(self) -> int:
+        return hash(self.type)
+
+    def __str__(self) -> str:
+        return self.type
+
+    def __repr__(self) -> str:
+        return f"device(type='{self.type}')"
+
+
+CPU = device("cpu")
+
+
+def check_device(d: object) -> None:
+    """Raise DeviceError unless `d` names the CPU (or is None)."""
+    if d is not None and d is not CPU:
+        device(d)  # type: ignore[arg-type]

@@ -1,0 +1,68 @@
+"""Every exception a user can meet. Each is also the built-in class that PyTorch's users already catch."""
+
+from __future__ import annotations
+
+
+class CutawayError(Exception):
+    """Mixin of all errors that Cutaway raises on purpose; the text names the op, the shapes and a fix.
+
+    `layer` is filled in while the error leaves a model: "features.3 (Conv2d)"; the text then ends with it.
+    """
+
+    layer: str = ""
+
+    def __str__(self) -> str:
+        text = Exception.__str__(self)
+        return f"{text}, in layer {self.layer}" if self.layer else text
+
+
+class ShapeError(CutawayError, RuntimeError):
+    """Shapes disagree."""
+
+
+class DTypeError(CutawayError, RuntimeError):
+    """An operation has no meaning for this dtype."""
+
+
+class IndexOutOfRange(CutawayError, IndexError):
+    """A dimension or an index lies outside the tensor."""
+
+
+class ArgumentError(CutawayError, ValueError):
+    """An argument or a hyper-parameter has an impossible value."""
+
+
+class ArgumentTypeError(CutawayError, TypeError):
+    """An argument has the wrong Python type."""
+
+
+class GradError(CutawayError, RuntimeError):
+    """The graph cannot give the gradient that was asked for."""
+
+
+class DeviceError(CutawayError, RuntimeError):
+    """A device that does not exist here."""
+
+
+class FileFormatError(CutawayError, RuntimeError):
+    """A file is corrupt, truncated or of another format."""
+
+
+class DownloadError(CutawayError, RuntimeError):
+    """No mirror gave the file."""
+
+
+class StateError(CutawayError, RuntimeError):
+    """A saved state does not fit the object that it is loaded into."""
+
+
+class MissingAttribute(CutawayError, AttributeError):
+    """An object has no such attribute, or was used before it was set up."""
+
+
+class MissingKey(CutawayError, KeyError):
+    """A container has no such name."""
+
+
+class NotWritten(CutawayError, NotImplementedError):
+    """A method that a subclass must write was not written."""

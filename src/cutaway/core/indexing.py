@@ -1,0 +1,220 @@
+"""`x[key]` and `x[key] = v`: from Python's brackets to slice, reshape and index ops.
+
+PyTorch's rule where it differs from NumPy's: integers are taken first, and only tensors, arrays and lists are "advanced".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import cutaway.core.tensor as _t
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, ShapeError
+from cutaway.core.ops.index import index as index_op
+from cutaway.core.ops.index import index_put
+from cutaway.core.ops.movement import reshape, slice_
+
+if TYPE_CHECKING:
+    from cutaway.core.tensor import Tensor
+
+_FULL = slice(None)
+
+
+def _items(key: Any, shape: tuple[int, ...]) -> list[Any]:
+    """The key as a list with one entry a dimension (None entries extra); Ellipsis written out, masks as index arrays."""
+    items: list[Any] = []
+    for k in key if isinstance(key, tuple) else (key,):
+        if isinstance(k, _t.Tensor):
+            k = k._data
+        if isinstance(k, (list, range)):
+            k = np.asarray([i._data if isinstance(i, _t.Tensor) else i for i in k])
+            if k.size == 0:
+                k = k.astype(np.int64)
+        if isinstance(k, np.bool_) or k is True or k is False:
+            raise ArgumentTypeError("index: a single bool is no index; write x if condition else x[:0], or use where")
+        if isinstance(k, np.ndarray) and k.ndim == 0 and k.dtype.kind in "iu":
+            k = int(k)
+        items.append(k)
+    used = sum(
+        0 if k is None or k is Ellipsis else k.ndim if isinstance(k, np.ndarray) and k.dtype.kind == "b" else 1 for k in items
+    )
+    if used > len(shape):
+        raise IndexOutOfRange(f"index: too many indices ({used}) for a tensor of shape {list(shape)}")
+    dots = [n for n, k in enumerate(items) if k is Ellipsis]
+    if len(dots) > 1:
+        raise IndexOutOfRange(f"index: an index can hold only one Ellipsis, got {len(dots)}")
+    missing = [_FULL] * (len(shape) - used)
+    return items[: dots[0]] + missing + items[dots[0] + 1 :] if dots else items + missing
+
+
+class Selection:
+    """A key read against a shape: first a slice, then a reshape, then index arrays.
+
+    start, step, size  of each dimension
+    shape              after integers have dropped their dimension and None has added one
+    dims, arrays       the advanced part, by dimension of `shape`
+    """
+
+    __slots__ = ("arrays", "dims", "shape", "size", "start", "step", "whole")
+
+    def __init__(self, key: Any, full: tuple[int, ...]) -> None:
+        start, step, size, shape = [], [], [], []
+        self.dims: list[int] = []
+        self.arrays: list[np.ndarray] = []
+        d = 0
+        for k in _items(key, full):
+            if k is None:
+                shape.append(1)
+                continue
+            n = full[d] if d < len(full) else 0
+            if isinstance(k, slice):
+                first, last, by = self._bounds(k, n, d)
+                count = max(0, -(-(last - first) // by))
+                start.append(first if count else 0)
+                step.append(by)
+                size.append(count)
+                shape.append(count)
+                d += 1
+            elif isinstance(k, np.ndarray):
+                for array in self._advanced(k, full, d):
+                    self.dims.append(len(shape))
+                    self.arrays.append(array)
+                    start.append(0)
+                    step.append(1)
+                    size.append(full[d])
+                    shape.append(full[d])
+                    d += 1
+            else:
+                i = self._integer(k, n, d)
+                start.append(i)
+                step.append(1)
+                size.append(1)
+                d += 1
+        self.start, self.step, self.size, self.shape = tuple(start), tuple(step), tuple(size), tuple(shape)
+        self.whole = self.size == full
+
+    @staticmethod
+    def _bounds(k: slice, n: int, d: int) -> tuple[int, int, int]:
+        parts = [None if p is None else Selection._number(p) for p in (k.start, k.stop, k.step)]
+        if parts[2] is not None and parts[2] <= 0:
+            raise ArgumentError(f"index: the step of a slice must be positive, got {parts[2]} in dimension {d}; use flip to reverse")
+        return slice(*parts).indices(n)
+
+    @staticmethod
+    def _number(k: Any) -> int:
+        try:
+            return k.item() if isinstance(k, _t.Tensor) else k.__index__()
+        except (AttributeError, TypeError):
+            raise ArgumentTypeError(
+                f"index: {type(k).__name__} {k!r} is no index; use integers, slices, None, ..., or integer / bool tensors"
+            ) from None
+
+    @staticmethod
+    def _integer(k: Any, n: int, d: int) -> int:
+        i = Selection._number(k)
+        if not -n <= i < n:
+            raise IndexOutOfRange(f"index {i} is out of range for dimension {d} of size {n} (valid: {-n} to {n - 1})")
+        return i + n if i < 0 else i
+
+    @staticmethod
+    def _advanced(k: np.ndarray, full: tuple[int, ...], d: int) -> list[np.ndarray]:
+        if k.dtype.kind == "b":
+            if k.shape != full[d : d + k.ndim]:
+                raise IndexOutOfRange(
+                    f"index: a mask of shape {list(k.shape)} does not match the tensor's {list(full[d : d + k.ndim])} "
+                    f"from dimension {d} on (the tensor is {list(full)})"
+                )
+            return [np.asarray(a) for a in k.nonzero()]
+        if k.dtype.kind not in "iu":
+            raise IndexOutOfRange(f"index: tensors used as indices must be integer or bool, got {k.dtype.name}; convert with .long()")
+        n = full[d]
+        if k.size and (k.max() >= n or k.min() < -n):
+            bad = int(k.max()) if k.max() >= n else int(k.min())
+            raise IndexOutOfRange(f"index {bad} is out of range for dimension {d} of size {n} (valid: {-n} to {n - 1})")
+        return [k.astype(np.int64, copy=False)]
+
+
+def getitem(x: Tensor, key: Any) -> Tensor:
+    """`x[key]`: a view for integers, slices, None and Ellipsis; a copy once a tensor, array or list takes part."""
+    s = Selection(key, x._data.shape)
+    y = x
+    if not s.whole or not s.arrays:
+        y = slice_(y, start=s.start, step=s.step, size=s.size)
+    if y._data.shape != s.shape:
+        y = reshape(y, shape=s.shape)
+    if s.arrays:
+        y = index_op(y, *[_t.Tensor._wrap(a) for a in s.arrays], dims=tuple(s.dims))
+    return y
+
+
+def setitem(x: Tensor, key: Any, value: Any) -> None:
+    """`x[key] = value`, broadcast.  Raises ShapeError for a value that does not fit, GradError as in-place methods do."""
+    s = Selection(key, x._data.shape)
+    v = value if isinstance(value, _t.Tensor) else _t.Tensor._wrap(_as_array(value, x))
+    if v._data.dtype.kind == "f" and x._data.dtype.kind != "f" and v._data.size and not np.isfinite(v._data).all():
+        raise DTypeError(f"setitem: {v.dtype} values that are not finite cannot be stored as {x.dtype}")
+    if x._recording(v):
+        positions = np.arange(x._data.size).reshape(x._data.shape)[_basic(s)].reshape(s.shape)
+        region = positions[_advanced_key(s)] if s.arrays else positions
+        v = v.to(x.dtype)
+        v = _fit(v, region.shape)
+        flat = index_put(
+            reshape(x, shape=(x._data.size,)), reshape(v, shape=(region.size,)), _t.Tensor._wrap(region.reshape(-1)),
+            dims=(0,), accumulate=False,
+        )  # fmt: skip
+        x._assign(reshape(flat, shape=x._data.shape), "setitem")
+        return
+    x._assign_check("setitem")
+    place = x._data[_basic(s)]
+    try:
+        if s.arrays or s.size != s.shape:
+            place = place.reshape(s.shape)  # a view: only sizes of one come and go
+        if s.arrays:
+            place[_advanced_key(s)] = v._data
+        else:
+            place[...] = v._data
+    except ValueError:
+        where = list(place[_advanced_key(s)].shape if s.arrays else place.shape)
+        raise _misfit(v, where) from None
+    x._cell[0] += 1
+
+
+def _misfit(v: Tensor, region: list[int]) -> ShapeError:
+    return ShapeError(
+        f"setitem: a value of shape {list(v._data.shape)} does not broadcast to the indexed region {region}; "
+        "reshape it, or index differently"
+    )
+
+
+def _fit(v: Tensor, shape: tuple[int, ...]) -> Tensor:
+    while v._data.ndim > len(shape) and v._data.shape[0] == 1:
+        v = v.squeeze(0)
+    try:
+        return v.expand(shape)
+    except ShapeError:
+        raise _misfit(v, list(shape)) from None
+
+
+def _basic(s: Selection) -> tuple[slice, ...]:
+    return tuple(
+        slice(a, a + (n - 1) * k + 1 if n else a, k) for a, k, n in zip(s.start, s.step, s.size, strict=True)
+    )
+
+
+def _advanced_key(s: Selection) -> tuple[Any, ...]:
+    key: list[Any] = [_FULL] * len(s.shape)
+    for d, a in zip(s.dims, s.arrays, strict=True):
+        key[d] = a
+    return tuple(key)
+
+
+def _as_array(value: Any, x: Tensor) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        raise ArgumentTypeError(f"setitem: cannot store {type(value).__name__} {value!r} in a tensor of {x.dtype}; pass numbers or a Tensor")
+    return array
+

@@ -1,0 +1,924 @@
+"""The mathematics of Tensor: PyTorch's methods, one line each, on the op or composite that does the work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import cutaway.core.derived as _d
+import cutaway.core.indexing as _i
+import cutaway.core.random as _r
+from cutaway.core.errors import ArgumentError
+from cutaway.core.ops import elementwise as _ew
+from cutaway.core.ops import index as _ix
+
+if TYPE_CHECKING:
+    from cutaway.core.tensor import Tensor
+
+
+class Methods:
+    """Operators, functions and in-place methods of Tensor."""
+
+    _data: np.ndarray
+
+    # --- operators ----------------------------------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Tensor:
+        return _ew.add(self, other)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return _ew.sub(self, other)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return _ew.mul(self, other)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return _ew.div(self, other)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return _ew.floor_divide(self, other)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return _ew.remainder(self, other)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return self.pow(other)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return _d.matmul(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return _ew.add(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return _ew.sub(other, self)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return _ew.mul(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return _ew.div(other, self)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return _ew.floor_divide(other, self)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return _ew.remainder(other, self)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return _ew.pow(other, self)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return _d.matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return _ew.neg(self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return _ew.abs(self)
+
+    def __invert__(self) -> Tensor:
+        return _ew.bitwise_not(self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return _ew.bitwise_and(self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return _ew.bitwise_and(self, other)
+
+    def __or__(self, other: Any) -> Tensor:
+        return _ew.bitwise_or(self, other)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return _ew.bitwise_or(self, other)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return _ew.bitwise_xor(self, other)
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return _ew.bitwise_xor(self, other)
+
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return _ew.eq(self, other)
+
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return _ew.ne(self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return _ew.lt(self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return _ew.le(self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return _ew.gt(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return _ew.ge(self, other)
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return _i.getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        return _i.setitem(self, key, value)
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self.add_(other)
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self.sub_(other)
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self.mul_(other)
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self.div_(other)
+
+    def __ipow__(self, other: Any) -> Tensor:
+        return self.pow_(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    # --- elementwise --------------------------------------------------------------------------------------------------
+
+    def add(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """self + alpha other."""
+        return _ew.add(self, other if alpha == 1 else other * alpha)
+
+    def sub(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """self - alpha other."""
+        return _ew.sub(self, other if alpha == 1 else other * alpha)
+
+    def mul(self, other: Any) -> Tensor:
+        """The product, element by element."""
+        return _ew.mul(self, other)
+
+    def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        """The quotient; `rounding_mode` "floor" or "trunc" rounds it."""
+        if rounding_mode not in (None, "floor", "trunc"):
+            raise ArgumentError(f"div: rounding_mode must be None, 'floor' or 'trunc', got {rounding_mode!r}")
+        if rounding_mode == "floor":
+            return _ew.floor_divide(self, other)
+        y = _ew.div(self, other)
+        return y if rounding_mode is None else _d.truncated(_ew.trunc(y), self, other)
+
+    def floor_divide(self, other: Any) -> Tensor:
+        """The quotient, rounded down."""
+        return _ew.floor_divide(self, other)
+
+    def remainder(self, other: Any) -> Tensor:
+        """The remainder, with the sign of `other`."""
+        return _ew.remainder(self, other)
+
+    def fmod(self, other: Any) -> Tensor:
+        """The remainder, with the sign of `self`."""
+        return self - _ew.trunc(self / other) * other
+
+    def pow(self, exponent: Any) -> Tensor:
+        """self to the power of `exponent`."""
+        return _d.pow(self, exponent)
+
+    def square(self) -> Tensor:
+        """self * self."""
+        return _ew.mul(self, self)
+
+    def neg(self) -> Tensor:
+        """-self."""
+        return _ew.neg(self)
+
+    def reciprocal(self) -> Tensor:
+        """1 / self."""
+        return _ew.div(1.0, self)
+
+    def rsqrt(self) -> Tensor:
+        """1 / sqrt(self)."""
+        return _ew.div(1.0, _ew.sqrt(self))
+
+    def abs(self) -> Tensor:
+        """Absolute values."""
+        return _ew.abs(self)
+
+    def sign(self) -> Tensor:
+        """-1, 0 or 1."""
+        return _ew.sign(self)
+
+    def exp(self) -> Tensor:
+        """e to the power of self."""
+        return _ew.exp(self)
+
+    def expm1(self) -> Tensor:
+        """exp(self) - 1, accurate near 0."""
+        return _ew.expm1(self)
+
+    def log(self) -> Tensor:
+        """Natural logarithms."""
+        return _ew.log(self)
+
+    def log1p(self) -> Tensor:
+        """log(1 + self), accurate near 0."""
+        return _ew.log1p(self)
+
+    def sqrt(self) -> Tensor:
+        """Square roots."""
+        return _ew.sqrt(self)
+
+    def sin(self) -> Tensor:
+        """Sines (radians)."""
+        return _ew.sin(self)
+
+    def cos(self) -> Tensor:
+        """Cosines (radians)."""
+        return _ew.cos(self)
+
+    def tan(self) -> Tensor:
+        """Tangents (radians)."""
+        return _ew.tan(self)
+
+    def sinh(self) -> Tensor:
+        """Hyperbolic sines."""
+        return _ew.sinh(self)
+
+    def cosh(self) -> Tensor:
+        """Hyperbolic cosines."""
+        return _ew.cosh(self)
+
+    def tanh(self) -> Tensor:
+        """Hyperbolic tangents."""
+        return _ew.tanh(self)
+
+    def asin(self) -> Tensor:
+        """Inverse sines."""
+        return _ew.asin(self)
+
+    def acos(self) -> Tensor:
+        """Inverse cosines."""
+        return _ew.acos(self)
+
+    def atan(self) -> Tensor:
+        """Inverse tangents."""
+        return _ew.atan(self)
+
+    def sigmoid(self) -> Tensor:
+        """1 / (1 + exp(-self))."""
+        return _ew.sigmoid(self)
+
+    def erf(self) -> Tensor:
+        """The error function."""
+        return _ew.erf(self)
+
+    def relu(self) -> Tensor:
+        """max(self, 0)."""
+        return _ew.relu(self)
+
+    def floor(self) -> Tensor:
+        """Rounded down."""
+        return _ew.floor(self)
+
+    def ceil(self) -> Tensor:
+        """Rounded up."""
+        return _ew.ceil(self)
+
+    def trunc(self) -> Tensor:
+        """Rounded towards zero."""
+        return _ew.trunc(self)
+
+    def isnan(self) -> Tensor:
+        """True where NaN."""
+        return _ew.isnan(self)
+
+    def isfinite(self) -> Tensor:
+        """True where neither infinite nor NaN."""
+        return _ew.isfinite(self)
+
+    def logical_not(self) -> Tensor:
+        """True where zero."""
+        return _ew.logical_not(self)
+
+    def bitwise_not(self) -> Tensor:
+        """Bits inverted."""
+        return _ew.bitwise_not(self)
+
+    def round(self, decimals: int = 0) -> Tensor:
+        """Rounded to the nearest, halves to even."""
+        return _ew.round(self) if not decimals else _ew.round(self * 10.0**decimals) / 10.0**decimals
+
+    def frac(self) -> Tensor:
+        """self - trunc(self)."""
+        return self - _ew.trunc(self)
+
+    def log2(self) -> Tensor:
+        """Logarithms to base 2."""
+        return _ew.log(self) * (1 / np.log(2.0).item())
+
+    def log10(self) -> Tensor:
+        """Logarithms to base 10."""
+        return _ew.log(self) * (1 / np.log(10.0).item())
+
+    def exp2(self) -> Tensor:
+        """2 to the power of self."""
+        return _ew.pow(2.0, self)
+
+    def isinf(self) -> Tensor:
+        """True where infinite."""
+        return _ew.abs(self) == float("inf")
+
+    def softmax(self, dim: int | None = None, dtype: Any = None) -> Tensor:
+        """exp(self) / sum(exp(self)) along `dim`."""
+        return _d.softmax(self, dim, dtype)
+
+    def log_softmax(self, dim: int | None = None, dtype: Any = None) -> Tensor:
+        """log(softmax(self)) along `dim`."""
+        return _d.log_softmax(self, dim, dtype)
+
+    def maximum(self, other: Any) -> Tensor:
+        """The larger of two, element by element."""
+        return _ew.maximum(self, other)
+
+    def minimum(self, other: Any) -> Tensor:
+        """The smaller of two, element by element."""
+        return _ew.minimum(self, other)
+
+    def atan2(self, other: Any) -> Tensor:
+        """The angle of (self, other)."""
+        return _ew.atan2(self, other)
+
+    def eq(self, other: Any) -> Tensor:
+        """self == other."""
+        return _ew.eq(self, other)
+
+    def ne(self, other: Any) -> Tensor:
+        """self != other."""
+        return _ew.ne(self, other)
+
+    def lt(self, other: Any) -> Tensor:
+        """self < other."""
+        return _ew.lt(self, other)
+
+    def le(self, other: Any) -> Tensor:
+        """self <= other."""
+        return _ew.le(self, other)
+
+    def gt(self, other: Any) -> Tensor:
+        """self > other."""
+        return _ew.gt(self, other)
+
+    def ge(self, other: Any) -> Tensor:
+        """self >= other."""
+        return _ew.ge(self, other)
+
+    def logical_and(self, other: Any) -> Tensor:
+        """True where both are not zero."""
+        return _ew.logical_and(self, other)
+
+    def logical_or(self, other: Any) -> Tensor:
+        """True where either is not zero."""
+        return _ew.logical_or(self, other)
+
+    def bitwise_and(self, other: Any) -> Tensor:
+        """Bits in both."""
+        return _ew.bitwise_and(self, other)
+
+    def bitwise_or(self, other: Any) -> Tensor:
+        """Bits in either."""
+        return _ew.bitwise_or(self, other)
+
+    def bitwise_xor(self, other: Any) -> Tensor:
+        """Bits in one only."""
+        return _ew.bitwise_xor(self, other)
+
+    def logical_xor(self, other: Any) -> Tensor:
+        """True where exactly one is not zero."""
+        return _ew.ne(self != 0, other != 0)
+
+    def where(self, condition: Any, other: Any) -> Tensor:
+        """self where the condition holds, else other."""
+        return _ew.where(condition, self, other)
+
+    def clamp(self, min: Any = None, max: Any = None) -> Tensor:
+        """Limited to [min, max]."""
+        return _d.clamp(self, min, max)
+
+    clip = clamp
+    arcsin, arccos, arctan, arctan2, absolute, negative, multiply, divide, true_divide, subtract, greater, less = (
+        asin, acos, atan, atan2, abs, neg, mul, div, div, sub, gt, lt,
+    )  # fmt: skip
+    greater_equal, less_equal, not_equal = ge, le, ne
+
+    def lerp(self, end: Any, weight: Any) -> Tensor:
+        """self + weight (end - self)."""
+        return self + (end - self) * weight
+
+    def nan_to_num(self, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Tensor:
+        """NaN and infinities replaced by numbers."""
+        return _d.nan_to_num(self, nan, posinf, neginf)
+
+    def masked_fill(self, mask: Any, value: Any) -> Tensor:
+        """`value` where the mask is True."""
+        return _d.masked_fill(self, mask, value)
+
+    def clone(self, *, memory_format: Any = None) -> Tensor:
+        """A copy with the same history."""
+        return _ew.copy(self)
+
+    # --- reductions ---------------------------------------------------------------------------------------------------
+
+    def sum(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+        """The sum over `dim`, or of all."""
+        return _d.sum(self, dim, keepdim, dtype)
+
+    def mean(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+        """The average over `dim`, or of all."""
+        return _d.mean(self, dim, keepdim, dtype)
+
+    def var(self, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+        """The variance over `dim`, or of all; Bessel's correction by default."""
+        return _d.var(self, dim, unbiased, keepdim, correction=correction)
+
+    def std(self, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+        """The standard deviation over `dim`, or of all; Bessel's correction by default."""
+        return _d.std(self, dim, unbiased, keepdim, correction=correction)
+
+    def norm(self, p: Any = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+        """The p-norm over `dim`, or of all."""
+        return _d.norm(self, p, dim, keepdim, dtype)
+
+    def prod(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+        """The product over `dim`, or of all."""
+        return _d.prod(self, dim, keepdim, dtype)
+
+    def amax(self, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """The largest over `dim`; ties share the gradient."""
+        return _d.amax(self, dim, keepdim)
+
+    def amin(self, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """The smallest over `dim`; ties share the gradient."""
+        return _d.amin(self, dim, keepdim)
+
+    def all(self, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """True where all over `dim` are true."""
+        return _d.all(self, dim, keepdim)
+
+    def any(self, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """True where any over `dim` is true."""
+        return _d.any(self, dim, keepdim)
+
+    def argmax(self, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """The position of the largest."""
+        return _d.argmax(self, dim, keepdim)
+
+    def argmin(self, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """The position of the smallest."""
+        return _d.argmin(self, dim, keepdim)
+
+    def max(self, dim: Any = None, keepdim: bool = False) -> Any:
+        """The largest; with `dim`, (values, indices); with a Tensor, elementwise."""
+        return _d.max(self, dim, keepdim)
+
+    def min(self, dim: Any = None, keepdim: bool = False) -> Any:
+        """The smallest; with `dim`, (values, indices); with a Tensor, elementwise."""
+        return _d.min(self, dim, keepdim)
+
+    def median(self, dim: Any = None, keepdim: bool = False) -> Any:
+        """The lower median; with `dim`, (values, indices)."""
+        return _d.median(self, dim, keepdim)
+
+    def logsumexp(self, dim: Any, keepdim: bool = False) -> Tensor:
+        """log(sum(exp(self))) over `dim`, without overflow."""
+        return _d.logsumexp(self, dim, keepdim)
+
+    def cumsum(self, dim: int, dtype: Any = None) -> Tensor:
+        """Running sums along `dim`."""
+        return _d.cumsum(self, dim, dtype)
+
+    def cumprod(self, dim: int, dtype: Any = None) -> Tensor:
+        """Running products along `dim`."""
+        return _d.cumprod(self, dim, dtype)
+
+    def count_nonzero(self, dim: Any = None) -> Tensor:
+        """How many are not zero."""
+        return _d.sum(self != 0, dim)
+
+    # --- order --------------------------------------------------------------------------------------------------------
+
+    def sort(self, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+        """(values, indices) in order along `dim`."""
+        return _d.sort(self, dim, descending)
+
+    def argsort(self, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+        """Positions that sort along `dim`."""
+        return _d.argsort(self, dim, descending)
+
+    def topk(self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+        """The k largest along `dim`: (values, indices)."""
+        return _d.topk(self, k, dim, largest)
+
+    def unique(self, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: Any = None) -> Any:
+        """The distinct elements."""
+        return _d.unique(self, sorted, return_inverse, return_counts, dim)
+
+    # --- shape --------------------------------------------------------------------------------------------------------
+
+    def reshape(self, *sizes: Any) -> Tensor:
+        """The elements in another shape; -1 is computed."""
+        return _d.reshape(self, *sizes)
+
+    def view(self, *sizes: Any) -> Tensor:
+        """The same memory in another shape."""
+        return _d.view(self, *sizes)
+
+    def permute(self, *dims: Any) -> Tensor:
+        """Dimensions in another order (a view)."""
+        return _d.permute(self, *dims)
+
+    def expand(self, *sizes: Any) -> Tensor:
+        """Size-1 dimensions stretched (a view)."""
+        return _d.expand(self, *sizes)
+
+    def repeat(self, *sizes: Any) -> Tensor:
+        """Laid side by side (a copy)."""
+        return _d.repeat(self, *sizes)
+
+    def flip(self, *dims: Any) -> Tensor:
+        """Reversed along dimensions."""
+        return _d.flip(self, *dims)
+
+    def reshape_as(self, other: Tensor) -> Tensor:
+        """In the shape of `other`."""
+        return _d.reshape(self, other._data.shape)
+
+    def view_as(self, other: Tensor) -> Tensor:
+        """The same memory in the shape of `other`."""
+        return _d.view(self, other._data.shape)
+
+    def expand_as(self, other: Tensor) -> Tensor:
+        """Stretched to the shape of `other`."""
+        return _d.expand(self, other._data.shape)
+
+    def unsqueeze(self, dim: int) -> Tensor:
+        """A new dimension of size 1."""
+        return _d.unsqueeze(self, dim)
+
+    def squeeze(self, dim: Any = None) -> Tensor:
+        """Without dimensions of size 1."""
+        return _d.squeeze(self, dim)
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+        """Dimensions joined to one."""
+        return _d.flatten(self, start_dim, end_dim)
+
+    def ravel(self) -> Tensor:
+        """As a vector."""
+        return _d.flatten(self)
+
+    def unflatten(self, dim: int, sizes: Any) -> Tensor:
+        """One dimension taken apart."""
+        return _d.unflatten(self, dim, sizes)
+
+    def transpose(self, dim0: int, dim1: int) -> Tensor:
+        """Two dimensions swapped (a view)."""
+        return _d.transpose(self, dim0, dim1)
+
+    swapaxes = transpose
+
+    def movedim(self, source: Any, destination: Any) -> Tensor:
+        """Dimensions moved (a view)."""
+        return _d.movedim(self, source, destination)
+
+    def t(self) -> Tensor:
+        """The transpose of a matrix (a view)."""
+        return _d.t(self)
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802
+        """All dimensions in reverse order (a view)."""
+        return _d.permute(self, *range(self._data.ndim - 1, -1, -1))
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802
+        """The last two dimensions swapped (a view)."""
+        return _d.transpose(self, -2, -1)
+
+    def contiguous(self, *, memory_format: Any = None) -> Tensor:
+        """In row-major order."""
+        return _d.contiguous(self)
+
+    def narrow(self, dim: int, start: int, length: int) -> Tensor:
+        """A stretch along `dim` (a view)."""
+        return _d.narrow(self, dim, start, length)
+
+    def select(self, dim: int, index: int) -> Tensor:
+        """One slice along `dim` (a view)."""
+        return _d.select(self, dim, index)
+
+    def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+        """Views along `dim`."""
+        return _d.split(self, split_size, dim)
+
+    def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+        """At most `chunks` views along `dim`."""
+        return _d.chunk(self, chunks, dim)
+
+    def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
+        """The slices along `dim`."""
+        return _d.unbind(self, dim)
+
+    def roll(self, shifts: Any, dims: Any = None) -> Tensor:
+        """Moved round along `dims`."""
+        return _d.roll(self, shifts, dims)
+
+    def repeat_interleave(self, repeats: Any, dim: Any = None) -> Tensor:
+        """Each element several times."""
+        return _d.repeat_interleave(self, repeats, dim)
+
+    def tril(self, diagonal: int = 0) -> Tensor:
+        """The lower triangle."""
+        return _d.tril(self, diagonal)
+
+    def triu(self, diagonal: int = 0) -> Tensor:
+        """The upper triangle."""
+        return _d.triu(self, diagonal)
+
+    def diag(self, diagonal: int = 0) -> Tensor:
+        """A diagonal matrix, or its diagonal."""
+        return _d.diag(self, diagonal)
+
+    def diagonal(self, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+        """The diagonal of two dimensions."""
+        return _d.diagonal(self, offset, dim1, dim2)
+
+    def trace(self) -> Tensor:
+        """The sum of a matrix's diagonal."""
+        return _d.sum(_d.diagonal(self))
+
+    # --- index --------------------------------------------------------------------------------------------------------
+
+    def gather(self, dim: int, index: Tensor) -> Tensor:
+        """Elements named by `index` along `dim`."""
+        return _d.gather(self, dim, index)
+
+    def scatter(self, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: Any = None) -> Tensor:
+        """A copy with elements replaced along `dim`."""
+        return _d.scatter(self, dim, index, src, value=value, reduce=reduce)
+
+    def scatter_add(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
+        """A copy with elements added along `dim`."""
+        return _d.scatter_add(self, dim, index, src)
+
+    def index_select(self, dim: int, index: Tensor) -> Tensor:
+        """Slices named by `index`."""
+        return _d.index_select(self, dim, index)
+
+    def index_add(self, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+        """A copy with slices added."""
+        return _d.index_add(self, dim, index, source, alpha=alpha)
+
+    def masked_select(self, mask: Tensor) -> Tensor:
+        """Elements where the mask is True."""
+        return _d.masked_select(self, mask)
+
+    def nonzero(self, as_tuple: bool = False) -> Any:
+        """Positions that are not zero."""
+        return _d.nonzero(self, as_tuple)
+
+    # --- products -----------------------------------------------------------------------------------------------------
+
+    def matmul(self, other: Any) -> Tensor:
+        """Matrix product."""
+        return _d.matmul(self, other)
+
+    def mm(self, other: Any) -> Tensor:
+        """Product of two matrices."""
+        return _d.mm(self, other)
+
+    def bmm(self, other: Any) -> Tensor:
+        """Product of two batches of matrices."""
+        return _d.bmm(self, other)
+
+    def mv(self, other: Any) -> Tensor:
+        """Matrix times vector."""
+        return _d.mv(self, other)
+
+    def dot(self, other: Any) -> Tensor:
+        """Inner product of two vectors."""
+        return _d.dot(self, other)
+
+    def outer(self, other: Any) -> Tensor:
+        """All products of two vectors."""
+        return _d.outer(self, other)
+
+    def addmm(self, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        """beta self + alpha (a b)."""
+        return _d.addmm(self, a, b, beta=beta, alpha=alpha)
+
+    def baddbmm(self, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        """beta self + alpha (a b) for batches."""
+        return _d.baddbmm(self, a, b, beta=beta, alpha=alpha)
+
+    # --- as a whole ---------------------------------------------------------------------------------------------------
+
+    def equal(self, other: Tensor) -> bool:
+        """True if shape and all elements are equal."""
+        return _d.equal(self, other)
+
+    def allclose(self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+        """True if all are close."""
+        return _d.allclose(self, other, rtol, atol, equal_nan)
+
+    def isclose(self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+        """Where elements are close."""
+        return _d.isclose(self, other, rtol, atol, equal_nan)
+
+    # --- new tensors of the same dtype --------------------------------------------------------------------------------
+
+    def new_tensor(self, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        """From data."""
+        return _d.new(self, np.asarray(data), dtype, device, requires_grad)
+
+    def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        """Of a size, filled with 0."""
+        return _d.new(self, np.full(_d.sizes_of("new_zeros", size), 0), dtype, device, requires_grad)
+
+    def new_ones(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        """Of a size, filled with 1."""
+        return _d.new(self, np.full(_d.sizes_of("new_ones", size), 1), dtype, device, requires_grad)
+
+    def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        """Of a size, filled with 0."""
+        return _d.new(self, np.full(_d.sizes_of("new_empty", size), 0), dtype, device, requires_grad)
+
+    def new_full(self, size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        """Of a size, filled with a value."""
+        return _d.new(self, np.full(_d.sizes_of("new_full", (size,)), fill_value), dtype, device, requires_grad)
+
+    # --- in place -----------------------------------------------------------------------------------------------------
+
+    def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """`add`, written into this tensor."""
+        return self._assign(self.add(other, alpha=alpha), "add_")
+
+    def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """`sub`, written into this tensor."""
+        return self._assign(self.sub(other, alpha=alpha), "sub_")
+
+    def mul_(self, other: Any) -> Tensor:
+        """`mul`, written into this tensor."""
+        return self._assign(self.mul(other), "mul_")
+
+    def div_(self, other: Any, *, rounding_mode: Any = None) -> Tensor:
+        """`div`, written into this tensor."""
+        return self._assign(self.div(other, rounding_mode=rounding_mode), "div_")
+
+    def pow_(self, exponent: Any) -> Tensor:
+        """`pow`, written into this tensor."""
+        return self._assign(self.pow(exponent), "pow_")
+
+    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
+        """`clamp`, written into this tensor."""
+        return self._assign(self.clamp(min, max), "clamp_")
+
+    def masked_fill_(self, mask: Any, value: Any) -> Tensor:
+        """`masked_fill`, written into this tensor."""
+        return self._assign(self.masked_fill(mask, value), "masked_fill_")
+
+    def lerp_(self, end: Any, weight: Any) -> Tensor:
+        """`lerp`, written into this tensor."""
+        return self._assign(self.lerp(end, weight), "lerp_")
+
+    def scatter_(self, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: Any = None) -> Tensor:
+        """`scatter`, written into this tensor."""
+        return self._assign(self.scatter(dim, index, src, value=value, reduce=reduce), "scatter_")
+
+    def scatter_add_(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
+        """`scatter_add`, written into this tensor."""
+        return self._assign(self.scatter_add(dim, index, src), "scatter_add_")
+
+    def index_add_(self, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+        """`index_add`, written into this tensor."""
+        return self._assign(self.index_add(dim, index, source, alpha=alpha), "index_add_")
+
+    def addmm_(self, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        """`addmm`, written into this tensor."""
+        return self._assign(self.addmm(a, b, beta=beta, alpha=alpha), "addmm_")
+
+    def neg_(self) -> Tensor:
+        """`neg`, written into this tensor."""
+        return self._assign(self.neg(), "neg_")
+
+    def abs_(self) -> Tensor:
+        """`abs`, written into this tensor."""
+        return self._assign(self.abs(), "abs_")
+
+    def exp_(self) -> Tensor:
+        """`exp`, written into this tensor."""
+        return self._assign(self.exp(), "exp_")
+
+    def log_(self) -> Tensor:
+        """`log`, written into this tensor."""
+        return self._assign(self.log(), "log_")
+
+    def sqrt_(self) -> Tensor:
+        """`sqrt`, written into this tensor."""
+        return self._assign(self.sqrt(), "sqrt_")
+
+    def rsqrt_(self) -> Tensor:
+        """`rsqrt`, written into this tensor."""
+        return self._assign(self.rsqrt(), "rsqrt_")
+
+    def reciprocal_(self) -> Tensor:
+        """`reciprocal`, written into this tensor."""
+        return self._assign(self.reciprocal(), "reciprocal_")
+
+    def tanh_(self) -> Tensor:
+        """`tanh`, written into this tensor."""
+        return self._assign(self.tanh(), "tanh_")
+
+    def sigmoid_(self) -> Tensor:
+        """`sigmoid`, written into this tensor."""
+        return self._assign(self.sigmoid(), "sigmoid_")
+
+    def relu_(self) -> Tensor:
+        """`relu`, written into this tensor."""
+        return self._assign(self.relu(), "relu_")
+
+    def floor_(self) -> Tensor:
+        """`floor`, written into this tensor."""
+        return self._assign(self.floor(), "floor_")
+
+    def ceil_(self) -> Tensor:
+        """`ceil`, written into this tensor."""
+        return self._assign(self.ceil(), "ceil_")
+
+    def round_(self) -> Tensor:
+        """`round`, written into this tensor."""
+        return self._assign(self.round(), "round_")
+
+    def square_(self) -> Tensor:
+        """`square`, written into this tensor."""
+        return self._assign(self.square(), "square_")
+
+    def tril_(self) -> Tensor:
+        """`tril`, written into this tensor."""
+        return self._assign(self.tril(), "tril_")
+
+    def triu_(self) -> Tensor:
+        """`triu`, written into this tensor."""
+        return self._assign(self.triu(), "triu_")
+
+    def fill_(self, value: Any) -> Tensor:
+        """Every element set to `value`."""
+        return self._assign(_ix.full(shape=self._data.shape, value=value.item() if hasattr(value, "item") else value, dtype=self._data.dtype), "fill_")
+
+    def zero_(self) -> Tensor:
+        """Every element set to 0."""
+        return self.fill_(0)
+
+    def copy_(self, src: Any, non_blocking: bool = False) -> Tensor:
+        """The elements of `src`, broadcast and converted, written into this tensor."""
+        return self._assign(_d.expand(src.to(self.dtype), self._data.shape), "copy_")
+
+    def squeeze_(self, dim: Any = None) -> Tensor:
+        """`squeeze` of this handle."""
+        return self._become(_d.squeeze(self, dim))
+
+    def unsqueeze_(self, dim: int) -> Tensor:
+        """`unsqueeze` of this handle."""
+        return self._become(_d.unsqueeze(self, dim))
+
+    def t_(self) -> Tensor:
+        """`t` of this handle."""
+        return self._become(_d.t(self))
+
+    def _draw(self, name: str, values: np.ndarray) -> Tensor:
+        return self._assign(_d.constant(values), name)
+
+    def uniform_(self, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
+        """Numbers drawn evenly from [a, b)."""
+        return self._draw("uniform_", _r.uniform(self._data.shape, a, b, self._data.dtype, generator))
+
+    def normal_(self, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
+        """Numbers drawn from a normal distribution."""
+        return self._draw("normal_", _r.normal(self._data.shape, mean, std, self._data.dtype, generator))
+
+    def bernoulli_(self, p: Any = 0.5, *, generator: Any = None) -> Tensor:
+        """1 with probability p, else 0."""
+        return self._draw("bernoulli_", _r.bernoulli(self._data.shape, getattr(p, "_data", p), self._data.dtype, generator))
+
+    def bernoulli(self, p: Any = None, *, generator: Any = None) -> Tensor:
+        """1 with the probability that stands here (or p), else 0."""
+        return _d.bernoulli(self, p, generator)
+
+    def multinomial(self, num_samples: int, replacement: bool = False, *, generator: Any = None) -> Tensor:
+        """Positions drawn with the weights that stand here."""
+        return _d.multinomial(self, num_samples, replacement, generator)
+
+    def random_(self, *limits: int, generator: Any = None) -> Tensor:
+        """Integers drawn evenly: below `to`, from `from` to below `to`, or over the dtype's whole range."""
+        return self._draw("random_", _d.random_values(self._data.shape, limits, self._data.dtype, generator))
+
+    def exponential_(self, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
+        """Numbers drawn from an exponential distribution."""
+        return self._draw("exponential_", _r.exponential(self._data.shape, lambd, self._data.dtype, generator))

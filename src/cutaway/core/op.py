@@ -1,0 +1,155 @@
+"""The op record, the table of all ops, and the interpreter that a call goes to.
+
+An op is one record in one place. Its gradient rules say by the *names of their parameters* what backprop needs:
+
+    mul = Op("mul", ..., grad=(lambda g, b: g * b,      # towards a: keep the value of b
+                               lambda g, a: g * a))     # towards b: keep the value of a
+    exp = Op("exp", ..., grad=(lambda g, y: g * y,))    # keep the result itself
+
+| parameter        | what the rule receives                                             |
+|------------------|--------------------------------------------------------------------|
+| `g`              | the gradient that arrives at the result                            |
+| `y`              | the value of the result                                            |
+| `a`, `b`, `c`    | the value of the first, second, third input                        |
+| `A`, `B`, `C`    | only its shape and dtype (an Aval): nothing is kept                |
+| `indices`        | the values of all inputs of integer or bool dtype                  |
+| `i`, `avals`     | the input's position and every input's Aval, for ops of any arity  |
+| any other name   | the attribute of that name                                         |
+
+A value that no rule names is not kept alive: "why must forward's outputs be kept?" is answered by the signature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cutaway.core.aval import Aval
+    from cutaway.core.tensor import Tensor
+
+KINDS = ("elementwise", "reduce", "movement", "index", "contract", "window", "random")
+LETTERS = "abc"
+
+OPS: dict[str, Op] = {}
+
+
+class Sample(NamedTuple):
+    """One input for the generated tests.
+
+    `inputs` are shapes (filled with random values of the op's domain), arrays, or numbers; `attrs` the attributes.
+    For an error sample, `error` is a piece of the text that the exception must hold.
+    """
+
+    inputs: tuple[Any, ...]
+    attrs: dict[str, Any] = {}
+    error: str = ""
+
+
+class Rule:
+    """A gradient rule towards one input, with what it reads found from its parameters' names."""
+
+    __slots__ = ("fn", "reads", "saves_inputs", "saves_indices", "saves_y")
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        code = fn.__code__
+        self.fn = fn
+        self.reads = code.co_varnames[1 : code.co_argcount]
+        assert code.co_varnames[0] == "g", f"the first parameter of a gradient rule is g, found {code.co_varnames[0]}"
+        self.saves_y = "y" in self.reads
+        self.saves_inputs = tuple(LETTERS.index(r) for r in self.reads if r in LETTERS)
+        self.saves_indices = "indices" in self.reads
+
+
+class Op:
+    """One operation: everything that Cutaway knows about it.
+
+    forward  NumPy arrays and attributes -> NumPy array
+    shape    (attributes, *avals) -> Aval of the result, or the error that says which axis disagrees
+    grad     one rule an input (None: no gradient flows there); a single rule with the parameter `i` serves any arity
+    promote  "": inputs are taken as they are; "same": brought to their common dtype; "float": and integers become floats
+    view     "view": the result may be the input's own memory, and a user may write through it;
+             "layout": it may be the same memory, but only the machine knows (no one writes to it)
+    formula  TeX, for pictures;  oracle: `lambda torch, *tensors, **attrs`;  domain: where samples are drawn
+    scalar   an elementwise op's forward over the scalar vocabulary `m`, which the compiler reads too
+    """
+
+    __slots__ = (
+        "domain", "errors", "formula", "forward", "kind", "name", "onnx", "oracle", "promote", "rules", "samples",
+        "scalar", "shape", "smooth", "variadic", "view",
+    )  # fmt: skip
+
+    eager: ClassVar[Callable[[Op, tuple[Any, ...], dict[str, Any]], Tensor]]  # installed by eager.py
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        forward: Callable[..., np.ndarray],
+        shape: Callable[..., Aval],
+        grad: Sequence[Callable[..., Any] | None] = (),
+        *,
+        promote: str = "",
+        view: str = "",
+        formula: str = "",
+        onnx: str = "",
+        oracle: Callable[..., Any] | None = None,
+        domain: tuple[float, float] = (-2.0, 2.0),
+        samples: Callable[[], list[Sample]] | None = None,
+        errors: Callable[[], list[Sample]] | None = None,
+        scalar: Callable[..., Any] | None = None,
+        smooth: bool = True,
+    ) -> None:
+        assert kind in KINDS and name not in OPS, (name, kind)
+        self.name, self.kind, self.forward, self.shape = name, kind, forward, shape
+        self.rules = tuple(None if r is None else Rule(r) for r in grad)
+        self.variadic = any(r is not None and "i" in r.reads for r in self.rules)
+        self.promote, self.view, self.formula, self.onnx, self.oracle = promote, view, formula, onnx, oracle
+        self.domain, self.samples, self.errors, self.scalar, self.smooth = domain, samples, errors, scalar, smooth
+        OPS[name] = self
+
+    def __call__(self, *inputs: Any, **attrs: Any) -> Tensor:
+        return (INTERPRETER.get() or Op.eager)(self, inputs, attrs)
+
+    def rule(self, i: int) -> Rule | None:
+        """The gradient rule towards input `i`."""
+        if self.variadic:
+            return self.rules[0]
+        return self.rules[i] if i < len(self.rules) else None
+
+    def __repr__(self) -> str:
+        return f"<op {self.name} ({self.kind})>"
+
+
+# The interpreter on top of the bottom one: a tracer or a recorder is put here with `set` and taken off with `reset`, in a
+# `finally`. None: the bottom one, `Op.eager`, computes at once.
+INTERPRETER: ContextVar[Callable[[Op, tuple[Any, ...], dict[str, Any]], Tensor] | None] = ContextVar(
+    "interpreter", default=None
+)
+
+# An observer of composites, called with (function, arguments, keywords); None almost always.
+SCOPE: ContextVar[Callable[..., Any] | None] = ContextVar("scope", default=None)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def composite(formula: str = "") -> Callable[[F], F]:
+    """Mark a function made of ops: one box in a picture, which can be opened.
+
+    Its gradient and its shapes come from the ops inside.
+    """
+
+    def mark(fn: F) -> F:
+        @wraps(fn)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            observer = SCOPE.get()
+            return fn(*args, **kwargs) if observer is None else observer(fn, args, kwargs)
+
+        call.formula = formula  # type: ignore[attr-defined]
+        return call  # type: ignore[return-value]
+
+    return mark

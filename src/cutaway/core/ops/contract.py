@@ -1,0 +1,174 @@
+"""Contractions: sums of products. Matrix products and the two-operand einsum that convolution and attention use."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cutaway.core.aval import Aval, Shape, broadcast_shapes, numel, show
+from cutaway.core.errors import ShapeError
+from cutaway.core.op import Op, Sample
+
+
+def _matmul_shape(a: Aval, b: Aval) -> Aval:
+    if a.ndim < 2 or b.ndim < 2:
+        raise ShapeError(f"matmul: needs matrices, got {show(a, b)}; add a dimension with unsqueeze")
+    if a.shape[-1] != b.shape[-2]:
+        hint = "; did you mean b.T?" if a.shape[-1] == b.shape[-1] else ""
+        raise ShapeError(
+            f"matmul: {show(a, b)} do not fit: the last dimension of the first ({a.shape[-1]}) "
+            f"must equal the second-to-last of the second ({b.shape[-2]}){hint}"
+        )
+    batch = broadcast_shapes(a.shape[:-2], b.shape[:-2], op="matmul (batch dimensions)")
+    return Aval((*batch, a.shape[-2], b.shape[-1]), a.dtype)
+
+
+def _matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if a.ndim < 2 or b.ndim < 2:
+        raise ValueError("matmul of less than matrices")
+    return np.matmul(a, b)
+
+
+matmul = Op(
+    "matmul",
+    "contract",
+    _matmul,
+    _matmul_shape,
+    (lambda g, b: matmul(g, b.mT), lambda g, a: matmul(a.mT, g)),
+    promote="equal",
+    formula="a b",
+    onnx="MatMul",
+    oracle=lambda t, a, b: t.matmul(a, b),
+    samples=lambda: [
+        Sample(((3, 4), (4, 2))),
+        Sample(((2, 3, 4), (2, 4, 5))),
+        Sample(((2, 1, 3, 4), (5, 4, 2))),
+        Sample(((0, 4), (4, 2))),
+        Sample(((2, 0), (0, 3))),
+    ],
+    errors=lambda: [
+        Sample(((3, 4), (3, 4)), error="did you mean b.T"),
+        Sample(((3, 4), (4,)), error="needs matrices"),
+        Sample(((2, 3, 4), (3, 4, 5)), error="do not broadcast"),
+        Sample(((3, 4), np.ones((4, 2), np.float16)), error="dtype"),
+    ],
+)
+
+# --- einsum -----------------------------------------------------------------------------------------------------------
+
+
+class Plan(NamedTuple):
+    """How an einsum becomes one batched matrix product. Fields hold labels; axes are positions in an operand."""
+
+    batch: str
+    rows: str
+    columns: str
+    summed: str
+    out_axes: Shape  # from batch + rows + columns to the order of the output
+
+
+@lru_cache(1024)
+def plan(spec: str) -> Plan:
+    """Read `spec`: each label is batch (in both and out), row, column, or summed.  Raises ShapeError."""
+    sides, _, out = spec.partition("->")
+    a, _, b = sides.partition(",")
+    for labels in (a, b, out):
+        if len(set(labels)) != len(labels):
+            raise ShapeError(f"einsum {spec!r}: a label stands twice in {labels!r}")
+    lone = [c for c in a + b if (c in a) + (c in b) == 1 and c not in out]
+    if lone or set(out) - set(a + b):
+        raise ShapeError(f"einsum {spec!r}: label {(lone or sorted(set(out) - set(a + b)))[0]!r} has no partner; sum it first")
+    batch = "".join(c for c in out if c in a and c in b)
+    rows = "".join(c for c in a if c in out and c not in b)
+    columns = "".join(c for c in b if c in out and c not in a)
+    summed = "".join(c for c in b if c in a and c not in out)
+    natural = batch + rows + columns
+    return Plan(batch, rows, columns, summed, tuple(natural.index(c) for c in out))
+
+
+def sizes(spec: str, a: Aval, b: Aval) -> dict[str, int]:
+    """The size of each label.  Raises ShapeError where the operands disagree."""
+    sides, _, _ = spec.partition("->")
+    found: dict[str, int] = {}
+    for labels, aval in zip(sides.split(","), (a, b), strict=True):
+        if len(labels) != aval.ndim:
+            raise ShapeError(f"einsum {spec!r}: {labels!r} names {len(labels)} dimensions, but the operand is {show(aval)}")
+        for label, n in zip(labels, aval.shape, strict=True):
+            if found.setdefault(label, n) != n:
+                raise ShapeError(f"einsum {spec!r}: {show(a, b)} disagree at label {label!r} ({found[label]} and {n})")
+    return found
+
+
+def _einsum_shape(a: Aval, b: Aval, spec: str) -> Aval:
+    plan(spec)
+    found = sizes(spec, a, b)
+    return Aval(tuple(found[c] for c in spec.partition("->")[2]), a.dtype)
+
+
+def _as_matrix(x: np.ndarray, labels: str, batch: str, rows: str, columns: str) -> np.ndarray:
+    """x as [*batch, rows, columns]; if memory must be copied, in the order in which it lies."""
+    group = {c: x.shape[labels.index(c)] for c in labels}
+    lead = tuple(group[c] for c in batch)
+    r, c = numel([group[k] for k in rows]), numel([group[k] for k in columns])
+    innermost = min((k for k in rows + columns if group[k] > 1), key=lambda k: abs(x.strides[labels.index(k)]), default="")
+    if innermost and innermost in rows:
+        turned = x.transpose([labels.index(k) for k in batch + columns + rows]).reshape((*lead, c, r))
+        return turned.swapaxes(-1, -2)
+    return x.transpose([labels.index(k) for k in batch + rows + columns]).reshape((*lead, r, c))
+
+
+def _einsum(a: np.ndarray, b: np.ndarray, spec: str) -> np.ndarray:
+    p = plan(spec)
+    sides, _, _ = spec.partition("->")
+    la, _, lb = sides.partition(",")
+    size = dict(zip(la, a.shape, strict=True))
+    for label, n in zip(lb, b.shape, strict=True):
+        if size.setdefault(label, n) != n:
+            raise ValueError("einsum sizes")
+    y = np.matmul(_as_matrix(a, la, p.batch, p.rows, p.summed), _as_matrix(b, lb, p.batch, p.summed, p.columns))
+    return y.reshape([size[c] for c in p.batch + p.rows + p.columns]).transpose(p.out_axes)
+
+
+def _spec(spec: str) -> tuple[str, str, str]:
+    sides, _, out = spec.partition("->")
+    a, _, b = sides.partition(",")
+    return a, b, out
+
+
+def _towards_a(g: Any, b: Any, spec: str) -> Any:
+    la, lb, out = _spec(spec)
+    return einsum(g, b, spec=f"{out},{lb}->{la}")
+
+
+def _towards_b(g: Any, a: Any, spec: str) -> Any:
+    la, lb, out = _spec(spec)
+    return einsum(a, g, spec=f"{la},{out}->{lb}")
+
+
+einsum = Op(
+    "einsum",
+    "contract",
+    _einsum,
+    _einsum_shape,
+    (_towards_a, _towards_b),
+    promote="equal",
+    formula=r"\sum_k a_{\dots k} b_{k \dots}",
+    onnx="Einsum",
+    oracle=lambda t, a, b, spec: t.einsum(spec, a, b),
+    samples=lambda: [
+        Sample(((3, 4), (4, 2)), {"spec": "mk,kn->mn"}),
+        Sample(((2, 3, 4), (2, 5, 4)), {"spec": "bmk,bnk->nbm"}),
+        Sample(((2, 3, 2, 2), (2, 2, 3, 4)), {"spec": "ncij,ijco->no"}),
+        Sample(((3,), (4,)), {"spec": "i,j->ij"}),
+        Sample(((2, 3), (2, 3)), {"spec": "ij,ij->"}),
+        Sample(((0, 3), (3, 2)), {"spec": "mk,kn->mn"}),
+    ],
+    errors=lambda: [
+        Sample(((3, 4), (5, 2)), {"spec": "mk,kn->mn"}, error="disagree at label 'k'"),
+        Sample(((3, 4), (4,)), {"spec": "mk,kn->mn"}, error="names 2 dimensions"),
+        Sample(((3, 4), (4, 2)), {"spec": "mk,kn->m"}, error="no partner"),
+        Sample(((3, 3), (3, 2)), {"spec": "kk,kn->n"}, error="twice"),
+    ],
+)

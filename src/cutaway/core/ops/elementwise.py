@@ -1,0 +1,333 @@
+"""Elementwise ops: each output element depends on one element of each input.
+
+The forward is written once over the scalar vocabulary `m` (see vocabulary.py). A new op is one `unary` or `binary` entry.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from cutaway.core.aval import Aval, broadcast_shapes
+from cutaway.core.op import Op, Sample
+from cutaway.core.vocabulary import NUMPY
+
+Grad = Sequence[Callable[..., Any] | None]
+BOOL = np.dtype(bool)
+
+
+def elementwise(
+    name: str,
+    scalar: Callable[..., Any],
+    grad: Grad = (),
+    *,
+    arity: int,
+    promote: str,
+    result: np.dtype | None = None,
+    **record: Any,
+) -> Op:
+    """An elementwise op; `result` is the dtype of its values where that is not the inputs' common dtype."""
+
+    def shape(*avals: Aval, **attrs: Any) -> Aval:
+        return Aval(broadcast_shapes(*(a.shape for a in avals), op=name), result or avals[-1].dtype)
+
+    def samples() -> list[Sample]:
+        shapes = [((3, 4), (3, 4), (3, 4)), ((3, 1), (1, 4), (4,)), ((), (2,), ()), ((0, 3), (3,), (1, 3)), ((), (), ())]
+        return [Sample(s[:arity]) for s in shapes[: 5 if arity > 1 else 4]]
+
+    def errors() -> list[Sample]:
+        bad = [Sample(("text", *[(2,)] * (arity - 1)), error="expected a Tensor")]
+        return bad if arity == 1 else [*bad, Sample(((3,), (4,), (1,))[:arity], error="do not broadcast")]
+
+    record.setdefault("oracle", lambda t, *inputs, **attrs: getattr(t, name)(*inputs, **attrs))
+    record.setdefault("samples", samples)
+    record.setdefault("errors", errors)
+    return Op(name, "elementwise", partial(scalar, NUMPY), shape, grad, promote=promote, scalar=scalar, **record)
+
+
+def unary(name: str, scalar: Callable[..., Any], grad: Grad = (), *, promote: str = "float", **record: Any) -> Op:
+    """An elementwise op of one input."""
+    return elementwise(name, scalar, grad, arity=1, promote=promote, **record)
+
+
+def binary(name: str, scalar: Callable[..., Any], grad: Grad = (), *, promote: str = "same", **record: Any) -> Op:
+    """An elementwise op of two inputs that broadcast."""
+    return elementwise(name, scalar, grad, arity=2, promote=promote, **record)
+
+
+# --- arithmetic -------------------------------------------------------------------------------------------------------
+
+add = binary("add", lambda m, a, b: a + b, (lambda g: g, lambda g: g), formula="a + b", onnx="Add")
+sub = binary("sub", lambda m, a, b: a - b, (lambda g: g, lambda g: -g), formula="a - b", onnx="Sub")
+mul = binary("mul", lambda m, a, b: a * b, (lambda g, b: g * b, lambda g, a: g * a), formula="a\\,b", onnx="Mul")
+div = binary(
+    "div",
+    lambda m, a, b: a / b,
+    (lambda g, b: g / b, lambda g, y, b: -g * y / b),
+    promote="float",
+    formula=r"\frac{a}{b}",
+    onnx="Div",
+    domain=(0.5, 2.0),
+)
+floor_divide = binary(
+    "floor_divide",
+    lambda m, a, b: m.floor_divide(a, b),
+    formula=r"\lfloor a / b \rfloor",
+    domain=(0.5, 2.0),
+)
+remainder = binary(
+    "remainder",
+    lambda m, a, b: m.remainder(a, b),
+    (lambda g: g, lambda g, a, b: -g * floor_divide(a, b)),
+    formula=r"a \bmod b",
+    onnx="Mod",
+    domain=(0.5, 2.0),
+)
+pow = binary(  # noqa: A001
+    "pow",
+    lambda m, a, b: m.pow(a, b),
+    (
+        lambda g, a, b: where(b == 0, 0.0, g * b * pow(a, b - 1)),
+        lambda g, y, a, b: where((a == 0) & (b >= 0), 0.0, g * y * log(a)),
+    ),
+    formula="a^{b}",
+    onnx="Pow",
+    domain=(0.5, 2.0),
+)
+neg = unary("neg", lambda m, a: -a, (lambda g: -g,), promote="same", formula="-a", onnx="Neg")
+abs = unary(  # noqa: A001
+    "abs", lambda m, a: m.abs(a), (lambda g, a: g * sign(a),), promote="same", formula="|a|", onnx="Abs"
+)
+sign = unary(
+    "sign", lambda m, a: m.sign(a), (lambda g: g * 0.0,), promote="same", formula=r"\operatorname{sgn} a", onnx="Sign"
+)
+
+# --- exponentials -----------------------------------------------------------------------------------------------------
+
+exp = unary("exp", lambda m, a: m.exp(a), (lambda g, y: g * y,), formula="e^{a}", onnx="Exp")
+expm1 = unary("expm1", lambda m, a: m.expm1(a), (lambda g, y: g * (y + 1),), formula="e^{a} - 1")
+log = unary("log", lambda m, a: m.log(a), (lambda g, a: g / a,), formula=r"\log a", onnx="Log", domain=(0.2, 3.0))
+log1p = unary("log1p", lambda m, a: m.log1p(a), (lambda g, a: g / (a + 1),), formula=r"\log(1+a)", domain=(-0.7, 2.0))
+sqrt = unary(
+    "sqrt", lambda m, a: m.sqrt(a), (lambda g, y: g / (y * 2),), formula=r"\sqrt{a}", onnx="Sqrt", domain=(0.2, 3.0)
+)
+tanh = unary("tanh", lambda m, a: m.tanh(a), (lambda g, y: g * (1 - y * y),), formula=r"\tanh a", onnx="Tanh")
+sigmoid = unary(
+    "sigmoid",
+    lambda m, a: m.tanh(a * 0.5) * 0.5 + 0.5,
+    (lambda g, y: g * y * (1 - y),),
+    formula=r"\frac{1}{1+e^{-a}}",
+    onnx="Sigmoid",
+)
+erf = unary(
+    "erf",
+    lambda m, a: m.erf(a),
+    (lambda g, a: g * exp(-a * a) * (2 / math.sqrt(math.pi)),),
+    formula=r"\operatorname{erf} a",
+    onnx="Erf",
+)
+relu = unary(
+    "relu", lambda m, a: m.maximum(a, 0), (lambda g, y: gate(g, y),), promote="same", formula=r"\max(a, 0)", onnx="Relu"
+)
+gate = binary(  # relu's gradient, in one pass
+    "gate",
+    lambda m, a, b: m.where(b > 0, a, 0),
+    (lambda g, b: gate(g, b), None),
+    formula=r"a\,[b > 0]",
+    oracle=lambda t, a, b: a * (b > 0),
+)
+
+# --- trigonometry -----------------------------------------------------------------------------------------------------
+
+sin = unary("sin", lambda m, a: m.sin(a), (lambda g, a: g * cos(a),), formula=r"\sin a", onnx="Sin")
+cos = unary("cos", lambda m, a: m.cos(a), (lambda g, a: -g * sin(a),), formula=r"\cos a", onnx="Cos")
+tan = unary(
+    "tan", lambda m, a: m.tan(a), (lambda g, y: g * (y * y + 1),), formula=r"\tan a", onnx="Tan", domain=(-1.0, 1.0)
+)
+sinh = unary("sinh", lambda m, a: m.sinh(a), (lambda g, a: g * cosh(a),), formula=r"\sinh a", onnx="Sinh")
+cosh = unary("cosh", lambda m, a: m.cosh(a), (lambda g, a: g * sinh(a),), formula=r"\cosh a", onnx="Cosh")
+asin = unary(
+    "asin", lambda m, a: m.asin(a), (lambda g, a: g / sqrt(1 - a * a),), formula=r"\arcsin a", domain=(-0.8, 0.8)
+)
+acos = unary(
+    "acos", lambda m, a: m.acos(a), (lambda g, a: -g / sqrt(1 - a * a),), formula=r"\arccos a", domain=(-0.8, 0.8)
+)
+atan = unary("atan", lambda m, a: m.atan(a), (lambda g, a: g / (a * a + 1),), formula=r"\arctan a", onnx="Atan")
+atan2 = binary(
+    "atan2",
+    lambda m, a, b: m.atan2(a, b),
+    (lambda g, a, b: g * b / (a * a + b * b), lambda g, a, b: -g * a / (a * a + b * b)),
+    promote="float",
+    formula=r"\operatorname{atan2}(a, b)",
+    domain=(0.5, 2.0),
+)
+
+# --- choosing ---------------------------------------------------------------------------------------------------------
+
+
+def _share(g: Any, won: Any, tied: Any) -> Any:
+    """The winner takes the gradient; a tie is shared by halves, as in PyTorch."""
+    return where(won, g, where(tied, g * 0.5, 0.0))
+
+
+maximum = binary(
+    "maximum",
+    lambda m, a, b: m.maximum(a, b),
+    (lambda g, a, b: _share(g, a > b, a == b), lambda g, a, b: _share(g, b > a, a == b)),
+    formula=r"\max(a, b)",
+    onnx="Max",
+)
+minimum = binary(
+    "minimum",
+    lambda m, a, b: m.minimum(a, b),
+    (lambda g, a, b: _share(g, a < b, a == b), lambda g, a, b: _share(g, b < a, a == b)),
+    formula=r"\min(a, b)",
+    onnx="Min",
+)
+
+
+def _clamp(m: Any, a: Any, low: float | None, high: float | None) -> Any:
+    y = a if low is None else m.maximum(a, low)
+    return y if high is None else m.minimum(y, high)
+
+
+clamp = unary(
+    "clamp",
+    _clamp,
+    (lambda g, a, low, high: where(_outside(a, low, high), 0.0, g),),
+    promote="same",
+    formula=r"\min(\max(a, \mathrm{low}), \mathrm{high})",
+    onnx="Clip",
+    oracle=lambda t, a, low, high: t.clamp(a, low, high),
+    samples=lambda: [
+        Sample(((3, 4),), {"low": -0.5, "high": 0.7}),
+        Sample(((5,),), {"low": None, "high": 0.3}),
+        Sample(((),), {"low": -0.2, "high": None}),
+        Sample(((0, 2),), {"low": -0.2, "high": 1.0}),
+    ],
+    errors=lambda: [Sample(("text",), {"low": 0, "high": 1}, error="expected a Tensor")],
+)
+
+
+def _outside(a: Any, low: float | None, high: float | None) -> Any:
+    if low is None:
+        return a > high
+    return a < low if high is None else (a < low) | (a > high)
+
+
+where = elementwise(
+    "where",
+    lambda m, a, b, c: m.where(a, b, c),
+    (None, lambda g, a: where(a, g, 0.0), lambda g, a: where(a, 0.0, g)),
+    arity=3,
+    promote="branches",
+    formula=r"a\;?\;b : c",
+    onnx="Where",
+    samples=lambda: [
+        Sample((np.array([[True, False], [False, True]]), (2, 2), (2, 2))),
+        Sample((np.array([True, False, True]), (2, 3), ())),
+        Sample((np.array(True), (2, 1), (1, 3))),
+    ],
+    errors=lambda: [Sample((np.array([True, False]), (3,), (3,)), error="do not broadcast")],
+)
+
+# --- rounding: flat between jumps, so the gradient is zero ------------------------------------------------------------
+
+
+def _zero(g: Any) -> Any:
+    return g * 0.0
+
+
+floor = unary("floor", lambda m, a: m.floor(a), (_zero,), promote="same", formula=r"\lfloor a \rfloor", onnx="Floor")
+ceil = unary("ceil", lambda m, a: m.ceil(a), (_zero,), promote="same", formula=r"\lceil a \rceil", onnx="Ceil")
+trunc = unary("trunc", lambda m, a: m.trunc(a), (_zero,), promote="same", formula=r"\operatorname{trunc} a")
+round = unary(  # noqa: A001
+    "round", lambda m, a: m.round(a), (_zero,), promote="same", formula=r"\operatorname{round} a", onnx="Round"
+)
+
+# --- questions: the answer is a bool, and no gradient flows -----------------------------------------------------------
+
+eq = binary("eq", lambda m, a, b: a == b, result=BOOL, formula="a = b", onnx="Equal")
+ne = binary("ne", lambda m, a, b: a != b, result=BOOL, formula=r"a \ne b")
+lt = binary("lt", lambda m, a, b: a < b, result=BOOL, formula="a < b", onnx="Less")
+le = binary("le", lambda m, a, b: a <= b, result=BOOL, formula=r"a \le b", onnx="LessOrEqual")
+gt = binary("gt", lambda m, a, b: a > b, result=BOOL, formula="a > b", onnx="Greater")
+ge = binary("ge", lambda m, a, b: a >= b, result=BOOL, formula=r"a \ge b", onnx="GreaterOrEqual")
+isnan = unary("isnan", lambda m, a: m.isnan(a), promote="same", result=BOOL, formula=r"a \ne a", onnx="IsNaN")
+isfinite = unary("isfinite", lambda m, a: m.isfinite(a), promote="same", result=BOOL, formula=r"|a| < \infty")
+logical_and = binary("logical_and", lambda m, a, b: m.logical_and(a, b), result=BOOL, formula=r"a \land b", onnx="And")
+logical_or = binary("logical_or", lambda m, a, b: m.logical_or(a, b), result=BOOL, formula=r"a \lor b", onnx="Or")
+logical_not = unary(
+    "logical_not", lambda m, a: m.logical_not(a), promote="same", result=BOOL, formula=r"\lnot a", onnx="Not"
+)
+
+_INTEGERS = [np.array([[0, 1, 5], [6, 12, 7]]), np.array([3, 1, 4])]
+
+
+def _bitwise(name: str, scalar: Callable[..., Any], formula: str) -> Op:
+    return binary(
+        name,
+        scalar,
+        formula=formula,
+        samples=lambda: [Sample(tuple(_INTEGERS)), Sample((np.array([True, False]), np.array([True, True])))],
+        errors=lambda: [Sample(((3,), (3,)), error="float64")],
+    )
+
+
+bitwise_and = _bitwise("bitwise_and", lambda m, a, b: m.bitwise_and(a, b), r"a \mathbin{\&} b")
+bitwise_or = _bitwise("bitwise_or", lambda m, a, b: m.bitwise_or(a, b), r"a \mathbin{|} b")
+bitwise_xor = _bitwise("bitwise_xor", lambda m, a, b: m.bitwise_xor(a, b), r"a \oplus b")
+bitwise_not = unary(
+    "bitwise_not",
+    lambda m, a: m.bitwise_not(a),
+    promote="same",
+    formula=r"\lnot a",
+    samples=lambda: [Sample((_INTEGERS[0],)), Sample((np.array([True, False]),))],
+    errors=lambda: [Sample(((3,),), error="float64")],
+)
+
+# --- the same values elsewhere ----------------------------------------------------------------------------------------
+
+
+def _copy(a: np.ndarray) -> np.ndarray:
+    return np.array(a, copy=True)
+
+
+def _cast(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return a.astype(dtype)
+
+
+copy = Op(
+    "copy",
+    "elementwise",
+    _copy,
+    lambda a: a,
+    (lambda g: g,),
+    formula="a",
+    onnx="Identity",
+    oracle=lambda t, a: a.clone(),
+    samples=lambda: [Sample(((2, 3),)), Sample(((),)), Sample(((0, 2),))],
+    errors=lambda: [Sample(("text",), error="expected a Tensor")],
+    scalar=lambda m, a: a,
+)
+cast = Op(
+    "cast",
+    "elementwise",
+    _cast,
+    lambda a, dtype: Aval(a.shape, dtype),
+    (lambda g, A: cast(g, dtype=A.dtype),),
+    formula=r"\mathrm{dtype}(a)",
+    onnx="Cast",
+    oracle=lambda t, a, dtype: a.to(getattr(t, dtype.name)),
+    samples=lambda: [
+        Sample(((2, 3),), {"dtype": np.dtype("float64")}),
+        Sample(((2, 3),), {"dtype": np.dtype("int64")}),
+        Sample((np.array([0, 3, -1]),), {"dtype": BOOL}),
+        Sample(((0, 2),), {"dtype": np.dtype("float32")}),
+    ],
+    errors=lambda: [Sample(("text",), {"dtype": BOOL}, error="expected a Tensor")],
+)

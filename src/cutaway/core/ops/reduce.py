@@ -1,0 +1,242 @@
+"""Reductions and scans: many elements of a dimension become one, or a running total."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cutaway.core.aval import Aval, Shape, normalize_dim, normalize_dims, show
+from cutaway.core.errors import IndexOutOfRange
+from cutaway.core.op import Op, Sample
+from cutaway.core.ops.elementwise import cast, exp
+from cutaway.core.ops.movement import expand, flip, pad, reshape, slice_
+
+INT64 = np.dtype(np.int64)
+BOOL = np.dtype(bool)
+HALF = np.dtype(np.float16)
+
+
+def kept(shape: Shape, dim: Shape) -> Shape:
+    """`shape` with the reduced dimensions at size 1."""
+    return tuple(1 if d in dim else n for d, n in enumerate(shape))
+
+
+def _wide(g: Any, A: Aval, dim: Shape, keepdim: bool) -> Any:
+    """The gradient of a reduction, back at the dimensions it came from."""
+    return g if keepdim else reshape(g, shape=kept(A.shape, dim))
+
+
+def reduction(
+    name: str,
+    forward: Callable[..., np.ndarray],
+    grad: Any = (),
+    *,
+    result: Callable[[np.dtype], np.dtype] = lambda d: d,
+    empty: bool = True,
+    **record: Any,
+) -> Op:
+    """A reduction over dims `dim` (sorted, not negative); `empty`: it has a value over no elements."""
+
+    def shape(a: Aval, dim: Shape, keepdim: bool) -> Aval:
+        dim = normalize_dims(dim, a.ndim, name)
+        if not empty and a.size == 0 and any(a.shape[d] == 0 for d in dim):
+            raise IndexOutOfRange(f"{name}: {show(a)} has no elements along dim {list(dim)}, and an empty {name} has no value")
+        out = kept(a.shape, dim)
+        return Aval(out if keepdim else tuple(n for d, n in enumerate(out) if d not in dim), result(a.dtype))
+
+    def samples() -> list[Sample]:
+        some = [
+            Sample(((3, 4),), {"dim": (0,), "keepdim": False}),
+            Sample(((2, 3, 4),), {"dim": (0, 2), "keepdim": True}),
+            Sample(((2, 3),), {"dim": (0, 1), "keepdim": False}),
+            Sample(((),), {"dim": (), "keepdim": False}),
+        ]
+        return [*some, Sample(((2, 0),), {"dim": (1,), "keepdim": False})] if empty else some
+
+    def errors() -> list[Sample]:
+        bad = [Sample(((2, 3),), {"dim": (2,), "keepdim": False}, error="dim 2 is out of range")]
+        return bad if empty else [*bad, Sample(((2, 0),), {"dim": (1,), "keepdim": False}, error="no elements")]
+
+    record.setdefault("samples", samples)
+    record.setdefault("errors", errors)
+    record.setdefault("oracle", lambda t, a, dim, keepdim: getattr(t, name)(a, dim, keepdim) if dim else a.clone())
+    return Op(name, "reduce", forward, shape, grad, **record)
+
+
+def _sum(a: np.ndarray, dim: Shape, keepdim: bool) -> np.ndarray:
+    if a.dtype.kind in "bui":
+        return np.add.reduce(a, dim, INT64, None, keepdim)
+    if a.dtype == HALF:
+        return np.add.reduce(a, dim, np.float32, None, keepdim).astype(HALF)
+    return np.add.reduce(a, dim, None, None, keepdim)
+
+
+sum = reduction(  # noqa: A001
+    "sum",
+    _sum,
+    (lambda g, A, dim, keepdim: expand(_wide(g, A, dim, keepdim), shape=A.shape),),
+    result=lambda d: INT64 if d.kind in "bui" else d,
+    formula=r"\sum a",
+    onnx="ReduceSum",
+)
+
+
+def _extreme_grad(g: Any, y: Any, a: Any, dim: Shape, keepdim: bool) -> Any:
+    """Elements that tie share the gradient, as in PyTorch's amax."""
+    A = Aval(a.shape, a._data.dtype)
+    won = cast(a == _wide(y, A, dim, keepdim), dtype=A.dtype)
+    return won * (_wide(g, A, dim, keepdim) / sum(won, dim=dim, keepdim=True))
+
+
+amax = reduction(
+    "amax",
+    lambda a, dim, keepdim: np.maximum.reduce(a, dim, None, None, keepdim),
+    (_extreme_grad,),
+    empty=False,
+    formula=r"\max a",
+    onnx="ReduceMax",
+)
+amin = reduction(
+    "amin",
+    lambda a, dim, keepdim: np.minimum.reduce(a, dim, None, None, keepdim),
+    (_extreme_grad,),
+    empty=False,
+    formula=r"\min a",
+    onnx="ReduceMin",
+)
+
+
+def _logsumexp(a: np.ndarray, dim: Shape, keepdim: bool) -> np.ndarray:
+    top = np.maximum.reduce(a, dim, None, None, True) if a.size else np.zeros(kept(a.shape, dim), a.dtype)
+    top = np.where(np.isfinite(top), top, 0).astype(a.dtype, copy=False)
+    y = np.log(np.add.reduce(np.exp(a - top), dim, None, None, True)) + top
+    return y if keepdim else y.reshape([n for d, n in enumerate(a.shape) if d not in dim])
+
+
+logsumexp = reduction(
+    "logsumexp",
+    _logsumexp,
+    (lambda g, y, a, A, dim, keepdim: _wide(g, A, dim, keepdim) * exp(a - _wide(y, A, dim, keepdim)),),
+    promote="float",
+    formula=r"\log \sum e^{a}",
+    onnx="ReduceLogSumExp",
+)
+any_ = reduction(
+    "any",
+    lambda a, dim, keepdim: np.logical_or.reduce(a, dim, None, None, keepdim),
+    result=lambda d: BOOL,
+    formula=r"\exists a",
+    oracle=lambda t, a, dim, keepdim: t.any(a, dim, keepdim) if dim else a.bool(),
+)
+all_ = reduction(
+    "all",
+    lambda a, dim, keepdim: np.logical_and.reduce(a, dim, None, None, keepdim),
+    result=lambda d: BOOL,
+    formula=r"\forall a",
+    oracle=lambda t, a, dim, keepdim: t.all(a, dim, keepdim) if dim else a.bool(),
+)
+
+# --- one dimension at a time ------------------------------------------------------------------------------------------
+
+
+def along(
+    name: str,
+    forward: Callable[..., np.ndarray],
+    grad: Any = (),
+    *,
+    result: Callable[[np.dtype], np.dtype] = lambda d: d,
+    keeps_size: bool = False,
+    empty: bool = True,
+    **record: Any,
+) -> Op:
+    """An op that works along one dimension `dim` of a tensor with at least one."""
+
+    def shape(a: Aval, dim: int, **attrs: Any) -> Aval:
+        dim = normalize_dim(dim, a.ndim, name)
+        if not empty and a.ndim and a.shape[dim] == 0:
+            raise IndexOutOfRange(f"{name}: {show(a)} has no elements along dim {dim}, and an empty {name} has no value")
+        if keeps_size or not a.ndim:
+            return Aval(a.shape, result(a.dtype))
+        return Aval(a.shape[:dim] + ((1,) if attrs["keepdim"] else ()) + a.shape[dim + 1 :], result(a.dtype))
+
+    more = {} if keeps_size else {"keepdim": True}
+    record.setdefault(
+        "samples", lambda: [Sample(((3, 4),), {"dim": 1, **more}), Sample(((5,),), {"dim": 0, **more}), Sample(((2, 3, 2),), {"dim": 1, **more})]
+    )
+    record.setdefault("errors", lambda: [Sample(((3, 4),), {"dim": 2, **more}, error="dim 2 is out of range")])
+    record.setdefault("oracle", lambda t, a, **attrs: getattr(t, name)(a, **attrs))
+    return Op(name, "reduce", forward, shape, grad, **record)
+
+
+argmax = along(
+    "argmax",
+    lambda a, dim, keepdim: np.argmax(a, dim, keepdims=keepdim) if a.ndim else np.array(0),
+    result=lambda d: INT64,
+    empty=False,
+    formula=r"\arg\max a",
+    onnx="ArgMax",
+)
+argmin = along(
+    "argmin",
+    lambda a, dim, keepdim: np.argmin(a, dim, keepdims=keepdim) if a.ndim else np.array(0),
+    result=lambda d: INT64,
+    empty=False,
+    formula=r"\arg\min a",
+    onnx="ArgMin",
+)
+
+
+def _widened(d: np.dtype) -> np.dtype:
+    return INT64 if d.kind in "bui" else d
+
+
+cumsum = along(
+    "cumsum",
+    lambda a, dim: np.cumsum(a, dim, dtype=_widened(a.dtype)) if a.ndim else a.copy(),
+    (lambda g, dim: flip(cumsum(flip(g, dims=(dim,)), dim=dim), dims=(dim,)),),
+    result=_widened,
+    keeps_size=True,
+    formula=r"\sum_{j \le i} a_j",
+    onnx="CumSum",
+)
+
+
+def _shift(x: Any, by: int, dim: int) -> Any:
+    """x moved `by` places up along dim, ones coming in below."""
+    n, axes = x.shape[dim], range(x.ndim)
+    body = slice_(x, start=(0,) * x.ndim, step=(1,) * x.ndim, size=tuple(n - by if d == dim else x.shape[d] for d in axes))
+    return pad(body, low=tuple(by if d == dim else 0 for d in axes), step=(1,) * x.ndim, shape=tuple(x.shape), value=1.0)
+
+
+def running_product(x: Any, dim: int) -> Any:
+    """Products of the first 1, 2, 3, ... elements, by doubling (Hillis & Steele 1986): log2(n) multiplications."""
+    by = 1
+    while by < x.shape[dim]:
+        x = x * _shift(x, by, dim)
+        by *= 2
+    return x
+
+
+def _prod_grad(g: Any, a: Any, dim: int, keepdim: bool) -> Any:
+    """The product of all the others, without a division: right where elements are zero, and at any order."""
+    if not a.ndim:
+        return g
+    before = _shift(running_product(a, dim), 1, dim) if a.shape[dim] else a
+    turned = flip(a, dims=(dim,))
+    after = flip(_shift(running_product(turned, dim), 1, dim), dims=(dim,)) if a.shape[dim] else a
+    return (g if keepdim else g.unsqueeze(dim)) * before * after
+
+
+prod = along(
+    "prod",
+    lambda a, dim, keepdim: np.multiply.reduce(a, dim, _widened(a.dtype), None, keepdim) if a.ndim else a.copy(),
+    (_prod_grad,),
+    result=_widened,
+    formula=r"\prod a",
+    onnx="ReduceProd",
+)
+__all__ = [
+    "all_", "amax", "amin", "any_", "argmax", "argmin", "cumsum", "kept", "logsumexp", "prod", "running_product", "sum",
+]  # fmt: skip

@@ -1,0 +1,82 @@
+"""How a tensor prints: PyTorch's layout, four digits, long tensors with an ellipsis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from cutaway.core.tensor import Tensor
+
+PRECISION, THRESHOLD, EDGE, WIDTH = 4, 1000, 3, 80
+
+
+def _formatter(values: np.ndarray) -> Any:
+    """A function from one element to text, all of equal width."""
+    if values.dtype.kind == "b":
+        width = 5 if values.size and not values.all() else 4
+        return lambda v: f"{v!s:>{width}}"
+    if values.dtype.kind != "f":
+        width = max((len(str(v)) for v in values.flat), default=1)
+        return lambda v: f"{v:>{width}d}"
+    finite = values[np.isfinite(values) & (values != 0)]
+    size = np.abs(finite.astype(np.float64))
+    whole = bool(finite.size) and bool((size == np.ceil(size)).all())
+    science = bool(size.size) and (
+        size.max() > 1e8 or (not whole and (size.max() / size.min() > 1000 or size.min() < 1e-4))
+    )
+    if science:
+        spec = f".{PRECISION}e"
+    elif whole or not finite.size:
+        spec = ".0f"
+    else:
+        spec = f".{PRECISION}f"
+    dot = "." if spec == ".0f" else ""
+
+    def text(v: Any) -> str:
+        return f"{v:{spec}}" + (dot if np.isfinite(v) else "")
+
+    width = max((len(text(v)) for v in values.flat), default=1)
+    return lambda v: f"{text(v):>{width}}"
+
+
+def _edges(a: np.ndarray) -> np.ndarray:
+    """What is shown of a long tensor: the first and last three along each dimension."""
+    for d, n in enumerate(a.shape):
+        if n > 2 * EDGE:
+            a = np.concatenate([a.take(range(EDGE), d), a.take(range(n - EDGE, n), d)], d)
+    return a
+
+
+def _lines(a: np.ndarray, form: Any, indent: int, short: bool) -> str:
+    if a.ndim == 0:
+        return str(form(a[()]))
+    cut = short and len(a) > 2 * EDGE
+    rows = [*range(EDGE), None, *range(len(a) - EDGE, len(a))] if cut else list(range(len(a)))
+    if a.ndim == 1:
+        parts = [" ..." if i is None else form(a[i]) for i in rows]
+        per_line = max(1, (WIDTH - indent) // (max(map(len, parts), default=1) + 2))
+        lines = [", ".join(parts[k : k + per_line]) for k in range(0, len(parts), per_line)]
+        return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
+    gap = "," + "\n" * (a.ndim - 1) + " " * (indent + 1)
+    return "[" + gap.join("..." if i is None else _lines(a[i], form, indent + 1, short) for i in rows) + "]"
+
+
+def show(t: Tensor) -> str:
+    """The text of `repr(t)`."""
+    a, name = t._data, type(t).__name__
+    prefix = "Parameter containing:\ntensor(" if name == "Parameter" else "tensor("
+    short = a.size > THRESHOLD
+    form = _formatter(_edges(a) if short else a)
+    body = _lines(a, form, len("tensor("), short) if a.size or a.ndim == 1 else "[]"
+    notes = []
+    if a.size == 0 and a.ndim != 1:
+        notes.append(f"size={tuple(a.shape)}")
+    if t.dtype.name not in ("int64", "bool", "float32"):
+        notes.append(f"dtype={t.dtype!r}")
+    if t.grad_fn is not None:
+        notes.append(f"grad_fn=<{t.grad_fn.name}>")
+    elif t.requires_grad:
+        notes.append("requires_grad=True")
+    return prefix + ", ".join([body, *notes]) + ")"

@@ -1,0 +1,110 @@
+"""Inputs of an op: from what a user wrote to Tensors of one dtype. A conversion is a `cast` op, so gradients pass it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cutaway.core.dtypes import get_default_dtype, result_np
+from cutaway.core.errors import ArgumentTypeError, DTypeError
+
+if TYPE_CHECKING:
+    from cutaway.core.op import Op
+    from cutaway.core.tensor import Tensor
+
+INT64, BOOL = np.dtype(np.int64), np.dtype(bool)
+
+
+def coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
+    """The op's inputs as Tensors; numbers become constants.
+
+    Raises ArgumentTypeError for what is no tensor, DTypeError where dtypes must be equal and are not.
+    """
+    promote = op.promote
+    if len(inputs) == 2 and promote:  # the common cases, quickly
+        a, b = inputs
+        if isinstance(a, Tensor):
+            d = a._data.dtype
+            if isinstance(b, Tensor):
+                if b._data.dtype is d and (d.kind == "f" or promote != "float"):
+                    return inputs
+            elif (type(b) is float or type(b) is int) and d.kind == "f" and promote != "equal":
+                return a, Tensor._wrap(np.asarray(b, d))
+    elif len(inputs) == 1 and isinstance(inputs[0], Tensor) and (promote != "float" or inputs[0]._data.dtype.kind == "f"):
+        return inputs
+    if not promote:
+        for x in inputs:
+            if not isinstance(x, Tensor):
+                raise not_a_tensor(op.name, x)
+        return inputs
+    if promote == "branches":  # the condition keeps its own dtype
+        condition = inputs[0] if isinstance(inputs[0], Tensor) else _constant(op.name, inputs[0], BOOL)
+        if condition._data.dtype != BOOL:
+            raise DTypeError(
+                f"{op.name}: the condition must be bool, got {condition.dtype}; compare first, as in where(x > 0, ...)"
+            )
+        return condition, *_common(op.name, inputs[1:], "same")
+    if promote == "equal":
+        return _equal(op.name, inputs)
+    return _common(op.name, inputs, promote)
+
+
+def _equal(name: str, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
+    for x in inputs:
+        if not isinstance(x, Tensor):
+            raise not_a_tensor(name, x)
+        if x._data.dtype != inputs[0]._data.dtype:
+            listed = " and ".join(f"{t._data.dtype.name}{list(t._data.shape)}" for t in inputs)
+            raise DTypeError(f"{name}: operands must have the same dtype, got {listed}; convert one with .to(dtype)")
+    return inputs
+
+
+def _common(name: str, inputs: tuple[Any, ...], promote: str) -> tuple[Tensor, ...]:
+    if not inputs:  # the shape rule says what is missing
+        return ()
+    target = result_np(_standing(name, x) for x in inputs)
+    if promote == "float" and target.kind != "f":
+        target = get_default_dtype().np
+    out = []
+    for x in inputs:
+        if not isinstance(x, Tensor):
+            out.append(_constant(name, x, target))
+        elif x._data.dtype is target or x._data.dtype == target:
+            out.append(x)
+        else:
+            out.append(cast(x, dtype=target))
+    return tuple(out)
+
+
+def _standing(name: str, x: Any) -> tuple[np.dtype, int]:
+    if isinstance(x, Tensor):
+        return x._data.dtype, 2 if x._data.ndim else 1
+    if isinstance(x, (bool, np.bool_)):
+        return BOOL, 0
+    if isinstance(x, (int, np.integer)):
+        return INT64, 0
+    if isinstance(x, (float, np.floating)):
+        return get_default_dtype().np, 0
+    raise not_a_tensor(name, x)
+
+
+def _constant(name: str, x: Any, dtype: np.dtype) -> Tensor:
+    if not isinstance(x, (bool, int, float, np.number, np.bool_)):
+        raise not_a_tensor(name, x)
+    try:
+        return Tensor._wrap(np.asarray(x, dtype))
+    except OverflowError:
+        raise DTypeError(f"{name}: the number {x} does not fit {dtype.name}; convert the tensor to a wider dtype") from None
+
+
+def not_a_tensor(name: str, x: Any) -> ArgumentTypeError:
+    """The error for an input that is neither a Tensor nor a number."""
+    kind = type(x).__name__
+    fix = "wrap it with cutaway.tensor(...)" if isinstance(x, (list, tuple, np.ndarray)) else "pass a Tensor or a number"
+    return ArgumentTypeError(f"{name}: expected a Tensor, got {kind}; {fix}")
+
+
+# Last, since the table of ops and the Tensor class need this module's names.
+from cutaway.core.ops.elementwise import cast  # noqa: E402
+from cutaway.core.tensor import Tensor  # noqa: E402

@@ -1,0 +1,439 @@
+"""Tensor: a handle on a NumPy array, with PyTorch's methods. Each method is one line on the op or composite it calls."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from cutaway.core import dtypes
+from cutaway.core.aval import normalize_dim, numel, row_major
+from cutaway.core.conversion import Conversions
+from cutaway.core.dtypes import CPU, FROM_NUMPY, check_device
+from cutaway.core.errors import ArgumentTypeError, DTypeError, GradError, ShapeError
+from cutaway.core.methods import Methods
+
+
+class Size(tuple[int, ...]):
+    """A shape: a tuple of ints, with PyTorch's `numel()`."""
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return numel(self)
+
+    def __repr__(self) -> str:
+        return f"cutaway.Size({list(self)})"
+
+
+class Tensor(Methods, Conversions):
+    """A multi-dimensional array that can remember how it was computed.
+
+    `Tensor(2, 3)` makes float32 of that shape (zeros), `Tensor([1, 2])` float32 from data; `cutaway.tensor` keeps dtypes.
+
+    _data    the NumPy array             _node   the Node that made it (Leaf if it only requires grad), or None
+    _cell    [writes, recorded writes], shared by all views of one memory        _epoch  recorded writes when made
+    _view    True for a view that the user took: its strides are NumPy's, others report row-major strides
+    """
+
+    _node: Any = None
+    _grad: Tensor | None = None
+    _view = False
+    _epoch = 0
+    _data: np.ndarray
+    _cell: list[int]
+
+    __array_priority__ = 1000
+
+    def __init__(self, *args: Any, dtype: Any = None, device: Any = None) -> None:
+        check_device(device)
+        if len(args) == 1 and not isinstance(args[0], (int, np.integer)):
+            source = args[0]._data if isinstance(args[0], Tensor) else args[0]
+            self._data = np.array(source, dtypes.get_default_dtype().np)
+        else:
+            self._data = np.zeros([int(n) for n in args] if args else [0], dtypes.get_default_dtype().np)
+        self._cell = [0, 0]
+
+    @staticmethod
+    def _wrap(array: np.ndarray) -> Tensor:
+        """A Tensor on this very array, without history."""
+        t = Tensor.__new__(Tensor)
+        t._data = array
+        t._cell = [0, 0]
+        return t
+
+    # --- what it is -----------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """The sizes of the dimensions."""
+        return Size(self._data.shape)
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """The type of the elements."""
+        return FROM_NUMPY[self._data.dtype]
+
+    @property
+    def device(self) -> dtypes.device:
+        """Always the CPU."""
+        return CPU
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self._data.ndim
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes an element."""
+        return self._data.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in all."""
+        return self._data.nbytes
+
+    @property
+    def is_cuda(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def is_sparse(self) -> bool:
+        """False."""
+        return False
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return self._data.ndim
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        return self.shape if dim is None else self._data.shape[normalize_dim(dim, self._data.ndim, "size")]
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return self._data.size
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes an element."""
+        return self._data.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Elements between neighbours, for each dimension or one. A tensor that is no view is row-major."""
+        if self._view:
+            strides = tuple(s // self._data.itemsize for s in self._data.strides)
+        else:
+            strides = row_major(self._data.shape)
+        return strides if dim is None else strides[normalize_dim(dim, self._data.ndim, "stride")]
+
+    def is_contiguous(self) -> bool:
+        """True if the elements lie in row-major order."""
+        return not self._view or bool(self._data.flags.c_contiguous)
+
+    def is_floating_point(self) -> bool:
+        """True for a floating dtype."""
+        return self._data.dtype.kind == "f"
+
+    def is_complex(self) -> bool:
+        """False."""
+        return False
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return int(self._settle()._data.__array_interface__["data"][0])
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise ArgumentTypeError("len: a 0-d tensor has no length; use .item() for its value")
+        return len(self._data)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        from cutaway.core.printing import show
+
+        return show(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if not self._data.ndim and spec else repr(self)
+
+    # --- gradients ------------------------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """True if a gradient can reach this tensor."""
+        return self._node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for a gradient, or no longer.  Raises GradError for integers and for results of other operations."""
+        if requires_grad and self._node is None:
+            if self._data.dtype.kind != "f":
+                raise GradError(f"requires_grad: only floating tensors can require gradients, got {self.dtype}; use .float()")
+            self._node = Leaf(self)
+        elif not requires_grad and self._node is not None:
+            if not self.is_leaf:
+                raise GradError("requires_grad: can only be switched off on leaf tensors; use detach() for a result")
+            self._node = None
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """True for a tensor that no recorded operation made."""
+        return self._node is None or isinstance(self._node, Leaf)
+
+    @property
+    def grad_fn(self) -> Any:
+        """The Node that made this tensor; None for a leaf."""
+        return None if self.is_leaf else self._node
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` left here."""
+        if self._grad is None and not self.is_leaf and not self.retains_grad:
+            warnings.warn(
+                "the .grad of a tensor that is not a leaf is not kept: call retain_grad() on it before backward()",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise ArgumentTypeError(f"grad: expected a Tensor or None, got {type(value).__name__}")
+            if value._data.shape != self._data.shape:
+                raise ShapeError(f"grad: shape {list(value.shape)} differs from the tensor's {list(self.shape)}")
+            if value._data.dtype != self._data.dtype:
+                raise DTypeError(f"grad: {value.dtype} differs from the tensor's {self.dtype}; convert with .to()")
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def retains_grad(self) -> bool:
+        """True if `retain_grad` was called on a non-leaf."""
+        return not self.is_leaf and self._node.retain is not None and self._node.retain() is self
+
+    def retain_grad(self) -> None:
+        """Keep `.grad` of a result, too."""
+        if self._node is None:
+            raise GradError("retain_grad: the tensor does not require grad; set requires_grad=True on what it is computed from")
+        if not self.is_leaf:
+            import weakref
+
+            self._node.retain = weakref.ref(self)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call `hook(grad)` when the gradient arrives; what it returns, if not None, replaces it."""
+        if self._node is None:
+            raise GradError("register_hook: the tensor does not require grad; no gradient will arrive")
+        if self._node.hooks is None:
+            self._node.hooks = {}
+        return RemovableHandle(self._node.hooks, hook)
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Carry the gradient of this tensor back to all leaves; see `cutaway.autograd.backward`."""
+        autograd.backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def detach(self) -> Tensor:
+        """The same memory without history."""
+        t = Tensor._wrap(self._data)
+        t._cell, t._view, t._epoch = self._cell, self._view, self._epoch
+        return t
+
+    def detach_(self) -> Tensor:
+        """Forget the history, in place."""
+        if self._view:
+            raise GradError("detach_: not on a view; use detach()")
+        self._node = None
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without history; assigning replaces the memory (not seen by backward: prefer no_grad)."""
+        t = self.detach()
+        t._cell = [0, 0]  # as in PyTorch, writes through .data are not counted
+        return t
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise ArgumentTypeError(f"data: expected a Tensor, got {type(value).__name__}")
+        self._data, self._cell, self._view, self._epoch = value._data, [0, 0], value._view, 0
+        if isinstance(self._node, Leaf):
+            self._node.meta = (value._data.shape, value._data.dtype)
+
+    @property
+    def _version(self) -> int:
+        """How often the memory was written in place."""
+        return self._cell[0]
+
+    # --- memory and in-place machinery ----------------------------------------------------------------------------
+
+    def _settle(self) -> Tensor:
+        """Bring memory that only the machine ordered (channels-last, say) into the row-major order that strides promise."""
+        if not self._view and not self._data.flags.c_contiguous:
+            self._data = np.ascontiguousarray(self._data)
+        return self
+
+    def _recording(self, *others: Tensor) -> bool:
+        return autograd.RECORDING.get() and (self._node is not None or any(o._node is not None for o in others))
+
+    def _assign_check(self, name: str) -> None:
+        if not self._data.flags.writeable:
+            raise ShapeError(
+                f"{name}: several elements of this tensor share one place in memory (it was expanded), or it is read-only; "
+                "clone() it before writing in place"
+            )
+
+    def _assign(self, y: Tensor, name: str) -> Tensor:
+        """Write `y` here. While recording, this handle takes y's history; saved values notice the write by its version."""
+        if y._data.shape != self._data.shape:
+            raise ShapeError(
+                f"{name}: the result has shape {list(y._data.shape)}, but the tensor written to has {list(self._data.shape)}; "
+                "in-place methods never change the shape: use the method without the underscore"
+            )
+        if FROM_NUMPY[y._data.dtype].category > FROM_NUMPY[self._data.dtype].category:
+            raise DTypeError(f"{name}: a result of {y.dtype} cannot be stored in a tensor of {self.dtype}; convert it first")
+        self._assign_check(name)
+        recorded = y._node is not None or (self._node is not None and autograd.RECORDING.get())
+        if recorded and isinstance(self._node, Leaf):
+            raise GradError(
+                f"{name}: a leaf tensor that requires grad is written in place while gradients are recorded; "
+                "wrap the write in `with no_grad():`, or write x = x + 1 for x += 1"
+            )
+        if recorded and self._view:
+            raise GradError(
+                f"{name}: an in-place write to a view while gradients are recorded; write to the whole tensor instead "
+                "(x[i] = x[i] + v for x[i].add_(v)), or clone() the view"
+            )
+        np.copyto(self._data, y._data, casting="unsafe")
+        self._cell[0] += 1
+        if recorded:
+            self._cell[1] += 1
+            self._epoch = self._cell[1]
+            self._node = y._node if y._data.dtype == self._data.dtype else y.to(self.dtype)._node
+        return self
+
+    def _become(self, y: Tensor) -> Tensor:
+        """Take over the memory and history of `y`, which is a view of this tensor in another shape."""
+        self._data, self._node, self._view = y._data, y._node, y._view
+        return self
+
+    # --- leaving for elsewhere ------------------------------------------------------------------------------------
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The NumPy array on the same memory.  Raises GradError if a gradient is recorded (use detach())."""
+        if self._node is not None and not force:
+            raise GradError("numpy: the tensor requires grad, and NumPy records nothing; call .detach().numpy()")
+        return self._settle()._data
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        a = self.numpy()
+        return a.astype(dtype) if dtype is not None and a.dtype != dtype else a.copy() if copy else a
+
+    def item(self) -> Any:
+        """The one element, as a Python number.  Raises ShapeError for any other count."""
+        if self._data.size != 1:
+            raise ShapeError(f"item: only one element can become a number, the tensor has shape {list(self.shape)}; reduce or index it first")
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise ShapeError(
+                f"bool: the truth of a tensor of shape {list(self.shape)} is ambiguous; use .any() or .all(), or & | ~ for masks"
+            )
+        return bool(self._data.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self._data.size != 1 or self._data.dtype.kind not in "iub":
+            raise ArgumentTypeError(f"index: only an integer tensor of one element can be an index, got {self.dtype}{list(self.shape)}")
+        return int(self.item())
+
+    def __contains__(self, x: Any) -> bool:
+        return bool((self._data == (x._data if isinstance(x, Tensor) else x)).any())
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._data.ndim:
+            raise ArgumentTypeError("iter: cannot iterate over a 0-d tensor; use .item()")
+        return iter([self[i] for i in range(len(self._data))])
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _rebuild, (type(self), self._settle()._data, self.requires_grad, dict(self._extra()))
+
+    def _extra(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_data", "_cell", "_node", "_grad", "_view", "_epoch")}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if id(self) in memo:
+            found: Tensor = memo[id(self)]
+            return found
+        if not self.is_leaf:
+            raise GradError("deepcopy: only leaf tensors can be copied deeply; use detach().clone() for a result")
+        copy = _rebuild(type(self), self._settle()._data.copy(), self.requires_grad, dict(self._extra()))
+        if self._grad is not None:
+            copy._grad = Tensor._wrap(self._grad._data.copy())
+        memo[id(self)] = copy
+        return copy
+
+
+class RemovableHandle:
+    """Takes a hook off again: `handle.remove()`, or leave its `with` block."""
+
+    _count = 0
+
+    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
+        RemovableHandle._count += 1
+        self.id, self._hooks = RemovableHandle._count, hooks
+        hooks[self.id] = hook
+
+    def remove(self) -> None:
+        """Take the hook off; again is harmless."""
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+def _rebuild(cls: type[Tensor], array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
+    t: Tensor = Tensor.__new__(cls)
+    t._data, t._cell = array, [0, 0]
+    t.__dict__.update(extra)
+    return t.requires_grad_(requires_grad) if requires_grad else t
+
+
+# Last: the graph is built upon Tensors.
+from cutaway.core import autograd  # noqa: E402
+from cutaway.core.autograd import Leaf  # noqa: E402
