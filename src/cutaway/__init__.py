@@ -10,11 +10,6 @@ from importlib import import_module
 from typing import Any
 
 from cutaway.core.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
-from cutaway.core.creation import (
-    arange, as_tensor, empty, empty_like, eye, from_numpy, full, full_like, linspace, logspace, normal, ones, ones_like,
-    rand, rand_like, randint, randint_like, randn, randn_like, randperm, tensor, zeros, zeros_like,
-)  # fmt: skip
-from cutaway.core.derived import cat, einsum, hstack, meshgrid, stack, vstack, where
 from cutaway.core.dtypes import (
     device, dtype, float16, float32, float64, get_default_dtype, int8, int16, int32, int64, set_default_dtype, uint8,
 )  # fmt: skip
@@ -22,6 +17,11 @@ from cutaway.core.dtypes import bool_ as bool  # noqa: A004
 from cutaway.core.errors import (
     ArgumentError, ArgumentTypeError, CutawayError, DeviceError, DownloadError, DTypeError, FileFormatError, GradError,
     IndexOutOfRange, ShapeError,
+)  # fmt: skip
+from cutaway.core.functions import (
+    arange, as_tensor, cat, einsum, empty, empty_like, eye, from_numpy, full, full_like, hstack, linspace, logspace,
+    meshgrid, normal, ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, stack, tensor,
+    vstack, where, zeros, zeros_like,
 )  # fmt: skip
 from cutaway.core.generator import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from cutaway.core.tensor import Size, Tensor
