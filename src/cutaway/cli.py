@@ -24,7 +24,7 @@ app.add_typer(recipe_app, name="recipes")
 
 
 def main() -> None:
-    """The console script.  An error of Cutaway becomes one line of text; exit code 2 if the user asked for something wrong."""
+    """The console script.  An error of Cutaway becomes a line of text; exit code 2 if the user asked for the impossible."""
     try:
         app()
     except CutawayError as e:
