@@ -1,0 +1,72 @@
+"""Documentation runs: the README's programs, its commands, its links, and every doctest of the package."""
+
+import contextlib
+import doctest
+import importlib
+import io
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import cutaway
+from cutaway.train import recipe
+from cutaway.train.trainer import new_model
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def run(programs):
+    held, printed = {}, io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        for text in programs:
+            exec(compile(text, "README.md", "exec"), held)
+    return printed.getvalue()
+
+
+def test_the_programs_print_what_they_promise():
+    spiral, powers = run(PROGRAMS).splitlines()
+    loss, accuracy = map(float, re.findall(r"\d+\.\d+", spiral))
+    assert loss < 0.3
+    assert accuracy > 0.9
+    assert powers == "12.0 12.0"
+
+
+def test_the_two_commands_are_there_for_ci_to_read():
+    assert re.findall(r"(?m)^pip install .*$", README) == ["pip install . && cutaway train", 'pip install ".[test]" && pytest']
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    patterns = re.findall(r"grep -m 1 '(.*?)' README\.md", ci)
+    assert [bool(re.search(p, README, re.MULTILINE)) for p in patterns] == [True, True]
+
+
+def test_the_table_of_recipes_is_true():
+    rows = re.findall(r"(?m)^\| `([\w-]+)` \|.*\| ([\d,]+) \| (\d+) \|$", README)
+    assert [name for name, _, _ in rows] == recipe.names()
+    for name, parameters, epochs in rows:
+        r = recipe.find(name)
+        s = r.config(limit=None if name == "gates" else 1)
+        model = new_model(r, r.data(s), s)
+        assert sum(p.numel() for p in model.parameters()) == int(parameters.replace(",", "")), name
+        assert s.epochs == int(epochs), name
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))])
+def test_links_lead_somewhere(page):
+    file = ROOT / page
+    links = re.findall(r"\]\(([^)#]+)\)", file.read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (file.parent / link).exists()] == []
+
+
+def modules():
+    return [m.name for m in pkgutil.walk_packages(cutaway.__path__, "cutaway.") if not m.name.endswith("__main__")]
+
+
+def test_every_doctest_holds():
+    failed = []
+    for name in modules():
+        result = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+        failed += [name] * result.failed
+    assert failed == []
