@@ -1,0 +1,191 @@
+"""Hooks: functions that a Module calls before forward, after forward, and when a gradient passes through it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cutaway.core.autograd import Function
+from cutaway.core.errors import ArgumentTypeError
+from cutaway.core.tensor import Tensor
+
+if TYPE_CHECKING:
+    from cutaway.nn.module import Module
+
+_number = itertools.count()
+
+
+class RemovableHandle:
+    """What a register_..._hook method returns: `remove()` takes the hook away; also a context manager."""
+
+    def __init__(self, hooks: dict[int, Hook], hook: Hook, prepend: bool = False) -> None:
+        self.id = next(_number)
+        self._hooks = hooks
+        hooks[self.id] = hook
+        if prepend:
+            for key in [k for k in hooks if k != self.id]:
+                hooks[key] = hooks.pop(key)
+
+    def remove(self) -> None:
+        """Take the hook away; doing so twice is harmless."""
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+
+class Hook(NamedTuple):
+    """A hook and how to call it."""
+
+    call: Callable[..., Any]
+    with_kwargs: bool = False
+    always: bool = False
+
+
+class Hooks:
+    """The hooks of one module, each kind in order of registration."""
+
+    def __init__(self) -> None:
+        self.before: dict[int, Hook] = {}
+        self.after: dict[int, Hook] = {}
+        self.grad_output: dict[int, Hook] = {}
+        self.grad_input: dict[int, Hook] = {}
+
+
+def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """`module.forward(*args, **kwargs)` with the hooks around it."""
+    hooks = module._hooks
+    assert hooks is not None
+    done: set[int] = set()
+    result = None
+    try:
+        for hook in tuple(hooks.before.values()):
+            args, kwargs = _run_before(module, hook, args, kwargs)
+        watch = _Watch(module, hooks) if hooks.grad_output or hooks.grad_input else None
+        if watch is not None:
+            args = watch.inputs(args)
+        result = module.forward(*args, **kwargs)
+        for key, hook in tuple(hooks.after.items()):
+            done.add(key)
+            changed = hook.call(module, args, kwargs, result) if hook.with_kwargs else hook.call(module, args, result)
+            if changed is not None:
+                result = changed
+        return result if watch is None else watch.outputs(result)
+    except Exception:
+        for key, hook in tuple(hooks.after.items()):
+            if hook.always and key not in done:
+                _ = hook.call(module, args, kwargs, result) if hook.with_kwargs else hook.call(module, args, result)
+        raise
+
+
+def _run_before(
+    module: Module, hook: Hook, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if not hook.with_kwargs:
+        changed = hook.call(module, args)
+        if changed is None:
+            return args, kwargs
+        return (changed if isinstance(changed, tuple) else (changed,)), kwargs
+    changed = hook.call(module, args, kwargs)
+    if changed is None:
+        return args, kwargs
+    if isinstance(changed, tuple) and len(changed) == 2:
+        return changed
+    raise ArgumentTypeError(
+        "forward pre-hook: a hook registered with with_kwargs=True must return None or (args, kwargs), "
+        f"got {type(changed).__name__}"
+    )
+
+
+class _Gate(Function):
+    """Identity of several tensors; in backward the gradients go through `inspect`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, inspect: Callable[[tuple[Any, ...]], tuple[Any, ...]], *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.inspect = inspect
+        ctx.set_materialize_grads(False)
+        return tuple(t.view_as(t) for t in tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
+        return (None, *ctx.inspect(grads))
+
+
+class _Watch:
+    """The gradients at both ends of one call of a module, brought together for its backward hooks."""
+
+    def __init__(self, module: Module, hooks: Hooks) -> None:
+        self.module, self.hooks = module, hooks
+        self.grad_output: tuple[Any, ...] = ()
+        self.has_inputs = False
+
+    def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """`args` with a gate in front of every tensor that needs a gradient."""
+        out, where = self._gate(args, self._at_inputs)
+        self.has_inputs = bool(where)
+        self.input_places, self.input_count = where, len(args)
+        return out
+
+    def outputs(self, result: Any) -> Any:
+        """`result`, one tensor or a tuple or list of them, with a gate behind it."""
+        several = isinstance(result, (tuple, list))
+        items = tuple(result) if several else (result,)
+        out, where = self._gate(items, self._at_outputs)
+        self.output_places, self.output_count = where, len(items)
+        if not several:
+            return out[0]
+        if hasattr(result, "_fields"):
+            return type(result)(*out)
+        return type(result)(out)
+
+    @staticmethod
+    def _gate(items: tuple[Any, ...], inspect: Callable[..., Any]) -> tuple[tuple[Any, ...], list[int]]:
+        where = [i for i, t in enumerate(items) if isinstance(t, Tensor) and t.requires_grad]
+        if not where:
+            return items, where
+        passed = _Gate.apply(inspect, *(items[i] for i in where))
+        passed = passed if isinstance(passed, tuple) else (passed,)
+        out = list(items)
+        for i, t in zip(where, passed, strict=True):
+            out[i] = t
+        return tuple(out), where
+
+    def _at_outputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        full = _spread(grads, self.output_places, self.output_count)
+        for hook in tuple(self.hooks.grad_output.values()):
+            full = _replaced("full backward pre-hook", full, hook.call(self.module, full))
+        self.grad_output = full
+        if not self.has_inputs:  # no gradient reaches the inputs: this is the last stop
+            for hook in tuple(self.hooks.grad_input.values()):
+                hook.call(self.module, (None,) * self.input_count, full)
+        return tuple(full[i] for i in self.output_places)
+
+    def _at_inputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        full = _spread(grads, self.input_places, self.input_count)
+        for hook in tuple(self.hooks.grad_input.values()):
+            full = _replaced("full backward hook", full, hook.call(self.module, full, self.grad_output))
+        return tuple(full[i] for i in self.input_places)
+
+
+def _spread(grads: tuple[Any, ...], places: list[int], count: int) -> tuple[Any, ...]:
+    full: list[Any] = [None] * count
+    for i, g in zip(places, grads, strict=True):
+        full[i] = g
+    return tuple(full)
+
+
+def _replaced(op: str, old: tuple[Any, ...], new: Any) -> tuple[Any, ...]:
+    if new is None:
+        return old
+    new = new if isinstance(new, tuple) else (new,)
+    if len(new) != len(old):
+        raise ArgumentTypeError(
+            f"{op}: the hook returned {len(new)} gradients for {len(old)}; return one for each, or None"
+        )
+    return new

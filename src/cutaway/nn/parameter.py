@@ -1,0 +1,87 @@
+"""Parameter: a tensor that a Module owns and an optimiser changes. Buffer: one that it owns and nobody optimises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cutaway.core.dtypes import as_dtype, check_device, get_default_dtype
+from cutaway.core.errors import ArgumentTypeError, GradError
+from cutaway.core.tensor import Size, Tensor
+
+
+class Parameter(Tensor):
+    """A tensor that counts as a parameter when it is assigned to an attribute of a Module.
+
+    `Parameter(data, requires_grad=True)` shares the memory of `data` and is a leaf.
+    Raises ArgumentTypeError when `data` is not a Tensor, GradError when integers should require a gradient.
+    """
+
+    def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
+        _share(self, data, "Parameter")
+        if requires_grad:
+            self.requires_grad_()
+
+    def __repr__(self, **options: Any) -> str:
+        return "Parameter containing:\n" + super().__repr__(**options)
+
+
+class Buffer(Tensor):
+    """A tensor that is kept with a Module but not optimised (a running mean).  persistent=False: not saved with it either.
+
+    Raises ArgumentTypeError when `data` is not a Tensor.
+    """
+
+    def __init__(self, data: Tensor | None = None, *, persistent: bool = True) -> None:
+        _share(self, data, "Buffer")
+        self.persistent = persistent
+
+
+class UninitializedParameter(Parameter):
+    """A parameter of a lazy layer, whose shape is not known yet.  `materialize(shape)` makes it a Parameter."""
+
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
+        super().__init__(_empty((0,), device, dtype), requires_grad)
+
+    @property
+    def shape(self) -> Size:
+        """Raises GradError: there is no shape yet."""
+        raise GradError(
+            "this parameter of a lazy layer has no shape yet; call the model once on an input, then its sizes are known"
+        )
+
+    def detach(self) -> Tensor:
+        """Itself, so that a state_dict shows that there are no values yet."""
+        return self
+
+    def materialize(self, shape: Sequence[int]) -> None:
+        """Take a shape (the values are yet to be drawn) and become a Parameter."""
+        self.data = _empty(tuple(shape), None, self.dtype)
+        self.__class__ = Parameter
+
+    def __repr__(self, **options: Any) -> str:
+        return "<UninitializedParameter>"
+
+
+def blank(shape: Sequence[int], device: Any = None, dtype: Any = None) -> Parameter:
+    """A parameter whose values are yet to be drawn."""
+    return Parameter(_empty(tuple(shape), device, dtype))
+
+
+def _empty(shape: tuple[int, ...], device: Any, dtype: Any) -> Tensor:
+    check_device(device)
+    kind = get_default_dtype() if dtype is None else as_dtype(dtype, "Parameter")
+    return Tensor._wrap(np.zeros(shape, kind.np))
+
+
+def _share(t: Tensor, data: Tensor | None, kind: str) -> None:
+    """Give `t` the memory of `data`."""
+    if data is None:
+        data = _empty((0,), None, None)
+    if not isinstance(data, Tensor):
+        raise ArgumentTypeError(
+            f"{kind}: expected a Tensor, got {type(data).__name__}; wrap it with cutaway.tensor(...)"
+        )
+    t._data, t._cell, t._view = data._data, data._cell, data._view

@@ -1,0 +1,187 @@
+"""Pooling: one number for each window, the largest or the mean (book, section 7.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cutaway import functional as F
+from cutaway.core.tensor import Tensor
+from cutaway.functional._check import n_tuple
+from cutaway.nn.module import Module
+
+Ints = int | Sequence[int]
+
+
+class _MaxPool(Module):
+    _pool: Callable[..., Any]
+
+    def __init__(
+        self,
+        kernel_size: Ints,
+        stride: Ints | None = None,
+        padding: Ints = 0,
+        dilation: Ints = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.dilation, self.return_indices, self.ceil_mode = padding, dilation, return_indices, ceil_mode
+
+    def forward(self, input: Tensor) -> Any:
+        return self._pool(
+            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class MaxPool1d(_MaxPool):
+    """Largest of each window.  x[N, C, L] -> y[N, C, L'].  Options as in MaxPool2d."""
+
+    _pool = staticmethod(F.max_pool1d)
+
+
+class MaxPool2d(_MaxPool):
+    """Largest of each window.  x[N, C, H, W] or [C, H, W] -> y[N, C, H', W'].
+
+    stride is the kernel size if not given; ceil_mode lets a last window hang over the border; return_indices also gives
+    the places of the maxima.  Raises ShapeError when no window fits, ArgumentError for an impossible option.
+    """
+
+    _pool = staticmethod(F.max_pool2d)
+
+
+class MaxPool3d(_MaxPool):
+    """Largest of each window.  x[N, C, D, H, W] -> y[N, C, D', H', W'].  Options as in MaxPool2d."""
+
+    _pool = staticmethod(F.max_pool3d)
+
+
+class AvgPool1d(Module):
+    """Mean of each window.  x[N, C, L] -> y[N, C, L'].  Options as in AvgPool2d."""
+
+    def __init__(
+        self,
+        kernel_size: Ints,
+        stride: Ints | None = None,
+        padding: Ints = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = n_tuple("AvgPool1d", "kernel_size", kernel_size, 1, 1)
+        self.stride = n_tuple("AvgPool1d", "stride", kernel_size if stride is None else stride, 1, 1)
+        self.padding = n_tuple("AvgPool1d", "padding", padding, 1, 0)
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool2d(Module):
+    """Mean of each window.  x[N, C, H, W] or [C, H, W] -> y[N, C, H', W'].
+
+    count_include_pad=False leaves padding out of the mean; divisor_override divides by that number instead.
+    Raises ShapeError when no window fits, ArgumentError for an impossible option.
+    """
+
+    _pool = staticmethod(F.avg_pool2d)
+
+    def __init__(
+        self,
+        kernel_size: Ints,
+        stride: Ints | None = None,
+        padding: Ints = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.ceil_mode, self.count_include_pad = padding, ceil_mode, count_include_pad
+        self.divisor_override = divisor_override
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._pool(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
+        )
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool3d(AvgPool2d):
+    """Mean of each window.  x[N, C, D, H, W] -> y[N, C, D', H', W'].  Options as in AvgPool2d."""
+
+    _pool = staticmethod(F.avg_pool3d)
+
+
+class _AdaptiveAvgPool(Module):
+    _pool: Callable[..., Any]
+
+    def __init__(self, output_size: int | Sequence[int | None] | None) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._pool(input, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+    """Means of output_size windows that cover the signal.  x[N, C, L] -> y[N, C, output_size]."""
+
+    _pool = staticmethod(F.adaptive_avg_pool1d)
+
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+    """Means of a grid of windows that cover the image, whatever its size.  x[N, C, H, W] -> y[N, C, *output_size].
+
+    output_size is an int or a pair; None keeps a size; 1 is the mean of the whole image.
+    """
+
+    _pool = staticmethod(F.adaptive_avg_pool2d)
+
+
+class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+    """Means of a grid of windows that cover the volume.  x[N, C, D, H, W] -> y[N, C, *output_size]."""
+
+    _pool = staticmethod(F.adaptive_avg_pool3d)
+
+
+class _AdaptiveMaxPool(_AdaptiveAvgPool):
+    def __init__(self, output_size: int | Sequence[int | None] | None, return_indices: bool = False) -> None:
+        super().__init__(output_size)
+        self.return_indices = return_indices
+
+    def forward(self, input: Tensor) -> Any:
+        return self._pool(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+    """Maxima of output_size windows that cover the signal.  x[N, C, L] -> y[N, C, output_size]."""
+
+    _pool = staticmethod(F.adaptive_max_pool1d)
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+    """Maxima of a grid of windows that cover the image.  x[N, C, H, W] -> y[N, C, *output_size]."""
+
+    _pool = staticmethod(F.adaptive_max_pool2d)

@@ -1,0 +1,144 @@
+"""Saving and loading the values of a Module: one flat ordered dict, keyed by path (`features.3.weight`)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cutaway.core.autograd import no_grad
+from cutaway.core.aval import show
+from cutaway.core.errors import ArgumentTypeError, StateError
+from cutaway.core.tensor import Tensor
+
+if TYPE_CHECKING:
+    from cutaway.nn.module import Module
+
+EXTRA = "_extra_state"  # the key of what get_extra_state returns
+
+
+class IncompatibleKeys(NamedTuple):
+    """What load_state_dict returns: names the module has and the state lacks, and the other way round."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+
+    __str__ = __repr__
+
+
+def load(module: Module, state: Mapping[str, Any], strict: bool, assign: bool) -> IncompatibleKeys:
+    """Copy the values of `state` into `module` and everything below it; see Module.load_state_dict."""
+    if not isinstance(state, Mapping):
+        raise ArgumentTypeError(
+            f"load_state_dict: expected a dict of tensors, got {type(state).__name__}; "
+            "pass what state_dict() or cutaway.load(path) returned"
+        )
+    metadata = getattr(state, "_metadata", None) or {}
+    state = OrderedDict(state)
+    missing: list[str] = []
+    unexpected: list[str] = []
+    problems: list[str] = []
+
+    def visit(m: Module, prefix: str) -> None:
+        local = dict(metadata.get(prefix[:-1], {}), assign_to_params_buffers=assign)
+        m._load_from_state_dict(state, prefix, local, True, missing, unexpected, problems)
+        for name, child in m._modules.items():
+            if child is not None:
+                visit(child, f"{prefix}{name}.")
+
+    visit(module, "")
+    if strict and (missing or unexpected):
+        problems[:0] = _listed(missing, unexpected)
+    if problems:
+        raise StateError(
+            f"load_state_dict: the state does not fit {type(module).__name__}:\n  "
+            + "\n  ".join(problems)
+            + _advice(missing, unexpected, strict)
+        )
+    return IncompatibleKeys(missing, unexpected)
+
+
+def _listed(missing: list[str], unexpected: list[str]) -> list[str]:
+    lines = []
+    if missing:
+        lines.append(f"Missing key(s) in state_dict: {', '.join(map(repr, missing))}.")
+    if unexpected:
+        lines.append(f"Unexpected key(s) in state_dict: {', '.join(map(repr, unexpected))}.")
+    return lines
+
+
+def _advice(missing: list[str], unexpected: list[str], strict: bool) -> str:
+    if unexpected and all(k.startswith("module.") for k in unexpected):
+        return (
+            "\nEvery key begins with 'module.': it was saved from a DataParallel wrapper. "
+            "Load it with {k.removeprefix('module.'): v for k, v in state.items()}"
+        )
+    if strict and (missing or unexpected):
+        return "\nBuild the model with the sizes it was saved with, or pass strict=False to load only what fits by name"
+    return "\nBuild the model with the sizes it was saved with"
+
+
+def load_own(
+    module: Module,
+    state: Mapping[str, Any],
+    prefix: str,
+    assign: bool,
+    missing: list[str],
+    unexpected: list[str],
+    problems: list[str],
+) -> None:
+    """Load the parameters and buffers of `module` itself, not of its children; problems are collected, not raised."""
+    own = {
+        **module._parameters,
+        **{k: v for k, v in module._buffers.items() if k not in module._non_persistent_buffers_set},
+    }
+    for name, target in own.items():
+        if target is None:
+            continue
+        key = prefix + name
+        if key not in state:
+            missing.append(key)
+            continue
+        problem = _load_one(module, name, target, state[key], assign)
+        if problem:
+            problems.append(f"{key}: {problem}")
+    for key in state:
+        if key.startswith(prefix):
+            head, dot, _ = key[len(prefix) :].partition(".")
+            # What lies below a child is looked at by that child.
+            known = module._modules.get(head) if dot else own.get(head)
+            if known is None and key != f"{prefix}{EXTRA}":
+                unexpected.append(key)
+
+
+def _load_one(module: Module, name: str, target: Tensor, value: Any, assign: bool) -> str:
+    """Put `value` into the parameter or buffer `name`; returns what is wrong, or nothing."""
+    if not isinstance(value, Tensor):
+        from cutaway.core.functions import as_tensor
+
+        try:
+            value = as_tensor(value)
+        except (TypeError, ValueError, RuntimeError):
+            return f"expected a tensor, got {type(value).__name__}"
+    if tuple(value.shape) == (1,) and tuple(target.shape) == ():
+        value = value.reshape(())  # a 0-d tensor was once saved as one element
+    if tuple(value.shape) != tuple(target.shape):
+        return f"size mismatch: the state has {show(value)}, the module {show(target)}"
+    if not assign:
+        with no_grad():
+            target.copy_(value)
+        return ""
+    from cutaway.nn.parameter import Parameter
+
+    if name in module._parameters:
+        if not isinstance(value, Parameter):
+            value = Parameter(value, requires_grad=target.requires_grad)
+        module._parameters[name] = value
+    else:
+        module._buffers[name] = value
+    return ""
