@@ -91,8 +91,8 @@ def test_a_mapping_that_cannot_be_built_anew_becomes_a_dict():
         ([None], ArgumentTypeError, "got NoneType; give DataLoader a collate_fn"),
         ([object()], ArgumentTypeError, "got object"),
         ([np.array("a")], ArgumentTypeError, "dtype <U1 cannot become tensors"),
-        ([1, None], ArgumentTypeError, ""),
-        ([1, "a"], ArgumentTypeError, ""),
+        ([1, None], ArgumentTypeError, "item 1 of the batch is a NoneType, item 0 a number"),
+        ([1, "a"], ArgumentTypeError, "item 1 of the batch is a str, item 0 a number"),
     ],
     ids=str,
 )

@@ -178,13 +178,14 @@ def test_a_root_without_the_files_is_told(load, tmp_path):
 
 def test_importing_data_imports_nothing_heavy():
     heavy = ["urllib.request", "http.client", "tarfile", "lzma", "gzip", "concurrent.futures", "tempfile", "sqlite3"]
-    code = f"import sys, numpy; before = set(sys.modules); import cutaway.data; print({{*{heavy}}} & ({{*sys.modules}} - before))"
+    code = f"import sys, numpy; a = {{*sys.modules}}; import cutaway.data; print({{*{heavy}}} & {{*sys.modules}} - a)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 def test_utils_data_is_data_under_pytorchs_name():
-    import cutaway.utils.data as under_torchs_name
-
+    under_torchs_name = cutaway.utils.data
     torch_data = pytest.importorskip("torch").utils.data
     for name in under_torchs_name.__all__:
         assert getattr(under_torchs_name, name) is getattr(data, name) and hasattr(torch_data, name)
+    with pytest.raises(AttributeError, match=r"'cutaway.utils' has no attribute 'daat'; it has data"):
+        cutaway.utils.daat  # noqa: B018

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from cutaway.core.creation import as_tensor, tensor
+from cutaway.core.derived import stack
 from cutaway.core.dtypes import FROM_NUMPY, float64
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
-from cutaway.core.functions import stack
-from cutaway.core.tensor import Tensor, as_tensor, tensor
+from cutaway.core.tensor import Tensor
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
@@ -28,10 +29,14 @@ def default_collate(batch: Sequence[Any]) -> Any:
         return _stack(batch)
     if isinstance(first, (np.ndarray, np.generic)):
         return _stack([as_tensor(_supported(x)) for x in batch])
-    if isinstance(first, float):
-        return tensor(list(batch), dtype=float64)
-    if isinstance(first, int):
-        return tensor(list(batch))
+    if isinstance(first, (int, float)):
+        for i, item in enumerate(batch):
+            if not isinstance(item, (int, float, np.number)):
+                raise ArgumentTypeError(
+                    f"default_collate: item {i} of the batch is a {type(item).__name__}, item 0 a number; "
+                    "make them alike"
+                )
+        return tensor(list(batch), dtype=float64 if isinstance(first, float) else None)
     if isinstance(first, (str, bytes)):
         return batch
     if isinstance(first, Mapping):

@@ -142,7 +142,7 @@ class ChainDataset(IterableDataset[T]):
         return itertools.chain.from_iterable(self.datasets)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
-        return sum(len(d) for d in self.datasets)  # type: ignore[arg-type]
+        return sum(len(d) for d in self.datasets)  # type: ignore[arg-type, misc]
 
 
 def random_split(
@@ -159,9 +159,10 @@ def random_split(
         for i, fraction in enumerate(counts):
             if not 0 <= fraction <= 1:
                 raise ArgumentError(f"random_split: fraction {fraction} at index {i} is not between 0 and 1")
-        counts = [math.floor(n * fraction) for fraction in counts]
-        for i in range(n - sum(counts)):
-            counts[i % len(counts)] += 1
+        parts = [math.floor(n * fraction) for fraction in counts]
+        for i in range(n - sum(parts)):
+            parts[i % len(parts)] += 1
+        counts = [*parts]
         for i, count in enumerate(counts):
             if not count:
                 warnings.warn(f"random_split: part {i} of {list(lengths)} is empty: only {n} items", stacklevel=2)
@@ -172,7 +173,7 @@ def random_split(
         )
     order = random.randperm(n, generator=generator).tolist()
     ends = list(itertools.accumulate(counts))
-    return [Subset(dataset, order[end - count : end]) for count, end in zip(counts, ends, strict=True)]  # type: ignore[misc]
+    return [Subset(dataset, order[end - count : end]) for count, end in zip(counts, ends, strict=True)]
 
 
 def bulk_reader(dataset: Any, method: str) -> Callable[[Sequence[int]], Any] | None:

@@ -28,8 +28,8 @@ class ImageData(Dataset[tuple[Tensor, Tensor]]):
         labels: np.ndarray,
         names: Sequence[str],
         *,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
+        mean: Any = None,
+        std: Any = None,
     ) -> None:
         images, labels = np.asarray(images), np.asarray(labels)
         fit = images.dtype == np.uint8 and images.ndim == 4 and labels.dtype.kind in "iu"

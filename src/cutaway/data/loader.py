@@ -134,14 +134,15 @@ class DataLoader(Generic[T]):
         """Batches of an IterableDataset, read by at most one thread."""
         items = iter(self.dataset)
         collate, size, drop_last = self.collate_fn, self.batch_size, self.drop_last
-        end = object()
+        end: Any = object()
 
         def fetch(_: Any) -> Any:
             if size is None:
                 item = next(items, end)
                 return end if item is end else collate(item)
             batch = list(itertools.islice(items, size))
-            return end if not batch or (drop_last and len(batch) < size) else collate(batch)
+            done = not batch or (drop_last and len(batch) < size)
+            return end if done else collate(batch)
 
         batches = self._done(fetch, _endless(), min(self.num_workers, 1))
         return itertools.takewhile(lambda batch: batch is not end, batches)
@@ -159,7 +160,7 @@ def get_worker_info() -> None:
     return None
 
 
-def _endless() -> Iterator[None]:
+def _endless() -> Iterator[Any]:
     return itertools.repeat(None)
 
 

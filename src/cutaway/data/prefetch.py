@@ -56,6 +56,9 @@ class Prefetch:
             raise TimeoutError(
                 f"DataLoader: no batch within {self._timeout} s; raise timeout=, or see what the dataset waits for"
             ) from None
+        except StopIteration as e:  # would pass for our own end: PEP 479
+            self.close()
+            raise RuntimeError("DataLoader: the dataset raised StopIteration") from e
         except BaseException:
             self.close()
             raise
