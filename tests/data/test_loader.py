@@ -173,6 +173,23 @@ def test_the_fast_path_reads_once_per_batch():
     assert calls == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
+def test_a_tensor_is_a_dataset_of_rows():
+    rows = cutaway.eye(3)  # its method `gather` is not what is meant
+    for dataset in (rows, Subset(rows, [0, 1, 2])):
+        assert lists(DataLoader(dataset, batch_size=2)) == [[[1, 0, 0], [0, 1, 0]], [[0, 0, 1]]]
+
+
+def test_indices_may_be_tensors_or_arrays():
+    dataset = TensorDataset(cutaway.arange(5.0))
+    for indices in (cutaway.tensor([4, 2, 0]), np.array([4, 2, 0])):
+        for d in (Subset(dataset, indices), Subset([0.0, 1.0, 2.0, 3.0, 4.0], indices)):
+            assert [x[0].tolist() if isinstance(x, list) else x.tolist() for x in DataLoader(d, batch_size=3)] == [
+                [4, 2, 0]
+            ]
+        batches = [x.tolist() for (x,) in DataLoader(dataset, sampler=data.SubsetRandomSampler(indices), batch_size=3)]
+        assert sorted(batches[0]) == [0, 2, 4]
+
+
 def test_getitems_is_asked_for_a_list_of_items():
     class Many(Items):
         def __getitems__(self, indices):

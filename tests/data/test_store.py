@@ -289,6 +289,15 @@ def test_a_root_with_a_corrupt_file_is_refused_by_name(tmp_path, fashion):
         store.from_folder(source, str(tmp_path))
 
 
+def test_a_root_with_the_files_of_another_data_set(tmp_path, fashion, monkeypatch):
+    source, files, _ = fashion
+    monkeypatch.setitem(SOURCES, "fashion_mnist", source)
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ArgumentError, match=r"ubyte belongs to Fashion-MNIST, not to MNIST; load 'fashion_mnist'"):
+        store.from_folder(MNIST, str(tmp_path))
+
+
 def test_a_root_without_the_files_says_what_is_missing(tmp_path):
     with pytest.raises(ArgumentError, match=r"no MNIST in .*train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k"):
         store.from_folder(MNIST, str(tmp_path))

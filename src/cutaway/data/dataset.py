@@ -1,6 +1,6 @@
 """Datasets: something with a length and an item at each index, or something to iterate over.
 
-A dataset that can fetch many items faster together than one by one has a method `gather(indices) -> batch`; the
+A Dataset that can fetch many items faster together than one by one has a method `gather(indices) -> batch`; the
 DataLoader then calls it once per batch.  `gather(indices)` equals `default_collate([self[i] for i in indices])`.
 """
 
@@ -181,6 +181,8 @@ def bulk_reader(dataset: Any, method: str) -> Callable[[Sequence[int]], Any] | N
 
     Also None where a subclass redefined `__getitem__` and not the method: its items are then read one by one.
     """
+    if method == "gather" and not isinstance(dataset, Dataset):  # Tensor.gather, for one, is another thing
+        return None
     for cls in type(dataset).__mro__:
         if method in vars(cls):
             return getattr(dataset, method, None)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from cutaway.core.errors import ArgumentError, FileFormatError
 from cutaway.data import cache
 from cutaway.data.download import Progress, download
-from cutaway.data.sources import File, Source
+from cutaway.data.sources import SOURCES, File, Source
 from cutaway.data.unpack import check_digest, digest_of_file, read_verified
 
 Contents = dict[str, bytes | bytearray]
@@ -58,13 +58,14 @@ def obtain(source: Source, progress: Progress | None = None) -> Contents:
 def from_folder(source: Source, root: str) -> Contents:
     """The content of each file of `source` in the folder `root`: plain, gz or xz, or inside its archive.
 
-    Raises ArgumentError if files are missing, FileFormatError for a file that is there and is not the right one.
+    Raises ArgumentError if files are missing or are those of another data set (MNIST and Fashion-MNIST name theirs
+    alike), FileFormatError for a corrupt file.
     """
     directories = [root, *(os.path.join(root, sub) for sub in source.subfolders)]
     for directory in directories:
         paths = {name: path for name in source.files if (path := _find(directory, name))}
         if len(paths) == len(source.files):
-            return {name: read_verified(path, *source.files[name]) for name, path in paths.items()}
+            return {name: _read(path, name, source) for name, path in paths.items()}
     for directory in directories:
         archives = {os.path.join(directory, archive.remote.name): archive for archive in source.archives}
         if archives and all(map(os.path.isfile, archives)):
@@ -74,6 +75,20 @@ def from_folder(source: Source, root: str) -> Contents:
                 held.update(archive.unpack(path, {name: source.files[name] for name in archive.files}))
             return held
     raise ArgumentError(_what_is_missing(source, root))
+
+
+def _read(path: str, name: str, source: Source) -> bytearray:
+    try:
+        return read_verified(path, *source.files[name])
+    except FileFormatError:
+        for other in SOURCES.values():
+            if other.name != source.name and name in other.files:
+                with contextlib.suppress(FileFormatError):
+                    read_verified(path, *other.files[name])
+                    raise ArgumentError(
+                        f"load: {path} belongs to {other.title}, not to {source.title}; load {other.name!r} from there"
+                    ) from None
+        raise
 
 
 def _cached(source: Source, directory: str) -> Contents:
