@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from cutaway.core.bits import choose
+
 
 @lru_cache(1)
 def _erfc_fit() -> np.ndarray:
@@ -71,7 +73,8 @@ class NUMPY:
     asin, acos, atan, atan2 = np.arcsin, np.arccos, np.arctan, np.arctan2
     erf = staticmethod(erf)
     abs, sign, floor, ceil, trunc, round = np.abs, np.sign, np.floor, np.ceil, np.trunc, np.rint
-    maximum, minimum, where, pow = np.maximum, np.minimum, np.where, np.power
+    maximum, minimum, pow = np.maximum, np.minimum, np.power
+    where = staticmethod(choose)
     floor_divide = staticmethod(_needs_nonzero("floor_divide", np.floor_divide))
     remainder = staticmethod(_needs_nonzero("remainder", np.remainder))
     isnan, isfinite = np.isnan, np.isfinite

@@ -119,16 +119,48 @@ def _as_matrix(x: np.ndarray, labels: str, batch: str, rows: str, columns: str) 
     return x.transpose([labels.index(k) for k in batch + rows + columns]).reshape((*lead, r, c))
 
 
+# A copied operand larger than this is copied and multiplied in blocks of its leading label, which stay in the cache.
+BLOCK_BYTES = 1 << 20
+
+
+def _blocks(x: np.ndarray, labels: str, p: Plan) -> int:
+    """How many entries of the leading label make a block; 0 for no blocks: x is small, or needs no copy."""
+    if x.nbytes <= 2 * BLOCK_BYTES or x.flags.c_contiguous or labels[0] in p.batch:
+        return 0
+    innermost = x.strides[-1] == x.itemsize
+    dense = innermost and all(x.strides[d] == x.strides[d + 1] * x.shape[d + 1] for d in range(x.ndim - 1))
+    return 0 if dense else max(1, BLOCK_BYTES * len(x) // x.nbytes)
+
+
 def _einsum(a: np.ndarray, b: np.ndarray, spec: str) -> np.ndarray:
     p = plan(spec)
-    sides, _, _ = spec.partition("->")
-    la, _, lb = sides.partition(",")
+    la, lb, _ = _spec(spec)
     size = dict(zip(la, a.shape, strict=True))
     for label, n in zip(lb, b.shape, strict=True):
         if size.setdefault(label, n) != n:
             raise ValueError("einsum sizes")
-    y = np.matmul(_as_matrix(a, la, p.batch, p.rows, p.summed), _as_matrix(b, lb, p.batch, p.summed, p.columns))
-    return y.reshape([size[c] for c in p.batch + p.rows + p.columns]).transpose(p.out_axes)
+    block = 0 if p.batch else _blocks(a, la, p)
+    natural = [size[c] for c in p.batch + p.rows + p.columns]
+    if not block:
+        y = np.matmul(_as_matrix(a, la, p.batch, p.rows, p.summed), _as_matrix(b, lb, p.batch, p.summed, p.columns))
+        return y.reshape(natural).transpose(p.out_axes)
+    lead, n = la[0], len(a)
+    if lead in p.rows:
+        y = np.empty((n, numel(natural[: len(p.rows)]) // n, numel([size[c] for c in p.columns])), a.dtype)
+        right = _as_matrix(b, lb, "", p.summed, p.columns)
+        for i in range(0, n, block):
+            left = _as_matrix(a[i : i + block], la, "", p.rows, p.summed)
+            np.matmul(left, right, out=y[i : i + block].reshape(len(left), -1))
+        return y.reshape(natural).transpose(p.out_axes)
+    total: np.ndarray | None = None
+    at = lb.index(lead)
+    for i in range(0, n, block):
+        left = _as_matrix(a[i : i + block], la, "", p.rows, p.summed)
+        part = b[(slice(None),) * at + (slice(i, i + block),)]
+        product = np.matmul(left, _as_matrix(part, lb, "", p.summed, p.columns))
+        total = product if total is None else np.add(total, product, out=total)
+    assert total is not None
+    return total.reshape(natural).transpose(p.out_axes)
 
 
 def _spec(spec: str) -> tuple[str, str, str]:

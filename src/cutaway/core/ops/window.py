@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.aval import Aval, Shape, show
+from cutaway.core.bits import keep
 from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.op import Op, Sample
+from cutaway.core.ops.contract import BLOCK_BYTES
 
 
 def positions(size: int, kernel: int, stride: int, dilation: int) -> int:
@@ -77,8 +79,13 @@ def _fold(g: np.ndarray, shape: Shape, dims: Shape, kernel: Shape, stride: Shape
     y = np.zeros(shape, g.dtype)
     first, n = dims[0], len(dims)
     out = g.shape[first : first + n]
-    for offsets, key in _taps(dims, out, kernel, stride, dilation, len(shape)):
-        y[key] += g[(slice(None),) * (first + n) + offsets]
+    taps = [(k, (slice(None),) * (first + n) + o) for o, k in _taps(dims, out, kernel, stride, dilation, len(shape))]
+    # Image by image, so that what is added to stays in the cache.
+    step = max(1, (BLOCK_BYTES * len(y) // max(y.nbytes, 1))) if first else len(y)
+    for i in range(0, len(y), max(step, 1)):
+        part, source = y[i : i + step], g[i : i + step]
+        for place, tap in taps:
+            part[place] += source[tap]
     return y
 
 
@@ -173,10 +180,11 @@ def _window_argmax(a: np.ndarray, dims: Shape, kernel: Shape, stride: Shape, dil
         if best is None or code is None:
             best, code = tap.copy("K"), np.zeros_like(tap, _code_dtype(kernel))
             continue
+        # Later winners have larger numbers, so the code is a running maximum.
         won = tap > best
         if a.dtype.kind == "f":
             won |= tap != tap  # a NaN is never lost
-        np.copyto(code, k, where=won)
+        np.maximum(code, won.view(np.uint8) * code.dtype.type(k), out=code)
         np.maximum(best, tap, out=best)
     assert code is not None
     return code
@@ -196,11 +204,8 @@ def _window_gather(
     out = shape[dims[0] : dims[-1] + 1]
     y: np.ndarray | None = None
     for k, (_, key) in enumerate(_taps(dims, out, kernel, stride, dilation, a.ndim)):
-        tap = a[key]
-        if y is None:
-            y = tap.copy("K")
-        else:
-            np.copyto(y, tap, where=code == k)
+        tap = keep(code == k, a[key])
+        y = tap if y is None else np.add(y, tap, out=y)
     assert y is not None
     return y
 
@@ -225,9 +230,9 @@ def _window_scatter(
     apart = all(s >= di * (k - 1) + 1 for k, s, di in zip(kernel, stride, dilation, strict=True))
     for k, (_, key) in enumerate(_taps(dims, out, kernel, stride, dilation, len(shape))):
         if apart:
-            np.multiply(g, code == k, out=y[key])
+            y[key] = keep(code == k, g)
         else:
-            y[key] += g * (code == k)
+            y[key] += keep(code == k, g)
     return y
 
 
