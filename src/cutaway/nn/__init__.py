@@ -5,8 +5,8 @@
 
 from cutaway.nn import functional, init, parallel, parameter, utils
 from cutaway.nn.activation import (
-    CELU, ELU, GELU, GLU, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU, ReLU6, SELU,
-    SiLU, Sigmoid, Softmax, Softmax2d, Softmin, Softplus, Softsign, Step, Tanh, Tanhshrink, Threshold,
+    CELU, ELU, GELU, GLU, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU, ReLU6,
+    SELU, SiLU, Sigmoid, Softmax, Softmax2d, Softmin, Softplus, Softsign, Step, Tanh, Tanhshrink, Threshold,
 )  # fmt: skip
 from cutaway.nn.attention import MultiheadAttention
 from cutaway.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d

@@ -217,7 +217,7 @@ class Threshold(Module):
 
 
 class PReLU(Module):
-    """x where positive, else a · x with a learned slope, one for all channels or one each.  x[N, C, ...], weight[1 or C]."""
+    """x where positive, else a · x; the slope a is learned, for all channels or each.  x[N, C, ...], weight[1 or C]."""
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
         super().__init__()
@@ -282,7 +282,7 @@ class GLU(_AlongDim):
         super().__init__(dim)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.glu(input, self.dim)
+        return F.glu(input, -1 if self.dim is None else self.dim)
 
 
 def _inplace(module: Any) -> str:

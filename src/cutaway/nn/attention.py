@@ -15,7 +15,7 @@ from cutaway.nn.parameter import blank
 
 
 class MultiheadAttention(Module):
-    """Several attentions side by side, each in its own projection (Vaswani et al. 2017, arXiv 1706.03762, section 3.2.2).
+    """Several attentions side by side, each in its own projection (Vaswani et al. 2017, arXiv 1706.03762, 3.2.2).
 
     forward(query[L, N, E], key[S, N, K], value[S, N, V]) -> (y[L, N, E], weights[N, L, S]); N first with batch_first,
     or no N at all.  in_proj_weight[3E, E] holds the projections of query, key and value; with other kdim or vdim they
@@ -86,9 +86,8 @@ class MultiheadAttention(Module):
         key_padding_mask[N, S] and attn_mask[L, S] or [N heads, L, S]: True means *may not look*; floats are added.
         """
         if query.ndim not in (2, 3):
-            raise ShapeError(
-                f"MultiheadAttention: expected query {'[N, L, E]' if self.batch_first else '[L, N, E]'} or [L, E], got {show(query)}"
-            )
+            layout = "[N, L, E]" if self.batch_first else "[L, N, E]"
+            raise ShapeError(f"MultiheadAttention: expected query {layout} or [L, E], got {show(query)}")
         turn = self.batch_first and query.ndim == 3
         if turn:  # the same tensor stays the same: then one product serves for all three projections
             turned = {id(t): t.transpose(0, 1) for t in (query, key, value)}

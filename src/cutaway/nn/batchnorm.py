@@ -193,7 +193,7 @@ class InstanceNorm1d(_InstanceNorm):
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """x[N, C, H, W] or [C, H, W], normalised over H and W for each sample and channel (Ulyanov et al. 2016, arXiv 1607.08022)."""
+    """x[N, C, H, W] or [C, H, W], normalised over H and W in each channel (Ulyanov et al. 2016, arXiv 1607.08022)."""
 
     ndims, layouts = (3, 4), "[N, C, H, W] or [C, H, W]"
 

@@ -51,7 +51,7 @@ class _Numbered(Module):
         names = list(self._modules)
         for name in names[index] if isinstance(index, slice) else [names[self._at(index)]]:
             del self._modules[name]
-        self._renumber(list(self._modules.values()))
+        self._renumber(list(self))
 
     def append(self, module: Module) -> Any:
         """Add a module at the end; returns the container."""
@@ -107,7 +107,7 @@ class Sequential(_Numbered):
 
     def forward(self, input: Any) -> Any:
         for module in self._modules.values():
-            input = module(input)  # type: ignore[misc]
+            input = module(input)
         return input
 
     def _made_of(self, part: list[tuple[str, Any]]) -> Any:
@@ -199,15 +199,15 @@ class ModuleDict(Module):
         del self[key]
         return module
 
-    def keys(self) -> Iterable[str]:
+    def keys(self) -> Any:
         """The names."""
         return self._modules.keys()
 
-    def values(self) -> Iterable[Any]:
+    def values(self) -> Any:
         """The modules."""
         return self._modules.values()
 
-    def items(self) -> Iterable[tuple[str, Any]]:
+    def items(self) -> Any:
         """(name, module) pairs."""
         return self._modules.items()
 
@@ -302,21 +302,21 @@ class ParameterDict(Module):
     def __contains__(self, key: object) -> bool:
         return key in self._keys
 
-    def keys(self) -> Iterable[str]:
+    def keys(self) -> Any:
         """The names."""
         return self._keys.keys()
 
-    def values(self) -> Iterable[Any]:
+    def values(self) -> Any:
         """The parameters."""
         return [self[k] for k in self._keys]
 
-    def items(self) -> Iterable[tuple[str, Any]]:
+    def items(self) -> Any:
         """(name, parameter) pairs."""
         return [(k, self[k]) for k in self._keys]
 
     def get(self, key: str, default: Any = None) -> Any:
         """The parameter, or `default`."""
-        return self[key] if key in self else default
+        return self[key] if key in self._keys else default
 
     def pop(self, key: str) -> Any:
         """Take a parameter out and return it."""
@@ -333,7 +333,7 @@ class ParameterDict(Module):
         return _listed(self._get_name(), self.items())
 
 
-def _pairs(op: str, source: Any) -> Iterable[tuple[str, Any]]:
+def _pairs(op: str, source: Any) -> Any:
     if hasattr(source, "items"):
         return source.items()
     try:

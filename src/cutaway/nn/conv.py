@@ -191,7 +191,7 @@ class _Transposed(_Convolution):
         out_channels: int,
         kernel_size: Ints,
         stride: Ints = 1,
-        padding: Ints = 0,
+        padding: Ints | str = 0,
         output_padding: Ints = 0,
         groups: int = 1,
         bias: bool = True,
@@ -206,22 +206,24 @@ class _Transposed(_Convolution):
         if isinstance(padding, str):
             raise ArgumentError(f"{name}: padding must be an int or {self.ndim} ints, got {padding!r}")
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups, bias, padding_mode,
-            device, dtype,
+            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups, bias,
+            padding_mode, device, dtype,
         )  # fmt: skip
 
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        extra = self._output_padding(input, output_size)
+        convolve = getattr(F, f"conv_transpose{self.ndim}d")
+        return convolve(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
+
     def _output_padding(self, input: Tensor, output_size: Sequence[int] | None) -> tuple[int, ...]:
-        """Which output_padding gives `output_size`; several input sizes of a strided convolution share one output size."""
+        """Which output_padding gives `output_size`; a strided convolution maps several input sizes to one output."""
         if output_size is None:
             return self.output_padding
         n = self.ndim
         wanted = tuple(output_size)[-n:]
-        least = tuple(
-            (size - 1) * s - 2 * p + d * (k - 1) + 1
-            for size, s, p, d, k in zip(
-                input.shape[-n:], self.stride, self.padding, self.dilation, self.kernel_size, strict=True
-            )  # fmt: skip
-        )
+        assert not isinstance(self.padding, str)
+        options = zip(input.shape[-n:], self.stride, self.padding, self.dilation, self.kernel_size, strict=True)
+        least = tuple((size - 1) * s - 2 * p + d * (k - 1) + 1 for size, s, p, d, k in options)
         most = tuple(m + s - 1 for m, s in zip(least, self.stride, strict=True))
         if len(wanted) != n or any(not low <= w <= high for low, w, high in zip(least, wanted, most, strict=True)):
             raise ShapeError(
@@ -236,12 +238,6 @@ class ConvTranspose1d(_Transposed):
 
     ndim = 1
 
-    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        extra = self._output_padding(input, output_size)
-        return F.conv_transpose1d(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation  # type: ignore[arg-type]
-        )  # fmt: skip
-
 
 class ConvTranspose2d(_Transposed):
     """x[N, C, H, W] -> y[N, O, H', W'] with H' = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1.
@@ -252,20 +248,8 @@ class ConvTranspose2d(_Transposed):
 
     ndim = 2
 
-    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        extra = self._output_padding(input, output_size)
-        return F.conv_transpose2d(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation  # type: ignore[arg-type]
-        )  # fmt: skip
-
 
 class ConvTranspose3d(_Transposed):
-    """x[N, C, D, H, W] -> y[N, O, D', H', W']; weight[C, O/groups, KD, KH, KW], bias[O].  Options as in ConvTranspose2d."""
+    """x[N, C, D, H, W] -> y[N, O, D', H', W']; weight[C, O/groups, KD, KH, KW].  Options: see ConvTranspose2d."""
 
     ndim = 3
-
-    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        extra = self._output_padding(input, output_size)
-        return F.conv_transpose3d(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation  # type: ignore[arg-type]
-        )  # fmt: skip

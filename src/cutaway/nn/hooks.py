@@ -183,9 +183,9 @@ def _spread(grads: tuple[Any, ...], places: list[int], count: int) -> tuple[Any,
 def _replaced(op: str, old: tuple[Any, ...], new: Any) -> tuple[Any, ...]:
     if new is None:
         return old
-    new = new if isinstance(new, tuple) else (new,)
-    if len(new) != len(old):
+    gradients: tuple[Any, ...] = new if isinstance(new, tuple) else (new,)
+    if len(gradients) != len(old):
         raise ArgumentTypeError(
-            f"{op}: the hook returned {len(new)} gradients for {len(old)}; return one for each, or None"
+            f"{op}: the hook returned {len(gradients)} gradients for {len(old)}; return one for each, or None"
         )
-    return new
+    return gradients

@@ -39,7 +39,7 @@ GAINS: dict[str, float] = {
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """The recommended gain for the activation after a layer; `param` is the slope of leaky_relu.  Raises ArgumentError."""
+    """The gain recommended for an activation; `param` is the slope of leaky_relu.  Raises ArgumentError."""
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
         if isinstance(slope, bool) or not isinstance(slope, (int, float)):
@@ -224,7 +224,7 @@ def kaiming_normal_(
 
 @no_grad()
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
-    """Rows (or columns, where there are fewer) at right angles and of length `gain` (Saxe et al. 2013, arXiv 1312.6120).
+    """Rows (or columns, where those are fewer) at right angles, of length `gain` (Saxe et al. 2013, arXiv 1312.6120).
 
     weight[out, in, ...] is taken as [out, in · ...].  Raises ShapeError below 2 dimensions.
     """
@@ -242,7 +242,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 
 @no_grad()
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
-    """Normal, with the fraction `sparsity` of each column set to zero (Martens 2010).  tensor[N, M].  Raises ShapeError."""
+    """Normal, with the fraction `sparsity` of each column set to 0 (Martens 2010).  tensor[N, M]."""
     from cutaway.core.random import randperm
 
     _matrix("sparse_", tensor)
@@ -253,7 +253,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     zeros = math.ceil(sparsity * rows)
     value = tensor._data.copy()
     for j in range(columns):
-        value[randperm(rows)._data[:zeros], j] = 0
+        value[randperm(rows)[:zeros], j] = 0
     return _set(tensor, value)
 
 

@@ -22,7 +22,7 @@ Ints = int | Sequence[int]
 
 
 class LazyModule(Module):
-    """What lazy layers share. Each says how many inputs an input, or a saved weight, stands for, and which shapes follow.
+    """What lazy layers share. Each says which size an input, or a saved weight, shows, and which shapes follow from it.
 
     The ordinary layer's __init__ runs with a stand-in size of 1; then its parameters are put off.
     """

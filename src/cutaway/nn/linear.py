@@ -31,9 +31,9 @@ class Identity(Module):
 
 
 class Linear(Module):
-    """y = x Wᵀ + b.  x[..., in_features] -> y[..., out_features]; weight[out_features, in_features], bias[out_features].
+    """y = x Wᵀ + b.  x[..., in] -> y[..., out]; weight[out, in], bias[out].
 
-    Initial values: uniform in ±1/√in_features.  Raises ArgumentError for sizes below 1, ShapeError for another last axis.
+    Initial values: uniform in ±1/√in.  Raises ArgumentError for sizes below 1, ShapeError for another last axis.
     """
 
     weight: Parameter

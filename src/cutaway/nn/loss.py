@@ -134,7 +134,7 @@ class BCELoss(_WeightedLoss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    """Cross entropy of two classes, from scores.  input[...], target[...] in [0, 1]; pos_weight weighs the positives."""
+    """Cross entropy of two classes, from scores.  input[...], target[...] in [0, 1]; pos_weight weighs positives."""
 
     weight: Tensor | None
     pos_weight: Tensor | None

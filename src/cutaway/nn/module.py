@@ -39,6 +39,11 @@ class Module:
 
     training: bool
     _version: int = 1
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+    _modules: dict[str, Any]  # Module or None
+    _non_persistent_buffers_set: set[str]
+    _hooks: Hooks | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args or kwargs:
@@ -117,12 +122,13 @@ class Module:
         table = next(t for t in TABLES if name in self.__dict__[t])
         if table == "_parameters" and value is not None:
             raise ArgumentTypeError(
-                f"{type(self).__name__}: {name!r} is a parameter; assign an nn.Parameter or None, not {type(value).__name__}. "
-                f"To change its values write `with no_grad(): module.{name}.copy_(values)`"
+                f"{type(self).__name__}: {name!r} is a parameter; assign an nn.Parameter or None, "
+                f"not {type(value).__name__}. To change its values write `with no_grad(): module.{name}.copy_(values)`"
             )
         if table == "_modules" and value is not None:
             raise ArgumentTypeError(
-                f"{type(self).__name__}: {name!r} is a child module; assign a Module or None, not {type(value).__name__}"
+                f"{type(self).__name__}: {name!r} is a child module; assign a Module or None, "
+                f"not {type(value).__name__}"
             )
         if table == "_buffers" and value is not None and not isinstance(value, Tensor):
             raise ArgumentTypeError(
@@ -158,8 +164,7 @@ class Module:
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Own `param` under `name`; None keeps the name for later.
 
-        Raises ArgumentTypeError for what is not a Parameter, MissingKey or ArgumentError for a bad name, GradError for a
-        tensor with a history.
+        Raises ArgumentTypeError for what is not a Parameter, ArgumentError for a bad name or a tensor with a history.
         """
         self._check_name("register_parameter", name, "_parameters")
         if param is not None:
@@ -183,7 +188,8 @@ class Module:
         self._check_name("register_buffer", name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise ArgumentTypeError(
-                f"register_buffer: {name!r} must be a Tensor or None, got {type(tensor).__name__}; wrap it with cutaway.tensor"
+                f"register_buffer: {name!r} must be a Tensor or None, got {type(tensor).__name__}; "
+                "wrap it with cutaway.tensor(...)"
             )
         self._buffers[name] = tensor
         if persistent:
@@ -325,11 +331,11 @@ class Module:
             m = child
         return m
 
-    def get_parameter(self, target: str) -> Parameter:
+    def get_parameter(self, target: str) -> Any:
         """The parameter at a path such as "features.3.weight".  Raises MissingAttribute."""
         return self._member("get_parameter", "_parameters", target)
 
-    def get_buffer(self, target: str) -> Tensor:
+    def get_buffer(self, target: str) -> Any:
         """The buffer at a path such as "bn.running_mean".  Raises MissingAttribute."""
         return self._member("get_buffer", "_buffers", target)
 
@@ -403,7 +409,7 @@ class Module:
         return self
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
-        """`to(dtype)`, `to(device)`, `to(device, dtype)`, `to(tensor)`: change the floating parameters and buffers in place.
+        """`to(dtype)`, `to(device)`, `to(device, dtype)`, `to(tensor)`: convert all floating parameters and buffers.
 
         The device can only be the CPU.  Raises DTypeError for an integer dtype, DeviceError for another device.
         """
@@ -462,12 +468,13 @@ class Module:
         prefix: str = "",
         keep_vars: bool = False,
     ) -> OrderedDict[str, Any]:
-        """All parameters and persistent buffers, by path. The tensors share the module's memory: clone to keep a moment.
+        """All parameters and persistent buffers, by path. They share the module's memory: clone to keep a moment.
 
         keep_vars=True gives the Parameters themselves rather than detached tensors.
         """
         if args:
-            destination, prefix, keep_vars = (*args, *(destination, prefix, keep_vars)[len(args) :])
+            given: tuple[Any, ...] = args + (destination, prefix, keep_vars)[len(args) :]
+            destination, prefix, keep_vars = given
         out = OrderedDict() if destination is None else destination
         if not hasattr(out, "_metadata"):
             out._metadata = OrderedDict()  # type: ignore[attr-defined]
@@ -494,8 +501,9 @@ class Module:
     ) -> IncompatibleKeys:
         """Copy values by path; with assign=True the tensors themselves take the parameters' places.
 
-        strict=True refuses missing and unexpected names; a shape that differs is always refused.  Returns the names that
-        were missing and unexpected.  Raises StateError that lists every problem, ArgumentTypeError for what is no dict.
+        strict=True refuses missing and unexpected names; a shape that differs is always refused.
+        Returns the names that were missing and unexpected.
+        Raises StateError that lists every problem, ArgumentTypeError for what is no dict.
         """
         return load(self, state_dict, strict, assign)
 

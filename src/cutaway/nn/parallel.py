@@ -1,4 +1,4 @@
-"""PyTorch's wrappers for several devices. There is one device here, so they call the module and keep their names' keys."""
+"""PyTorch's wrappers for several devices. There is one device here: they call the module, and keep PyTorch's keys."""
 
 from __future__ import annotations
 

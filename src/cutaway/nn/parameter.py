@@ -24,12 +24,12 @@ class Parameter(Tensor):
         if requires_grad:
             self.requires_grad_()
 
-    def __repr__(self, **options: Any) -> str:
-        return "Parameter containing:\n" + super().__repr__(**options)
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
+        return "Parameter containing:\n" + super().__repr__()
 
 
 class Buffer(Tensor):
-    """A tensor that is kept with a Module but not optimised (a running mean).  persistent=False: not saved with it either.
+    """A tensor that is kept with a Module but not optimised (a running mean).  persistent=False: not saved either.
 
     Raises ArgumentTypeError when `data` is not a Tensor.
     """
@@ -59,9 +59,9 @@ class UninitializedParameter(Parameter):
     def materialize(self, shape: Sequence[int]) -> None:
         """Take a shape (the values are yet to be drawn) and become a Parameter."""
         self.data = _empty(tuple(shape), None, self.dtype)
-        self.__class__ = Parameter
+        self.__class__ = Parameter  # type: ignore[assignment]
 
-    def __repr__(self, **options: Any) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return "<UninitializedParameter>"
 
 

@@ -38,8 +38,8 @@ class Fit:
         if self.separated:
             return f"separated after {self.epochs} epochs ({sum(self.mistakes)} mistakes on the way)"
         return (
-            f"not separated after {self.epochs} epochs, {self.mistakes[-1]} mistakes in the last: no straight line divides "
-            "the two classes, or more epochs are needed"
+            f"not separated after {self.epochs} epochs, {self.mistakes[-1]} mistakes in the last: "
+            "no straight line divides the two classes, or more epochs are needed"
         )
 
 
@@ -66,7 +66,7 @@ class Perceptron(Module):
 
     @no_grad()
     def fit(self, x: Any, y: Any, epochs: int = 1000, lr: float = 1.0) -> Fit:
-        """Go through the examples until none is answered wrongly, or `epochs` are over.  x[N, in_features], y[N] of 0 and 1.
+        """Go through the examples until none is answered wrongly, or `epochs` are over.  x[N, I], y[N] of 0 and 1.
 
         A wrong answer moves the neuron towards the example: w += lr (y - ŷ) x, b += lr (y - ŷ).  If a straight line (a
         hyperplane) separates the classes, this ends after at most (R / margin)² mistakes (Novikoff 1962).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from cutaway import functional as F
@@ -14,7 +14,7 @@ Ints = int | Sequence[int]
 
 
 class _MaxPool(Module):
-    _pool: Callable[..., Any]
+    function = ""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class _MaxPool(Module):
         self.padding, self.dilation, self.return_indices, self.ceil_mode = padding, dilation, return_indices, ceil_mode
 
     def forward(self, input: Tensor) -> Any:
-        return self._pool(
+        return getattr(F, self.function)(
             input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
         )
 
@@ -44,7 +44,7 @@ class _MaxPool(Module):
 class MaxPool1d(_MaxPool):
     """Largest of each window.  x[N, C, L] -> y[N, C, L'].  Options as in MaxPool2d."""
 
-    _pool = staticmethod(F.max_pool1d)
+    function = "max_pool1d"
 
 
 class MaxPool2d(_MaxPool):
@@ -54,13 +54,13 @@ class MaxPool2d(_MaxPool):
     the places of the maxima.  Raises ShapeError when no window fits, ArgumentError for an impossible option.
     """
 
-    _pool = staticmethod(F.max_pool2d)
+    function = "max_pool2d"
 
 
 class MaxPool3d(_MaxPool):
     """Largest of each window.  x[N, C, D, H, W] -> y[N, C, D', H', W'].  Options as in MaxPool2d."""
 
-    _pool = staticmethod(F.max_pool3d)
+    function = "max_pool3d"
 
 
 class AvgPool1d(Module):
@@ -94,7 +94,7 @@ class AvgPool2d(Module):
     Raises ShapeError when no window fits, ArgumentError for an impossible option.
     """
 
-    _pool = staticmethod(F.avg_pool2d)
+    function = "avg_pool2d"
 
     def __init__(
         self,
@@ -110,8 +110,8 @@ class AvgPool2d(Module):
         self.padding, self.ceil_mode, self.count_include_pad = padding, ceil_mode, count_include_pad
         self.divisor_override = divisor_override
 
-    def forward(self, input: Tensor) -> Tensor:
-        return self._pool(
+    def forward(self, input: Tensor) -> Any:
+        return getattr(F, self.function)(
             input,
             self.kernel_size,
             self.stride,
@@ -128,18 +128,18 @@ class AvgPool2d(Module):
 class AvgPool3d(AvgPool2d):
     """Mean of each window.  x[N, C, D, H, W] -> y[N, C, D', H', W'].  Options as in AvgPool2d."""
 
-    _pool = staticmethod(F.avg_pool3d)
+    function = "avg_pool3d"
 
 
 class _AdaptiveAvgPool(Module):
-    _pool: Callable[..., Any]
+    function = ""
 
     def __init__(self, output_size: int | Sequence[int | None] | None) -> None:
         super().__init__()
         self.output_size = output_size
 
-    def forward(self, input: Tensor) -> Tensor:
-        return self._pool(input, self.output_size)
+    def forward(self, input: Tensor) -> Any:
+        return getattr(F, self.function)(input, self.output_size)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
@@ -148,7 +148,7 @@ class _AdaptiveAvgPool(Module):
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
     """Means of output_size windows that cover the signal.  x[N, C, L] -> y[N, C, output_size]."""
 
-    _pool = staticmethod(F.adaptive_avg_pool1d)
+    function = "adaptive_avg_pool1d"
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
@@ -157,13 +157,13 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     output_size is an int or a pair; None keeps a size; 1 is the mean of the whole image.
     """
 
-    _pool = staticmethod(F.adaptive_avg_pool2d)
+    function = "adaptive_avg_pool2d"
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
     """Means of a grid of windows that cover the volume.  x[N, C, D, H, W] -> y[N, C, *output_size]."""
 
-    _pool = staticmethod(F.adaptive_avg_pool3d)
+    function = "adaptive_avg_pool3d"
 
 
 class _AdaptiveMaxPool(_AdaptiveAvgPool):
@@ -172,16 +172,16 @@ class _AdaptiveMaxPool(_AdaptiveAvgPool):
         self.return_indices = return_indices
 
     def forward(self, input: Tensor) -> Any:
-        return self._pool(input, self.output_size, self.return_indices)
+        return getattr(F, self.function)(input, self.output_size, self.return_indices)
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     """Maxima of output_size windows that cover the signal.  x[N, C, L] -> y[N, C, output_size]."""
 
-    _pool = staticmethod(F.adaptive_max_pool1d)
+    function = "adaptive_max_pool1d"
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     """Maxima of a grid of windows that cover the image.  x[N, C, H, W] -> y[N, C, *output_size]."""
 
-    _pool = staticmethod(F.adaptive_max_pool2d)
+    function = "adaptive_max_pool2d"

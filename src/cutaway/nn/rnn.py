@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 from cutaway import functional as F
@@ -18,20 +17,19 @@ from cutaway.nn.module import Module
 from cutaway.nn.parameter import blank
 from cutaway.nn.utils.rnn import PackedSequence, repack, unpack
 
-Walk = Callable[..., Any]
-
 
 class RNNBase(Module):
     """What RNN, LSTM and GRU share.
 
-    x[T, N, I] ([N, T, I] with batch_first, [T, I] without a batch, or a PackedSequence), state[layers * directions, N, H].
+    x[T, N, I] ([N, T, I] with batch_first, [T, I] without a batch, or a PackedSequence); a state is
+    [layers * directions, N, H].
     Each layer and direction has weight_ih[G H, I], weight_hh[G H, H], bias_ih[G H], bias_hh[G H], named `..._l0`,
     `..._l0_reverse`, `..._l1`, ...; G is 4 for LSTM, 3 for GRU, 1 for RNN.  Initial values: uniform in ±1/√H.
     """
 
     gates = 1
     states = 1
-    _walk: Walk
+    function = ""
 
     def __init__(
         self,
@@ -112,15 +110,15 @@ class RNNBase(Module):
             x = x.unsqueeze(0 if self.batch_first else 1)
         if x.shape[-1] != self.input_size:
             raise ShapeError(
-                f"{type(self).__name__}: input_size={self.input_size}, but the last dimension of {show(input if packed is None else x)} "
-                f"is {x.shape[-1]}"
+                f"{type(self).__name__}: input_size={self.input_size}, but the last dimension of "
+                f"{show(input if packed is None else packed.data)} is {x.shape[-1]}"
             )
         batch = x.shape[0 if self.batch_first else 1]
         state = self._initial(x, batch) if hx is None else self._given(hx, x, batch, batched)
         if packed is not None and hx is not None and packed.sorted_indices is not None:
             state = tuple(s.index_select(1, packed.sorted_indices) for s in state)
         weights = [p for group in self.all_weights for p in group]
-        y, *out = self._walk(
+        y, *out = getattr(F, self.function)(
             x,
             state if self.states > 1 else state[0],
             weights,
@@ -193,10 +191,7 @@ class RNN(RNNBase):
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
         )
         self.nonlinearity = nonlinearity
-
-    @property
-    def _walk(self) -> Walk:  # type: ignore[override]
-        return F.rnn_tanh if self.nonlinearity == "tanh" else F.rnn_relu
+        self.function = f"rnn_{nonlinearity}"
 
     def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
         y, (h,) = self._run(input, None if hx is None else (hx,))
@@ -210,7 +205,7 @@ class GRU(RNNBase):
     """
 
     gates = 3
-    _walk = staticmethod(F.gru)
+    function = "gru"
 
     def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
         y, (h,) = self._run(input, None if hx is None else (hx,))
@@ -225,7 +220,7 @@ class LSTM(RNNBase):
     """
 
     gates, states = 4, 2
-    _walk = staticmethod(F.lstm)
+    function = "lstm"
 
     def forward(self, input: Any, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Any, tuple[Tensor, Tensor]]:
         if hx is not None and not (isinstance(hx, (tuple, list)) and len(hx) == 2):
@@ -275,7 +270,8 @@ class RNNCellBase(Module):
         for s in hx:
             if not isinstance(s, Tensor) or tuple(s.shape) != (*input.shape[:-1], self.hidden_size):
                 raise ShapeError(
-                    f"{name}: the state must be {[*input.shape[:-1], self.hidden_size]} for input {show(input)}, got {show(s)}"
+                    f"{name}: the state must be {[*input.shape[:-1], self.hidden_size]} for input {show(input)}, "
+                    f"got {show(s)}"
                 )
         return x, hx if batched else tuple(s.unsqueeze(0) for s in hx), batched
 

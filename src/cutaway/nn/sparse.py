@@ -18,7 +18,7 @@ from cutaway.nn.parameter import Parameter, blank
 class Embedding(Module):
     """x[...] int -> y[..., embedding_dim]; weight[num_embeddings, embedding_dim], drawn from N(0, 1).
 
-    padding_idx: a row that stays zero and gets no gradient.  max_norm: rows that are looked up are first shortened to it.
+    padding_idx: a row that stays zero and gets no gradient.  max_norm: rows that are looked up are shortened to it.
     Raises IndexOutOfRange for an index outside the table, ArgumentError for impossible sizes.
     """
 

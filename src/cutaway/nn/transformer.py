@@ -1,7 +1,7 @@
 """The Transformer (Vaswani et al. 2017, arXiv 1706.03762): encoder and decoder layers, stacks of them, and the whole.
 
-Shapes: src[S, N, E], tgt[T, N, E] (N first with batch_first, or without N); masks as in MultiheadAttention: True in a bool
-mask means *may not look*, a floating one is added to the scores.
+Shapes: src[S, N, E], tgt[T, N, E] (N first with batch_first, or without N); masks as in MultiheadAttention: True in a
+bool mask means *may not look*, a floating one is added to the scores.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Layer(Module):
 
 
 class TransformerEncoderLayer(_Layer):
-    """Self-attention and a feed-forward block, each with dropout, a residual and a LayerNorm.  src[S, N, E] -> y[S, N, E].
+    """Self-attention and a feed-forward block, each with dropout, residual and LayerNorm.  src[S, N, E] -> y[S, N, E].
 
     norm_first=True normalises before each block (and not after the sum), which trains deep stacks more easily.
     """
@@ -97,7 +97,10 @@ class TransformerEncoderLayer(_Layer):
 
 
 class TransformerDecoderLayer(_Layer):
-    """Self-attention, attention to the encoder's result, and a feed-forward block.  tgt[T, N, E], memory[S, N, E] -> y[T, N, E]."""
+    """Self-attention, attention to the encoder's result, and a feed-forward block.
+
+    tgt[T, N, E], memory[S, N, E] -> y[T, N, E].
+    """
 
     def __init__(
         self,
@@ -246,18 +249,15 @@ class Transformer(Module):
     ) -> None:
         super().__init__()
         layer = (
-            d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias, device, dtype
+            d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias,
+            device, dtype,
         )  # fmt: skip
 
         def norm() -> LayerNorm:
             return LayerNorm(d_model, layer_norm_eps, bias=bias, device=device, dtype=dtype)
 
-        self.encoder = custom_encoder
-        if custom_encoder is None:
-            self.encoder = TransformerEncoder(TransformerEncoderLayer(*layer), num_encoder_layers, norm())
-        self.decoder = custom_decoder
-        if custom_decoder is None:
-            self.decoder = TransformerDecoder(TransformerDecoderLayer(*layer), num_decoder_layers, norm())
+        self.encoder = custom_encoder or TransformerEncoder(TransformerEncoderLayer(*layer), num_encoder_layers, norm())
+        self.decoder = custom_decoder or TransformerDecoder(TransformerDecoderLayer(*layer), num_decoder_layers, norm())
         self._reset_parameters()
         self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
 

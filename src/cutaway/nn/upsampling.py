@@ -10,7 +10,7 @@ from cutaway.nn.module import Module
 
 
 class Upsample(Module):
-    """x[N, C, ...] brought to `size`, or enlarged by `scale_factor`; mode "nearest", "linear", "bilinear", "bicubic", ..."""
+    """x[N, C, ...] brought to `size`, or enlarged by `scale_factor`; mode "nearest", "bilinear", "bicubic", ..."""
 
     def __init__(
         self,

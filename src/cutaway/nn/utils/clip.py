@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.autograd import no_grad
-from cutaway.core.functions import tensor
 from cutaway.core.errors import ArgumentError, GradError
+from cutaway.core.functions import tensor
 from cutaway.core.tensor import Tensor
 
 Tensors = Tensor | Iterable[Tensor]
@@ -49,7 +49,7 @@ def get_total_norm(
     total = float(np.linalg.norm(np.array(norms), norm_type))
     if error_if_nonfinite and not math.isfinite(total):
         raise GradError(
-            f"clip_grad_norm_: the total norm of the gradients is {total}; look for the first non-finite loss or gradient, "
+            f"clip_grad_norm_: the total norm of the gradients is {total}; look for the first non-finite loss, "
             "lower the learning rate, or pass error_if_nonfinite=False to scale all the same"
         )
     return tensor(total, dtype=found[0].dtype)
@@ -96,7 +96,7 @@ def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | Non
             p.grad.clamp_(-clip_value, clip_value)
 
 
-def clip_grad_norm(*args: Any, **kwargs: Any) -> Tensor:
+def clip_grad_norm(*args: Any, **kwargs: Any) -> Any:
     """The old name of clip_grad_norm_."""
     warnings.warn("nn.utils.clip_grad_norm is the old name of nn.utils.clip_grad_norm_", FutureWarning, stacklevel=2)
     return clip_grad_norm_(*args, **kwargs)

@@ -121,7 +121,7 @@ def pad_packed_sequence(
         time = 1 if batch_first else 0
         if total_length < x.shape[time]:
             raise ArgumentError(
-                f"pad_packed_sequence: total_length={total_length} is shorter than the longest sequence, {x.shape[time]}"
+                f"pad_packed_sequence: total_length={total_length} is shorter than the longest of {x.shape[time]} steps"
             )
         if total_length > x.shape[time]:
             shape = list(x.shape)
@@ -170,12 +170,14 @@ def repack(y: Tensor, like: PackedSequence, batch_first: bool) -> PackedSequence
 
 
 def _sizes(lengths: Any) -> np.ndarray:
-    return np.asarray(lengths.tolist() if isinstance(lengths, Tensor) else lengths, np.int64)
+    sizes: np.ndarray = np.asarray(lengths.tolist() if isinstance(lengths, Tensor) else lengths, np.int64)
+    return sizes
 
 
 def _batch_sizes(sizes: np.ndarray) -> np.ndarray:
     """How many sequences reach each time."""
-    return (sizes > np.arange(sizes.max())[:, None]).sum(1)
+    reach: np.ndarray = (sizes > np.arange(sizes.max())[:, None]).sum(1)
+    return reach
 
 
 def _places(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from cutaway.core.tensor import Tensor
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """The elements of all parameters, in order, as one vector [P]; gradients flow through.  Raises ShapeError for none."""
+    """All elements of the parameters, in order, as one vector [P]; gradients flow through.  Raises ShapeError."""
     flat = [p.reshape(-1) for p in parameters]
     if not flat:
         raise ShapeError("parameters_to_vector: no parameters were given; a generator can be used only once")
