@@ -1,0 +1,264 @@
+"""Activations: what a neuron does with its weighted sum.  All work elementwise, x[...] -> y[...], unless said otherwise."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING
+
+from cutaway.core.aval import normalize_dim, show
+from cutaway.core.errors import ArgumentError, ShapeError
+from cutaway.core.functions import where
+from cutaway.core.op import composite
+from cutaway.functional._check import floating, is_tensor
+
+if TYPE_CHECKING:
+    from cutaway.core.dtypes import dtype as DType  # noqa: N812
+    from cutaway.core.tensor import Tensor
+
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def _give(input: Tensor, y: Tensor, inplace: bool) -> Tensor:
+    """`y`, written over `input` when asked to."""
+    return input.copy_(y) if inplace else y
+
+
+@composite(r"[x > 0]")
+def step(input: Tensor) -> Tensor:
+    """Heaviside's step: 1 where x > 0, else 0; the neuron of the perceptron (book, section 3.2).
+
+    The gradient is zero everywhere: why networks of steps cannot learn by gradient descent.
+    """
+    return input.relu().sign()
+
+
+@composite(r"x")
+def identity(input: Tensor) -> Tensor:
+    """The input itself: the output layer of regression (book, section 3.5)."""
+    return input
+
+
+@composite(r"\frac{1}{1 + e^{-x}}")
+def sigmoid(input: Tensor) -> Tensor:
+    """Logistic function, from 0 to 1 (book, section 3.2.4)."""
+    return input.sigmoid()
+
+
+@composite(r"\tanh x")
+def tanh(input: Tensor) -> Tensor:
+    """Hyperbolic tangent, from -1 to 1."""
+    return input.tanh()
+
+
+@composite(r"\max(0, x)")
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Rectified linear unit (book, section 3.2.7).  The gradient at 0 is 0, as in PyTorch."""
+    y = input.relu()
+    return input.copy_(y) if inplace else y
+
+
+@composite(r"\begin{cases} x & x > 0 \\ \alpha x & x \le 0 \end{cases}")
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """ReLU that leaks: slope `negative_slope` below zero (Maas et al. 2013)."""
+    return _give(input, where(input > 0, input, input * negative_slope), inplace)
+
+
+@composite(r"\begin{cases} x & x > 0 \\ a x & x \le 0 \end{cases}")
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """Leaky ReLU with a learned slope.  x[N, C, ...], weight[C] or weight[1] (He et al. 2015, arXiv 1502.01852).
+
+    Raises ShapeError when weight holds neither one slope nor one a channel.
+    """
+    is_tensor("prelu", input=input, weight=weight)
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.ndim > 1 or weight.numel() not in (1, channels):
+        raise ShapeError(
+            f"prelu: weight {show(weight)} does not fit input {show(input)}; give one slope, or {channels}: one a channel"
+        )
+    slope = weight.reshape((1, -1) + (1,) * (input.ndim - 2)) if input.ndim > 1 else weight.reshape(())
+    return where(input > 0, input, input * slope)
+
+
+@composite(r"\begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}")
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """Exponential linear unit (Clevert et al. 2015, arXiv 1511.07289)."""
+    # The clamp keeps exp from overflowing in the branch that `where` does not take: 0 * inf would be NaN in backward.
+    return _give(input, where(input > 0, input, input.clamp(max=0).expm1() * alpha), inplace)
+
+
+@composite(r"\lambda \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}")
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """ELU scaled so that activations keep mean 0 and variance 1 (Klambauer et al. 2017, arXiv 1706.02515)."""
+    y = where(input > 0, input * SELU_SCALE, input.clamp(max=0).expm1() * (SELU_SCALE * SELU_ALPHA))
+    return _give(input, y, inplace)
+
+
+@composite(r"\begin{cases} x & x > 0 \\ \alpha\,(e^{x/\alpha} - 1) & x \le 0 \end{cases}")
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """ELU with a continuous slope for every alpha (Barron 2017, arXiv 1704.07483).  Raises ArgumentError for alpha 0."""
+    if alpha == 0:
+        raise ArgumentError("celu: alpha must not be 0; use relu for the limit")
+    return _give(input, where(input > 0, input, (input / alpha).clamp(max=0).expm1() * alpha), inplace)
+
+
+@composite(r"x\,\Phi(x)")
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    r"""Gaussian error linear unit: x weighted by the chance that a standard normal lies below it (arXiv 1606.08415).
+
+    approximate="tanh" takes \Phi(x) \approx \tfrac12(1 + \tanh(\sqrt{2/\pi}\,(x + 0.044715\,x^3))).
+    """
+    floating("gelu", input)
+    if approximate == "none":
+        return input * ((input * math.sqrt(0.5)).erf() + 1.0) * 0.5
+    if approximate != "tanh":
+        raise ArgumentError(f"gelu: approximate={approximate!r} is unknown; use 'none' or 'tanh'")
+    inner = (input * input * 0.044715 + 1.0) * input * math.sqrt(2.0 / math.pi)
+    return input * (inner.tanh() + 1.0) * 0.5
+
+
+@composite(r"x\,\sigma(x)")
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Sigmoid-weighted linear unit, also called swish (arXiv 1606.08415)."""
+    floating("silu", input)
+    return _give(input, input * input.sigmoid(), inplace)
+
+
+@composite(r"x\,\tanh(\ln(1 + e^{x}))")
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x tanh(softplus(x)) (Misra 2019, arXiv 1908.08681)."""
+    floating("mish", input)
+    return _give(input, input * softplus(input).tanh(), inplace)
+
+
+@composite(r"\tfrac1\beta \ln(1 + e^{\beta x})")
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """A smooth ReLU.  Where beta x > threshold it is x itself, as in PyTorch."""
+    floating("softplus", input)
+    z = input if beta == 1.0 else input * beta
+    curve = z.clamp(max=threshold).exp().log1p()
+    return where(z > threshold, input, curve if beta == 1.0 else curve / beta)
+
+
+@composite(r"\ln \sigma(x)")
+def logsigmoid(input: Tensor) -> Tensor:
+    """Logarithm of the sigmoid, without loss of digits where the sigmoid is near 0 or 1."""
+    floating("logsigmoid", input)
+    return -log1p_exp(-input)
+
+
+def log1p_exp(z: Tensor) -> Tensor:
+    """ln(1 + e^z) to full precision for every z, with a gradient that is right at 0 too.
+
+    max(z, 0) + log1p(exp(-|z|)) would be one step shorter, but its two kinks at 0 give the gradient 0 instead of 1/2.
+    """
+    largest = 10.0 if z.dtype.itemsize == 2 else 40.0  # above it ln(1 + e^z) = z to the last digit
+    return where(z > largest, z, z.clamp(max=largest).exp().log1p())
+
+
+@composite(r"\min(\max(x, a), b)")
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """x clipped to [min_val, max_val]; the gradient at the two corners is 0, as in PyTorch.
+
+    Raises ArgumentError when min_val > max_val.
+    """
+    if min_val > max_val:
+        raise ArgumentError(f"hardtanh: min_val={min_val} is larger than max_val={max_val}; swap them")
+    inside = (input > min_val) & (input < max_val)
+    return _give(input, where(inside, input, input.detach().clamp(min_val, max_val)), inplace)
+
+
+@composite(r"\min(\max(x, 0), 6)")
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """ReLU with a ceiling at 6 (Krizhevsky 2010)."""
+    return hardtanh(input, 0.0 if input.dtype.is_floating_point else 0, 6.0 if input.dtype.is_floating_point else 6, inplace)
+
+
+@composite(r"\mathrm{relu6}(x + 3) / 6")
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """Three straight lines in place of the sigmoid."""
+    floating("hardsigmoid", input)
+    return _give(input, relu6(input + 3.0) / 6.0, inplace)
+
+
+@composite(r"x\,\mathrm{relu6}(x + 3) / 6")
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x times the hard sigmoid (Howard et al. 2019, arXiv 1905.02244)."""
+    floating("hardswish", input)
+    return _give(input, input * (relu6(input + 3.0) / 6.0), inplace)
+
+
+@composite(r"\frac{x}{1 + |x|}")
+def softsign(input: Tensor) -> Tensor:
+    """A sigmoid from -1 to 1 with slow tails."""
+    return input / (input.abs() + 1)
+
+
+@composite(r"x - \tanh x")
+def tanhshrink(input: Tensor) -> Tensor:
+    """x without its tanh."""
+    return input - input.tanh()
+
+
+@composite(r"\begin{cases} x & x > t \\ v & x \le t \end{cases}")
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """x where it exceeds `threshold`, elsewhere `value`."""
+    return _give(input, input.masked_fill(input <= threshold, value), inplace)
+
+
+@composite(r"a\,\sigma(b)")
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """Gated linear unit: the first half of `dim` times the sigmoid of the second (Dauphin et al. 2016, arXiv 1612.08083).
+
+    x[..., 2C, ...] -> y[..., C, ...].  Raises ShapeError when the dimension is odd.
+    """
+    dim = normalize_dim(dim, input.ndim, "glu")
+    if input.ndim == 0 or input.shape[dim] % 2:
+        raise ShapeError(f"glu: dim {dim} of {show(input)} cannot be halved; its size must be even")
+    half = input.shape[dim] // 2
+    return input.narrow(dim, 0, half) * input.narrow(dim, half, half).sigmoid()
+
+
+def _softmax_dim(op: str, input: Tensor, dim: int | None) -> int:
+    if dim is None:
+        dim = 0 if input.ndim in (0, 1, 3) else 1
+        warnings.warn(f"{op}: the dimension was not given and dim={dim} is assumed; write {op}(x, dim=...)", stacklevel=4)
+    return normalize_dim(dim, input.ndim, op)
+
+
+@composite(r"\frac{e^{x_i}}{\sum_j e^{x_j}}")
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
+    """Scores to probabilities along `dim` (book, section 3.5).  x[..., C, ...] -> p[..., C, ...], sums to 1.
+
+    The largest score is subtracted first, so that exp cannot overflow.
+    Raises DTypeError for integers without `dtype`, IndexOutOfRange for a bad dim.
+    """
+    x = input if dtype is None else input.to(dtype)
+    floating("softmax", x, "convert it with .float(), or pass dtype=cutaway.float32")
+    dim = _softmax_dim("softmax", x, dim)
+    if x.shape and not x.shape[dim]:
+        return x.exp()
+    e = (x - x.detach().amax(dim, keepdim=True)).exp()
+    return e / e.sum(dim, keepdim=True)
+
+
+@composite(r"\frac{e^{-x_i}}{\sum_j e^{-x_j}}")
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
+    """Softmax of -x: the smallest value gets the most."""
+    return softmax(-input, _softmax_dim("softmin", input, dim), dtype=dtype)
+
+
+@composite(r"x_i - \ln \sum_j e^{x_j}")
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
+    """Logarithm of softmax, exact where the probability itself would round to 0.  x[..., C, ...] -> log p[..., C, ...].
+
+    Raises DTypeError for integers without `dtype`, IndexOutOfRange for a bad dim.
+    """
+    x = input if dtype is None else input.to(dtype)
+    floating("log_softmax", x, "convert it with .float(), or pass dtype=cutaway.float32")
+    dim = _softmax_dim("log_softmax", x, dim)
+    if x.shape and not x.shape[dim]:
+        return x.exp()
+    z = x - x.detach().amax(dim, keepdim=True)
+    return z - z.exp().sum(dim, keepdim=True).log()

@@ -1,0 +1,163 @@
+"""Interpolation: an image at another size."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cutaway.core.aval import show
+from cutaway.core.errors import ArgumentError, ShapeError
+from cutaway.core.functions import from_numpy
+from cutaway.core.op import composite
+from cutaway.functional._check import floating, is_tensor
+from cutaway.functional.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
+
+if TYPE_CHECKING:
+    from cutaway.core.tensor import Tensor
+
+SPATIAL = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
+ANY = ("nearest", "nearest-exact", "area")
+
+
+@composite(r"\mathrm{interpolate}(x)")
+def interpolate(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:
+    """x[N, C, L], [N, C, H, W] or [N, C, D, H, W] at another size: either `size`, or `scale_factor` times the old one.
+
+    mode: "nearest", "nearest-exact", "area" for any of them; "linear" for one dimension of space, "bilinear" and "bicubic"
+    (Keys 1981, a = -0.75) for two, "trilinear" for three.
+    align_corners=True puts the corner pixels of both images on one another; False their outer edges.
+
+    Raises ArgumentError for an unknown mode, or options that do not go together; ShapeError for the wrong number of
+    dimensions. antialias=True is not offered.
+    """
+    is_tensor("interpolate", input=input)
+    n = input.ndim - 2
+    if mode not in SPATIAL and mode not in ANY:
+        raise ArgumentError(f"interpolate: mode {mode!r} is unknown; use one of {', '.join((*ANY, *SPATIAL))}")
+    if not 1 <= n <= 3 or SPATIAL.get(mode, n) != n:
+        raise ShapeError(
+            f"interpolate: mode {mode!r} needs [N, C] and {SPATIAL.get(mode, '1 to 3')} dimensions of space, got {show(input)}; "
+            + {1: "use mode='linear'", 2: "use mode='bilinear'", 3: "use mode='trilinear'"}.get(n, "reshape it")
+        )
+    if antialias:
+        raise ArgumentError("interpolate: antialias=True is not offered; blur or average with avg_pool2d before shrinking")
+    if align_corners is not None and mode in ANY:
+        raise ArgumentError(f"interpolate: align_corners has no meaning with mode {mode!r}; leave it out")
+    out, factors = _sizes(input, n, size, scale_factor, bool(recompute_scale_factor), mode == "area")
+    if 0 in input.shape[2:] or min(out) < 1:
+        raise ShapeError(f"interpolate: input {show(input)} and output {list(out)} must have at least one pixel")
+    if mode == "area":
+        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[n - 1](input, out)
+    x = input
+    for d in range(n):
+        x = _along(x, d + 2, out[d], factors[d], mode, bool(align_corners))
+    return x
+
+
+def _sizes(x: Tensor, n: int, size: Any, scale_factor: Any, recompute: bool, area: bool) -> tuple[tuple[int, ...], list[float | None]]:
+    """Output size, and per dimension the factor that positions are computed with (None: output over input)."""
+    if (size is None) == (scale_factor is None):
+        raise ArgumentError("interpolate: give either size or scale_factor, and not both")
+    value = scale_factor if size is None else size
+    values = list(value) if hasattr(value, "__len__") else [value] * n
+    if len(values) != n:
+        raise ArgumentError(f"interpolate: {value!r} must be one number, or {n}: one a dimension of space of {show(x)}")
+    if size is not None:
+        if recompute:
+            raise ArgumentError("interpolate: recompute_scale_factor has no meaning with an explicit size; leave it out")
+        return tuple(map(int, values)), [None] * n
+    out = tuple(math.floor(s * f) for s, f in zip(x.shape[2:], values, strict=True))
+    return out, [None] * n if recompute or area else [float(f) for f in values]
+
+
+def _along(x: Tensor, dim: int, out: int, factor: float | None, mode: str, align_corners: bool) -> Tensor:
+    """x resampled along one dimension."""
+    n = x.shape[dim]
+    if mode.startswith("nearest"):
+        if out == n and (factor is None or factor == 1.0):
+            return x
+        return _nearest(x, dim, n, out, factor, mode)
+    floating("interpolate", x)
+    if out == n and (align_corners or factor is None or factor == 1.0):
+        return x
+    taps = (_cubic_taps if mode == "bicubic" else _linear_taps)(*_positions(n, out, factor, align_corners, mode == "bicubic"), n)
+    shape = (out,) + (1,) * (x.ndim - dim - 1)
+    y = None
+    for index, weight in taps:
+        part = x.index_select(dim, from_numpy(index)) * from_numpy(weight.astype(x.dtype.np).reshape(shape))
+        y = part if y is None else y + part
+    assert y is not None
+    return y
+
+
+def _nearest(x: Tensor, dim: int, n: int, out: int, factor: float | None, mode: str) -> Tensor:
+    if mode == "nearest" and out % n == 0 and (factor is None or factor == out // n):
+        # A whole number of copies of each pixel: an expansion, whose gradient is a plain sum.
+        lead, tail = x.shape[:dim], x.shape[dim + 1 :]
+        return x.unsqueeze(dim + 1).expand((*lead, n, out // n, *tail)).reshape((*lead, out, *tail))
+    # PyTorch computes these positions in float32, and a rounding there moves a pixel: so do we.
+    scale = np.float32(1.0 / factor) if factor is not None else np.float32(n) / np.float32(out)
+    place = np.arange(out, dtype=np.float32)
+    if mode == "nearest-exact":
+        place = place + np.float32(0.5)
+    index = np.minimum(np.floor(place * scale), n - 1).astype(np.int64)
+    return x.index_select(dim, from_numpy(index))
+
+
+def _positions(n: int, out: int, factor: float | None, align_corners: bool, cubic: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Where each output pixel lies in the input: the pixel before it, and the distance from that one."""
+    i = np.arange(out, dtype=np.float64)
+    if align_corners:
+        at = i * ((n - 1) / (out - 1)) if out > 1 else i * 0.0
+    else:
+        at = (i + 0.5) * (1.0 / factor if factor is not None else n / out) - 0.5
+        if not cubic:
+            at = np.maximum(at, 0.0)
+    before = np.floor(at)
+    return before.astype(np.int64), at - before
+
+
+Taps = list[tuple[np.ndarray, np.ndarray]]
+
+
+def _linear_taps(before: np.ndarray, t: np.ndarray, n: int) -> Taps:
+    return [(np.minimum(before, n - 1), 1.0 - t), (np.minimum(before + 1, n - 1), t)]
+
+
+def _cubic_taps(before: np.ndarray, t: np.ndarray, n: int) -> Taps:
+    """Keys' cubic convolution with a = -0.75: near and far branch of the kernel at distances 1 + t, t, 1 - t, 2 - t."""
+    a = -0.75
+
+    def near(d: np.ndarray) -> np.ndarray:
+        return ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0
+
+    def far(d: np.ndarray) -> np.ndarray:
+        return ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a
+
+    weights = (far(1.0 + t), near(t), near(1.0 - t), far(2.0 - t))
+    return [(np.clip(before + k - 1, 0, n - 1), w) for k, w in enumerate(weights)]
+
+
+@composite(r"\mathrm{interpolate}(x)")
+def upsample(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """The older name of interpolate; warns as PyTorch does."""
+    warnings.warn("upsample is the older name of interpolate; write interpolate", stacklevel=3)
+    return interpolate(input, size, scale_factor, mode, align_corners)

@@ -1,0 +1,124 @@
+"""Losses between numbers: how far a prediction lies from a target of the same shape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cutaway.core.aval import show
+from cutaway.core.errors import ArgumentError, ShapeError
+from cutaway.core.functions import where
+from cutaway.core.op import composite
+from cutaway.functional._check import reduced, reduction_name, same_shape
+
+if TYPE_CHECKING:
+    from cutaway.core.tensor import Tensor
+
+
+def _weighted(op: str, loss: Tensor, weight: Tensor | None) -> Tensor:
+    """The loss times `weight`, of the same shape.  Raises ShapeError for another one."""
+    if weight is None:
+        return loss
+    if tuple(weight.shape) != tuple(loss.shape):
+        raise ShapeError(f"{op}: weight {show(weight)} must have the shape of the loss, {show(loss)}; expand it")
+    return loss * weight
+
+
+def _averaged(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    """The reduction; a weighted mean is divided by the sum of the weights."""
+    if weight is not None and reduction == "mean":
+        return loss.sum() / weight.sum()
+    return reduced(loss, reduction)
+
+
+@composite(r"\tfrac1N \sum_i (x_i - t_i)^2")
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Mean squared error.  input[...], target[...] -> scalar, or [...] for reduction="none".
+
+    Unlike PyTorch it refuses (ShapeError) shapes such as (N, 1) against (N,), which would broadcast to (N, N).
+    """
+    reduction = reduction_name("mse_loss", reduction, size_average, reduce)
+    same_shape("mse_loss", input, target)
+    d = input - target
+    return _averaged(_weighted("mse_loss", d * d, weight), weight, reduction)
+
+
+@composite(r"\tfrac12 \sum_i (x_i - t_i)^2")
+def sum_squared_error(input: Tensor, target: Tensor) -> Tensor:
+    """Half the sum of squared differences (book, section 4.2.1), whose gradient is x - t.  input[...], target[...] -> scalar.
+
+    Raises ShapeError when the shapes differ in a way that would compare every row with every other.
+    """
+    same_shape("sum_squared_error", input, target)
+    d = input - target
+    return (d * d).sum() * 0.5
+
+
+@composite(r"\tfrac1N \sum_i |x_i - t_i|")
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Mean absolute error.  input[...], target[...] -> scalar, or [...] for reduction="none".
+
+    Unlike PyTorch it refuses (ShapeError) shapes such as (N, 1) against (N,).
+    """
+    reduction = reduction_name("l1_loss", reduction, size_average, reduce)
+    same_shape("l1_loss", input, target)
+    return _averaged(_weighted("l1_loss", (input - target).abs(), weight), weight, reduction)
+
+
+@composite(r"\tfrac1N \sum_i \begin{cases} d_i^2 / 2\beta & |d_i| < \beta \\ |d_i| - \beta/2 & |d_i| \ge \beta \end{cases}")
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """A parabola near zero, a slope of 1 far away, d = x - t (Girshick 2015, arXiv 1504.08083).
+
+    beta = 0 is l1_loss.  Raises ArgumentError for a negative beta, ShapeError as mse_loss does.
+    """
+    reduction = reduction_name("smooth_l1_loss", reduction, size_average, reduce)
+    if beta < 0:
+        raise ArgumentError(f"smooth_l1_loss: beta must not be negative, got {beta}")
+    same_shape("smooth_l1_loss", input, target)
+    d = input - target
+    size = d.abs()
+    if beta == 0:
+        return reduced(size, reduction)
+    return reduced(where(size < beta, d * d * (0.5 / beta), size - 0.5 * beta), reduction)
+
+
+@composite(r"\tfrac1N \sum_i \begin{cases} d_i^2 / 2 & |d_i| \le \delta \\ \delta\,(|d_i| - \delta/2) & |d_i| > \delta \end{cases}")
+def huber_loss(
+    input: Tensor,
+    target: Tensor,
+    reduction: str = "mean",
+    delta: float = 1.0,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """A parabola near zero, a slope of delta far away, d = x - t (Huber 1964).
+
+    Raises ArgumentError unless delta is positive, ShapeError as mse_loss does.
+    """
+    reduction = reduction_name("huber_loss", reduction)
+    if delta <= 0:
+        raise ArgumentError(f"huber_loss: delta must be positive, got {delta}")
+    same_shape("huber_loss", input, target)
+    d = input - target
+    size = d.abs()
+    loss = where(size <= delta, d * d * 0.5, (size - 0.5 * delta) * delta)
+    return reduced(_weighted("huber_loss", loss, weight), reduction)  # unlike mse_loss: divided by N (so does PyTorch)
