@@ -2,6 +2,8 @@
 
 import gc
 import itertools
+import subprocess
+import sys
 import threading
 import time
 
@@ -389,6 +391,19 @@ def test_many_abandoned_epochs_do_not_pile_up_threads():
     while len(threads()) > 2 and time.monotonic() < deadline:
         time.sleep(0.005)
     assert len(threads()) <= 2
+
+
+@pytest.mark.parametrize("end", ["raise SystemExit(3)", "raise KeyboardInterrupt", "os._exit(3)"])
+def test_a_program_ends_though_an_iterator_is_still_held(end):
+    code = f"""if True:
+        import os
+        from cutaway.data import DataLoader
+        iterator = iter(DataLoader(range(10**6), num_workers=3))
+        next(iterator)
+        {end}
+    """
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert process.returncode in (3, -2, 130) and b"cutaway-data" not in process.stderr
 
 
 # ---- arguments
