@@ -1,0 +1,10 @@
+"""Settings of all tests."""
+
+from __future__ import annotations
+
+import hypothesis
+
+# The same examples on every run and machine: a red run can be repeated. `--hypothesis-profile=explore` searches anew.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None, max_examples=60, database=None)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile("steady")
