@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,10 +48,10 @@ reshape = Op(
 )
 
 
-def _permute_shape(a: Aval, dims: Shape) -> Aval:
+def _permute_shape(a: Aval, dims: Shape, name: str = "permute") -> Aval:
     if sorted(d % max(a.ndim, 1) for d in dims) != list(range(a.ndim)):
         raise ShapeError(
-            f"permute: dims {list(dims)} must name each of the {a.ndim} dimensions of {show(a)} once; "
+            f"{name}: dims {list(dims)} must name each of the {a.ndim} dimensions of {show(a)} once; "
             "to swap two dimensions write x.transpose(i, j)"
         )
     return Aval(tuple(a.shape[d] for d in dims), a.dtype)
@@ -98,7 +99,7 @@ layout = Op(
     "layout",
     "movement",
     _permute,
-    _permute_shape,
+    partial(_permute_shape, name="layout"),
     (lambda g, dims: layout(g, dims=inverse(dims)),),
     view="layout",
     **_permute_record,

@@ -16,10 +16,14 @@ def _shape(shape: Shape, seed: int, offset: int, dtype: np.dtype) -> Aval:
     return Aval(tuple(shape), dtype)
 
 
+def _draw(shape: Shape, seed: int, offset: int, dtype: np.dtype) -> np.ndarray:
+    return draw(_shape(shape, seed, offset, dtype).shape, seed, offset, dtype)
+
+
 philox_uniform = Op(
     "philox_uniform",
     "random",
-    lambda shape, seed, offset, dtype: draw(shape, seed, offset, dtype),
+    _draw,
     _shape,
     formula=r"u \sim \mathcal{U}[0, 1)",
     onnx="RandomUniform",
