@@ -15,6 +15,7 @@ from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, DTypeError, ShapeError
 from cutaway.core.op import composite
 from cutaway.core.ops.contract import einsum
+from cutaway.core.ops.movement import layout
 from cutaway.core.ops.movement import pad as pad_op
 from cutaway.core.ops.window import fold as fold_op
 from cutaway.core.ops.window import windows
@@ -202,7 +203,7 @@ def _convolution(
     if groups != 1:
         x = x.reshape((x.shape[0], groups, per_group, *size))
         weight = weight.reshape((groups, outputs // groups, per_group, *kernel))
-    x = x.permute(plan.image_last)
+    x = layout(x, dims=plan.image_last)
     if any(low) or any(high):
         x = _zeros_around(x, low, high)
     patches = windows(x, dims=plan.dims, kernel=kernel, stride=stride, dilation=dilation)
@@ -249,7 +250,7 @@ def _transposed(
     if groups != 1:
         x = x.reshape((x.shape[0], groups, channels // groups, *size))
         weight = weight.reshape((groups, channels // groups, per_group, *kernel))
-    x = x.permute(plan.image_last)
+    x = layout(x, dims=plan.image_last)
     stamps = einsum(x, weight.permute(plan.kernel_turned), spec=plan.spread)
     tail = (groups, per_group) if groups != 1 else (per_group,)
     y = fold_op(stamps, shape=(x.shape[0], *full, *tail), dims=plan.dims, kernel=kernel, stride=stride, dilation=dilation)
@@ -267,7 +268,7 @@ def _finish(y: Tensor, bias: Tensor | None, outputs: int, groups: int, plan: _Pl
         y = y.reshape((*y.shape[:-2], outputs))
     if bias is not None:
         y = y + bias
-    y = y.permute(plan.image_first)
+    y = layout(y, dims=plan.image_first)
     return y if with_batch else y.squeeze(0)
 
 
