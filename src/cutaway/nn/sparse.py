@@ -39,6 +39,10 @@ class Embedding(Module):
         super().__init__()
         counts("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        if scale_grad_by_freq:
+            raise ArgumentError(
+                "Embedding: scale_grad_by_freq=True is not offered; divide the rows of weight.grad by how often they occur"
+            )
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
                 raise ArgumentError(
