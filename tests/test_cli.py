@@ -1,5 +1,6 @@
 """The command line: help that helps, one-line errors, a last line to rely on."""
 
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import cutaway
 def cutaway_command(*arguments, **options):
     return subprocess.run(
         [sys.executable, "-m", "cutaway", *map(str, arguments)],
-        capture_output=True, text=True, encoding="utf-8", timeout=120, **options,
+        capture_output=True, text=True, encoding="utf-8", timeout=120,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}, **options,
     )  # fmt: skip
 
 
@@ -30,7 +32,9 @@ def test_help_lists_the_commands():
 
 def test_help_of_train_lists_every_option():
     text = cutaway_command("train", "--help").stdout
-    wanted = "epochs batch-size optimizer lr schedule init weight-decay dropout shift seed data out resume limit eval-every"
+    wanted = (
+        "epochs batch-size optimizer lr schedule init weight-decay dropout shift seed data out resume limit eval-every"
+    )
     assert [o for o in wanted.split() if f"--{o} " not in text] == []
     assert "mnist-deep" in text
 
@@ -49,7 +53,9 @@ def test_a_run_without_a_terminal(tmp_path):
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
     lines = done.stdout.splitlines()
-    last = re.fullmatch(r"test accuracy ([01]\.\d{4}) · (runs/gates-\d{8}-\d{6}/report\.html)", lines[-1].replace("\\", "/"))
+    last = re.fullmatch(
+        r"test accuracy ([01]\.\d{4}) · (runs/gates-\d{8}-\d{6}/report\.html)", lines[-1].replace("\\", "/")
+    )
     assert last
     assert (tmp_path / last[2]).read_text(encoding="utf-8").startswith("<!doctype html>")
     assert len([line for line in lines if re.match(r" +\d+\.\d\d  ", line)]) == 3  # at steps 0, 30 and 60

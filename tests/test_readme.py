@@ -36,7 +36,10 @@ def test_the_programs_print_what_they_promise():
 
 
 def test_the_two_commands_are_there_for_ci_to_read():
-    assert re.findall(r"(?m)^pip install .*$", README) == ["pip install . && cutaway train", 'pip install ".[test]" && pytest']
+    assert re.findall(r"(?m)^pip install .*$", README) == [
+        "pip install . && cutaway train",
+        'pip install ".[test]" && pytest',
+    ]
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     patterns = re.findall(r"grep -m 1 '(.*?)' README\.md", ci)
     assert [bool(re.search(p, README, re.MULTILINE)) for p in patterns] == [True, True]
@@ -53,7 +56,9 @@ def test_the_table_of_recipes_is_true():
         assert s.epochs == int(epochs), name
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CHANGELOG.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+)
 def test_links_lead_somewhere(page):
     file = ROOT / page
     links = re.findall(r"\]\(([^)#]+)\)", file.read_text(encoding="utf-8"))

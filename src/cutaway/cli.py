@@ -117,19 +117,11 @@ def _list(context: typer.Context) -> None:
     """The recipes that come with Cutaway: list them, or copy one to make it your own."""
     if context.invoked_subcommand is not None:
         return
-    from rich.console import Console
-    from rich.table import Table
-
     from cutaway.train import recipe as recipes
 
-    table = Table.grid(padding=(0, 3))
     for name in recipes.names():
-        table.add_row(name, recipes.find(name).summary)
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(
-        "\nTrain one with: cutaway train NAME. Make one your own with: cutaway recipes copy NAME FILE.py", style="dim"
-    )
+        print(f"{name:<12} {recipes.find(name).summary}")
+    print("\nTrain one with: cutaway train NAME\nMake one your own with: cutaway recipes copy NAME FILE.py")
 
 
 @recipe_app.command("copy")

@@ -89,7 +89,7 @@ def test_sections_without_evidence_are_left_out():
 
 def test_the_page_holds_no_address():
     page = render(evidence())
-    assert not re.search(r"(https?:)?//[a-z]", page)
+    assert not re.search(r"https?:|[\"'=(]//", page)
     assert "url(" not in page
     assert "<script" not in page
 
@@ -162,7 +162,7 @@ def test_smoothing_keeps_the_mean():
     at, mean = scale.smooth(np.arange(1000.0), points=10)
     assert len(mean) == 10
     assert mean[0] == pytest.approx(49.5)
-    assert (mean.mean(), at[-1]) == (pytest.approx(499.5), 950)
+    assert (mean.mean(), at[-1]) == (pytest.approx(499.5), 950.5)
 
 
 def test_signed_colours_are_symmetric_about_paper():

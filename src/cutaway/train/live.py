@@ -26,8 +26,8 @@ class Display:
 
     def __init__(self, console: Console, trainer: Trainer, clock: Clock) -> None:
         self._console, self._trainer, self._clock = console, trainer, clock
-        self._live = Live(get_renderable=self._view, console=console, refresh_per_second=8, transient=True)
         self._doing, self._spoke = "", time.monotonic()
+        self._live = Live(get_renderable=self._view, console=console, refresh_per_second=8, transient=True)
 
     @contextmanager
     def open(self) -> Iterator[Display]:
