@@ -24,7 +24,7 @@ app.add_typer(recipe_app, name="recipes")
 
 
 def main() -> None:
-    """The console script.  An error of Cutaway becomes a line of text; exit code 2 if the user asked for the impossible."""
+    """The console script.  An error of Cutaway becomes one line; exit code 2 if the user asked for the impossible."""
     try:
         app()
     except CutawayError as e:
@@ -98,16 +98,16 @@ def train(
         if extra:
             raise ArgumentError(f"--resume goes on with a run as it was begun; leave out {', '.join(extra)}")
 
-    from rich.console import Console
+    try:  # around the imports too: they take most of a second, in which a Ctrl-C may come
+        from rich.console import Console
 
-    from cutaway.train import run
-    from cutaway.train.recipe import DEFAULT
+        from cutaway.train import run
+        from cutaway.train.recipe import DEFAULT
 
-    console = Console(highlight=False)
-    try:
+        console = Console(highlight=False)
         code = run.resume(resume, console) if resume else run.start(recipe or DEFAULT, options, out, console)
     except KeyboardInterrupt:
-        print("cutaway: quit at once; the last checkpoint stands", file=sys.stderr)
+        print("cutaway: quit at once; what was saved last stands", file=sys.stderr)
         code = 130
     raise typer.Exit(code)
 

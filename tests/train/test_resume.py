@@ -78,7 +78,7 @@ def test_a_stopped_run_resumes_to_the_same_numbers(unbroken, tmp_path, blow):
     lines = finish(*arguments)
     struck = {"SIGINT": 130, "SIGTERM": 143, "SIGKILL": -9}[blow]
     assert codes[0] == struck, "the run was not stopped: there is nothing to compare"
-    assert set(codes) <= {struck, 0}
+    assert set(codes) <= {struck, 0, -getattr(signal, blow)}  # the last: struck while Python itself was starting
     assert metrics(run) == metrics(unbroken)
     assert tensors(run) == tensors(unbroken)
     assert lines[-1] == f"test accuracy {metrics(unbroken)[-1]['test_accuracy']:.4f} · {run / 'report.html'}"
