@@ -71,7 +71,9 @@ class Op:
     forward  NumPy arrays and attributes -> NumPy array
     shape    (attributes, *avals) -> Aval of the result, or the error that says which axis disagrees
     grad     one rule an input (None: no gradient flows there); a single rule with the parameter `i` serves any arity
-    promote  "": inputs are taken as they are; "same": brought to their common dtype; "float": and integers become floats
+    promote  "": inputs are taken as they are; "same": brought to their common dtype; "float": and integers become floats;
+             "number": and bool is refused as their common dtype; "signed": as any input's dtype;
+             "equal": dtypes must be equal; "branches": all but the first, which is a condition
     view     "view": the result may be the input's own memory, and a user may write through it;
              "layout": it may be the same memory, but only the machine knows (no one writes to it)
     formula  TeX, for pictures;  oracle: `lambda torch, *tensors, **attrs`;  domain: where samples are drawn

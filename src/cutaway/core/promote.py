@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cutaway.core.aval import show
 from cutaway.core.dtypes import get_default_dtype, result_np
 from cutaway.core.errors import ArgumentTypeError, DTypeError
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
 
 INT64, BOOL = np.dtype(np.int64), np.dtype(bool)
+KEEPING = ("", "same", "equal")  # equal dtypes stay as they are, whatever they are
 
 
 def coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
@@ -27,11 +29,11 @@ def coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
         if isinstance(a, Tensor):
             d = a._data.dtype
             if isinstance(b, Tensor):
-                if b._data.dtype is d and (d.kind == "f" or promote != "float"):
+                if b._data.dtype is d and (d.kind == "f" or promote in KEEPING):
                     return inputs
             elif (type(b) is float or type(b) is int) and d.kind == "f" and promote != "equal":
                 return a, Tensor._wrap(np.asarray(b, d))
-    elif len(inputs) == 1 and isinstance(inputs[0], Tensor) and (promote != "float" or inputs[0]._data.dtype.kind == "f"):
+    elif len(inputs) == 1 and isinstance(inputs[0], Tensor) and (promote in KEEPING or inputs[0]._data.dtype.kind == "f"):
         return inputs
     if not promote:
         for x in inputs:
@@ -66,6 +68,11 @@ def _common(name: str, inputs: tuple[Any, ...], promote: str) -> tuple[Tensor, .
     target = result_np(_standing(name, x) for x in inputs)
     if promote == "float" and target.kind != "f":
         target = get_default_dtype().np
+    if (target == BOOL and promote in ("number", "signed")) or (
+        promote == "signed" and any(_standing(name, x)[0] == BOOL for x in inputs)
+    ):
+        listed = " and ".join(show(x) for x in inputs)
+        raise DTypeError(f"{name}: not defined for bools, got {listed}; convert with .int() or .float(), or use ~ ^ & | for masks")
     out = []
     for x in inputs:
         if not isinstance(x, Tensor):

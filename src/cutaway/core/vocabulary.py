@@ -65,6 +65,22 @@ def _needs_nonzero(name: str, function: Any) -> Any:
     return divide
 
 
+def _sign(a: np.ndarray) -> Any:
+    """-1, 0 or 1; 0 for NaN, as in PyTorch, where NumPy says NaN."""
+    if a.dtype.kind == "b":
+        return a.copy()
+    return np.subtract(a > 0, a < 0, dtype=a.dtype)
+
+
+def _whole_already(function: Any) -> Any:
+    """A rounding that leaves integers alone; NumPy makes some of them floats."""
+
+    def rounded(a: np.ndarray) -> Any:
+        return function(a) if a.dtype.kind == "f" else a.copy()
+
+    return rounded
+
+
 class NUMPY:
     """The vocabulary over NumPy arrays."""
 
@@ -72,7 +88,8 @@ class NUMPY:
     sin, cos, tan, tanh, sinh, cosh = np.sin, np.cos, np.tan, np.tanh, np.sinh, np.cosh
     asin, acos, atan, atan2 = np.arcsin, np.arccos, np.arctan, np.arctan2
     erf = staticmethod(erf)
-    abs, sign, floor, ceil, trunc, round = np.abs, np.sign, np.floor, np.ceil, np.trunc, np.rint
+    abs, sign = np.abs, staticmethod(_sign)
+    floor, ceil, trunc, round = [staticmethod(_whole_already(f)) for f in (np.floor, np.ceil, np.trunc, np.rint)]
     maximum, minimum, pow = np.maximum, np.minimum, np.power
     where = staticmethod(choose)
     floor_divide = staticmethod(_needs_nonzero("floor_divide", np.floor_divide))
