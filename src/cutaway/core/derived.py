@@ -88,7 +88,13 @@ def std(
     x: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: int | None = None
 ) -> Tensor:
     """The square root of the variance."""
-    return elementwise.sqrt(var(x, dim, unbiased, keepdim, correction=correction))
+    return _flat_at_zero(elementwise.sqrt, var(x, dim, unbiased, keepdim, correction=correction))
+
+
+def _flat_at_zero(root: Any, y: Tensor) -> Tensor:
+    """root(y), whose gradient at 0 is 0 instead of infinite: so the norm of a zero vector has the gradient 0."""
+    zero = y == 0
+    return elementwise.where(zero, 0.0, root(elementwise.where(zero, 1.0, y)))
 
 
 def norm(x: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
@@ -105,9 +111,8 @@ def norm(x: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False, dtype: 
     if p == 1:
         return sum(elementwise.abs(x), dim, keepdim)
     if p == 2:
-        y = elementwise.sqrt(sum(x * x, dim, keepdim))
-        return y
-    return sum(elementwise.abs(x) ** p, dim, keepdim) ** (1 / p)
+        return _flat_at_zero(elementwise.sqrt, sum(x * x, dim, keepdim))
+    return _flat_at_zero(lambda y: y ** (1 / p), sum(elementwise.abs(x) ** p, dim, keepdim))
 
 
 def amax(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
@@ -253,14 +258,30 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
 
 
 def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The lower median; with `dim`, (values, indices) along it."""
+    """The lower median, NaN if there is one; with `dim`, (values, indices) along it. Alone, ties share the gradient."""
     if dim is None:
         flat = movement.reshape(x, shape=(x._data.size,))
-        return sort(flat).values[(x._data.size - 1) // 2]
+        middle = flat[_middle(flat.detach(), 0)]
+        if x._data.dtype.kind != "f" or bool(elementwise.isnan(middle).all()):
+            return middle.reshape(())
+        return amax(elementwise.where(flat == middle, flat, -float("inf")))
     d = normalize_dim(dim, x._data.ndim, "median")
-    at = argsort(x, d).narrow(d, (x._data.shape[d] - 1) // 2, 1)
+    at = _middle(x, d)
     values = gather(x, d, at)
     return ValuesIndices(values, at) if keepdim else ValuesIndices(values.squeeze(d), at.squeeze(d))
+
+
+def _middle(x: Tensor, d: int) -> Tensor:
+    """Where the lower median lies along `d`, which stays with size 1; the first NaN if there is one."""
+    if not x._data.ndim:
+        return argsort(x)
+    if not x._data.shape[d]:
+        raise IndexOutOfRange(f"median: {show(x)} has no elements along dim {d}, and an empty median has no value")
+    at = narrow(argsort(x, d), d, (x._data.shape[d] - 1) // 2, 1)
+    if x._data.dtype.kind != "f":
+        return at
+    nan = elementwise.isnan(x)
+    return elementwise.where(any(nan, d, keepdim=True), argmax(nan, d, keepdim=True), at)
 
 
 def unique(x: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
@@ -874,12 +895,23 @@ def pow(x: Any, exponent: Any) -> Tensor:  # noqa: A001
     return elementwise.pow(x, exponent)
 
 
-def truncated(y: Tensor, x: Tensor, other: Any) -> Tensor:
-    """A truncated quotient as an integer again, if both sides were integers."""
-    whole = x._data.dtype.kind != "f" and (
-        other._data.dtype.kind != "f" if isinstance(other, _t.Tensor) else isinstance(other, int)
-    )
-    return y.to(x.dtype) if whole else y
+def trunc_divide(x: Tensor, other: Any) -> Tensor:
+    """The quotient, rounded towards zero; exact for integers."""
+    if is_floating(x) or is_floating(other):
+        return elementwise.trunc(elementwise.div(x, other))
+    size = elementwise.floor_divide(elementwise.abs(x), abs(other))
+    return elementwise.where((x < 0) != (other < 0), -size, size)
+
+
+def is_floating(x: Any) -> bool:
+    """True for a floating tensor and for a Python float."""
+    return x._data.dtype.kind == "f" if isinstance(x, _t.Tensor) else isinstance(x, (float, np.floating))
+
+
+def fmod(x: Tensor, other: Any) -> Tensor:
+    """The remainder of the quotient rounded towards zero: it has the sign of x."""
+    size = abs(other)
+    return elementwise.where(x < 0, -elementwise.remainder(-x, size), elementwise.remainder(x, size))
 
 
 def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:

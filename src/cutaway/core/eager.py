@@ -117,11 +117,11 @@ def diagnose(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any], refusal
         dims = attrs.get("dims", (attrs.get("dim"),))
         for d, i in zip(dims, [t for t in tensors[1:] if t._data.dtype.kind in "iu"], strict=False):
             if i._data.size and isinstance(d, int):
-                size = avals[0].shape[d]
+                size = avals[0].shape[d] if avals[0].ndim else 1
                 low, high = int(i._data.min()), int(i._data.max())
                 lowest = 0 if "dim" in attrs else -size
                 if high >= size or low < lowest:
-                    return out_of_range(op.name, size, low, high, d % avals[0].ndim)
+                    return out_of_range(op.name, size, low, high, d % max(avals[0].ndim, 1))
         return IndexOutOfRange(f"{op.name} of {listed}: {refusal}; check the index against the sizes")
     if isinstance(refusal, ZeroDivisionError):
         return DTypeError(f"{op.name} of {listed}: {refusal}; ZeroDivisionError: convert to a floating dtype or avoid the zeros")

@@ -163,8 +163,7 @@ class Methods:
             raise ArgumentError(f"div: rounding_mode must be None, 'floor' or 'trunc', got {rounding_mode!r}")
         if rounding_mode == "floor":
             return _ew.floor_divide(self, other)
-        y = _ew.div(self, other)
-        return y if rounding_mode is None else _d.truncated(_ew.trunc(y), self, other)
+        return _ew.div(self, other) if rounding_mode is None else _d.trunc_divide(self, other)
 
     def floor_divide(self, other: Any) -> Tensor:
         """The quotient, rounded down."""
@@ -176,7 +175,7 @@ class Methods:
 
     def fmod(self, other: Any) -> Tensor:
         """The remainder, with the sign of `self`."""
-        return self - _ew.trunc(self / other) * other
+        return _d.fmod(self, other)
 
     def pow(self, exponent: Any) -> Tensor:
         """self to the power of `exponent`."""

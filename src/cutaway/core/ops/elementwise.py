@@ -62,7 +62,9 @@ def binary(name: str, scalar: Callable[..., Any], grad: Grad = (), *, promote: s
 # --- arithmetic -------------------------------------------------------------------------------------------------------
 
 add = binary("add", lambda m, a, b: a + b, (lambda g: g, lambda g: g), formula="a + b", onnx="Add")
-sub = binary("sub", lambda m, a, b: a - b, (lambda g: g, lambda g: -g), formula="a - b", onnx="Sub")
+sub = binary(
+    "sub", lambda m, a, b: a - b, (lambda g: g, lambda g: -g), promote="signed", formula="a - b", onnx="Sub"
+)
 mul = binary("mul", lambda m, a, b: a * b, (lambda g, b: g * b, lambda g, a: g * a), formula="a\\,b", onnx="Mul")
 div = binary(
     "div",
@@ -76,6 +78,7 @@ div = binary(
 floor_divide = binary(
     "floor_divide",
     lambda m, a, b: m.floor_divide(a, b),
+    promote="number",
     formula=r"\lfloor a / b \rfloor",
     domain=(0.5, 2.0),
 )
@@ -83,6 +86,7 @@ remainder = binary(
     "remainder",
     lambda m, a, b: m.remainder(a, b),
     (lambda g: g, lambda g, a, b: -g * floor_divide(a, b)),
+    promote="number",
     formula=r"a \bmod b",
     onnx="Mod",
     domain=(0.5, 2.0),
@@ -94,13 +98,14 @@ pow = binary(  # noqa: A001
         lambda g, a, b: where(b == 0, 0.0, g * b * pow(a, b - 1)),
         lambda g, y, a, b: where((a == 0) & (b >= 0), 0.0, g * y * log(a)),
     ),
+    promote="number",
     formula="a^{b}",
     onnx="Pow",
     domain=(0.5, 2.0),
 )
-neg = unary("neg", lambda m, a: -a, (lambda g: -g,), promote="same", formula="-a", onnx="Neg")
+neg = unary("neg", lambda m, a: -a, (lambda g: -g,), promote="number", formula="-a", onnx="Neg")
 abs = unary(  # noqa: A001
-    "abs", lambda m, a: m.abs(a), (lambda g, a: g * sign(a),), promote="same", formula="|a|", onnx="Abs"
+    "abs", lambda m, a: m.abs(a), (lambda g, a: g * sign(a),), promote="number", formula="|a|", onnx="Abs"
 )
 sign = unary(
     "sign", lambda m, a: m.sign(a), (lambda g: g * 0.0,), promote="same", formula=r"\operatorname{sgn} a", onnx="Sign"
@@ -131,7 +136,7 @@ erf = unary(
     onnx="Erf",
 )
 relu = unary(
-    "relu", lambda m, a: m.maximum(a, 0), (lambda g, y: gate(g, y),), promote="same", formula=r"\max(a, 0)", onnx="Relu"
+    "relu", lambda m, a: m.maximum(a, 0), (lambda g, y: gate(g, y),), promote="number", formula=r"\max(a, 0)", onnx="Relu"
 )
 gate = binary(  # relu's gradient, in one pass
     "gate",
@@ -157,10 +162,17 @@ acos = unary(
     "acos", lambda m, a: m.acos(a), (lambda g, a: -g / sqrt(1 - a * a),), formula=r"\arccos a", domain=(-0.8, 0.8)
 )
 atan = unary("atan", lambda m, a: m.atan(a), (lambda g, a: g / (a * a + 1),), formula=r"\arctan a", onnx="Atan")
+
+
+def _over_square(x: Any, a: Any, b: Any) -> Any:
+    """x / (a^2 + b^2); 0 at the origin, where there is no angle."""
+    return x / where((a == 0) & (b == 0), 1.0, a * a + b * b)
+
+
 atan2 = binary(
     "atan2",
     lambda m, a, b: m.atan2(a, b),
-    (lambda g, a, b: g * b / (a * a + b * b), lambda g, a, b: -g * a / (a * a + b * b)),
+    (lambda g, a, b: g * _over_square(b, a, b), lambda g, a, b: -g * _over_square(a, a, b)),
     promote="float",
     formula=r"\operatorname{atan2}(a, b)",
     domain=(0.5, 2.0),
@@ -242,11 +254,11 @@ def _zero(g: Any) -> Any:
     return g * 0.0
 
 
-floor = unary("floor", lambda m, a: m.floor(a), (_zero,), promote="same", formula=r"\lfloor a \rfloor", onnx="Floor")
-ceil = unary("ceil", lambda m, a: m.ceil(a), (_zero,), promote="same", formula=r"\lceil a \rceil", onnx="Ceil")
-trunc = unary("trunc", lambda m, a: m.trunc(a), (_zero,), promote="same", formula=r"\operatorname{trunc} a")
+floor = unary("floor", lambda m, a: m.floor(a), (_zero,), promote="number", formula=r"\lfloor a \rfloor", onnx="Floor")
+ceil = unary("ceil", lambda m, a: m.ceil(a), (_zero,), promote="number", formula=r"\lceil a \rceil", onnx="Ceil")
+trunc = unary("trunc", lambda m, a: m.trunc(a), (_zero,), promote="number", formula=r"\operatorname{trunc} a")
 round = unary(  # noqa: A001
-    "round", lambda m, a: m.round(a), (_zero,), promote="same", formula=r"\operatorname{round} a", onnx="Round"
+    "round", lambda m, a: m.round(a), (_zero,), promote="number", formula=r"\operatorname{round} a", onnx="Round"
 )
 
 # --- questions: the answer is a bool, and no gradient flows -----------------------------------------------------------

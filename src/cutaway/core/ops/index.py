@@ -24,9 +24,10 @@ def _mesh(index: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
     )
 
 
-def _refuse_negative(index: np.ndarray) -> None:
-    if index.size and index.min() < 0:
-        raise IndexError("negative index")
+def _refuse_out_of_range(a: np.ndarray, index: np.ndarray) -> None:
+    """What NumPy would let pass: a negative index, and any index into a 0-d array."""
+    if index.size and (index.min() < 0 or (not a.ndim and index.max() > 0)):
+        raise IndexError("out of range")
 
 
 def _check_along(op: str, a: Aval, index: Aval, dim: int) -> None:
@@ -51,10 +52,8 @@ def _gather_shape(a: Aval, index: Aval, dim: int) -> Aval:
 def _gather(a: np.ndarray, index: np.ndarray, dim: int) -> np.ndarray:
     if index.dtype != INT64 or a.ndim != index.ndim or not -1 <= dim < max(a.ndim, 1):
         raise IndexError("index dtype, rank or dim")
-    if not a.ndim:
-        return a[index * 0]
-    _refuse_negative(index)
-    y: np.ndarray = a[_mesh(index, dim)]
+    _refuse_out_of_range(a, index)
+    y: np.ndarray = a[_mesh(index, dim)] if a.ndim else a.copy()
     return y
 
 
@@ -120,7 +119,7 @@ def _part(src: np.ndarray, shape: Shape) -> np.ndarray:
 def _prepare_scatter(a: np.ndarray, index: np.ndarray, src: np.ndarray) -> None:
     if index.dtype != INT64 or a.ndim != index.ndim or src.dtype != a.dtype:
         raise IndexError("index dtype, rank or src dtype")
-    _refuse_negative(index)
+    _refuse_out_of_range(a, index)
 
 
 def _scatter(a: np.ndarray, index: np.ndarray, src: np.ndarray, dim: int) -> np.ndarray:
