@@ -15,13 +15,13 @@ from time import perf_counter
 for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # a benchmark runs on the kernels that fit the machine
     os.environ.pop(name, None)
 
-import book_numpy as book  # noqa: E402
-import numpy as np  # noqa: E402
+import book_numpy as book
+import numpy as np
 
-import cutaway  # noqa: E402
-from cutaway import nn  # noqa: E402
-from cutaway.nn import functional as F  # noqa: E402, N812
-from cutaway.optim import SGD, Adam  # noqa: E402
+import cutaway
+from cutaway import nn
+from cutaway.nn import functional as F
+from cutaway.optim import SGD, Adam
 
 BATCH = 100
 rng = np.random.default_rng(0)
@@ -52,7 +52,13 @@ def w3() -> tuple[book.Network, nn.Module, cutaway.optim.Optimizer]:
     """SimpleConvNet of chapter 7."""
     theirs = [convolution(1, 30, 5, 0), book.Relu(), book.Pooling(), affine(4320, 100), book.Relu(), affine(100, 10)]
     ours = nn.Sequential(
-        nn.Conv2d(1, 30, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4320, 100), nn.ReLU(), nn.Linear(100, 10)
+        nn.Conv2d(1, 30, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(4320, 100),
+        nn.ReLU(),
+        nn.Linear(100, 10),
     )
     return book.Network(theirs, True), ours, Adam(ours.parameters())
 

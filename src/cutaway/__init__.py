@@ -23,7 +23,15 @@ from cutaway.core.functions import (
     meshgrid, normal, ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, stack, tensor,
     vstack, where, zeros, zeros_like,
 )  # fmt: skip
-from cutaway.core.generator import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from cutaway.core.generator import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
 from cutaway.core.tensor import Size, Tensor
 
 __version__ = "0.1.0"

@@ -32,7 +32,7 @@ def is_grad_enabled() -> bool:
     return RECORDING.get()
 
 
-class set_grad_enabled:  # noqa: N801  (PyTorch's spelling)
+class set_grad_enabled:
     """Record the graph or not: at once, or inside a `with` block, or as a decorator."""
 
     def __init__(self, mode: bool) -> None:
@@ -73,17 +73,17 @@ class _Mode:
         return _decorate(fn, self.mode)
 
 
-class no_grad(_Mode):  # noqa: N801
+class no_grad(_Mode):
     """Nothing is recorded inside: `with no_grad():`, `@no_grad()` or `@no_grad`."""
 
 
-class enable_grad(_Mode):  # noqa: N801
+class enable_grad(_Mode):
     """Record inside, even within `no_grad`."""
 
     mode = True
 
 
-class inference_mode(_Mode):  # noqa: N801
+class inference_mode(_Mode):
     """As `no_grad`; `inference_mode(False)` records."""
 
     def __new__(cls, fn: Any = True) -> Any:
@@ -234,7 +234,7 @@ class Leaf(Node):
         self.hooks, self.retain, self.freed = None, None, False
 
     @property
-    def name(self) -> str:  # noqa: D102
+    def name(self) -> str:
         return "AccumulateGrad"
 
     @property
@@ -242,7 +242,7 @@ class Leaf(Node):
         """The tensor, as long as someone holds it."""
         return self.tensor()
 
-    def free(self) -> None:  # noqa: D102
+    def free(self) -> None:
         pass
 
     def accumulate(self, g: Any, fresh: bool, create_graph: bool) -> None:
@@ -268,7 +268,9 @@ def _sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     """Undo broadcasting: sum over the dimensions that were added or stretched."""
     extra = g.ndim - len(shape)
     if extra < 0:
-        raise ShapeError(f"backward: a gradient rule returned shape {list(g.shape)} for an input of shape {list(shape)}")
+        raise ShapeError(
+            f"backward: a gradient rule returned shape {list(g.shape)} for an input of shape {list(shape)}"
+        )
     stretched = tuple(range(extra)) + tuple(
         extra + d for d, n in enumerate(shape) if n == 1 and g._data.shape[extra + d] != 1
     )
@@ -277,7 +279,9 @@ def _sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     if extra:
         g = _ops.movement.reshape(g, shape=g._data.shape[extra:])
     if g._data.shape != shape:
-        raise ShapeError(f"backward: a gradient rule returned shape {list(g.shape)} for an input of shape {list(shape)}")
+        raise ShapeError(
+            f"backward: a gradient rule returned shape {list(g.shape)} for an input of shape {list(shape)}"
+        )
     return g
 
 
@@ -368,7 +372,9 @@ def _run_hooks(node: Node, g: Any) -> Any:
             if not isinstance(out, _Tensor):
                 raise ArgumentTypeError(f"hook on {node.name}: must return a Tensor or None, got {type(out).__name__}")
             if out.shape != g.shape:
-                raise ShapeError(f"hook on {node.name}: returned shape {list(out.shape)} for a gradient of {list(g.shape)}")
+                raise ShapeError(
+                    f"hook on {node.name}: returned shape {list(out.shape)} for a gradient of {list(g.shape)}"
+                )
             g = out
     return g
 
@@ -412,7 +418,11 @@ def _root_gradients(outputs: list[Any], grads: Any, op: str) -> list[tuple[Node,
 
 
 def backward(
-    tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
 ) -> None:
     """Add the gradient of `tensors` to the `.grad` of every leaf they depend on (or only of `inputs`).
 
@@ -462,7 +472,9 @@ def grad(
 def _grads_of(wanted: list[Any], roots: Any, keep: bool, create_graph: bool, op: str) -> list[Any]:
     for k, t in enumerate(wanted):
         if t._node is None:
-            raise GradError(f"{op}: input {k}, {t.dtype}{list(t.shape)}, does not require grad; call requires_grad_() on it first")
+            raise GradError(
+                f"{op}: input {k}, {t.dtype}{list(t.shape)}, does not require grad; call requires_grad_() on it first"
+            )
     return walk(roots, [t._node for t in wanted], keep, create_graph)
 
 
@@ -529,10 +541,10 @@ class FunctionNode(Node):
     function: type[Function]
 
     @property
-    def name(self) -> str:  # noqa: D102
+    def name(self) -> str:
         return self.function.__name__
 
-    def free(self) -> None:  # noqa: D102
+    def free(self) -> None:
         if self.kept:
             self.kept, self.freed = (), True
 
@@ -542,7 +554,7 @@ class FunctionNode(Node):
             self._unpack((tensor._data, tensor._cell, version), None, "a saved tensor")
         return tensor
 
-    def gradients(self, g: Any, wanted: Callable[[Node], bool], create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:  # noqa: D102
+    def gradients(self, g: Any, wanted: Callable[[Node], bool], create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
         ctx: Context = self.ctx
         arrived: list[Any] = []
         for k, meta in enumerate(self.out_metas):
@@ -561,7 +573,9 @@ class FunctionNode(Node):
             if parent is None or gi is None or not wanted(parent):
                 continue
             if not isinstance(gi, _Tensor):
-                raise ArgumentTypeError(f"{self.name}.backward: gradient {i} must be a Tensor or None, got {type(gi).__name__}")
+                raise ArgumentTypeError(
+                    f"{self.name}.backward: gradient {i} must be a Tensor or None, got {type(gi).__name__}"
+                )
             shape, dtype = self.metas[i]
             if gi._data.shape != shape:
                 gi = _sum_to(gi, shape)
@@ -574,10 +588,10 @@ class OutputNode(Node):
     __slots__ = ("number",)
 
     @property
-    def name(self) -> str:  # noqa: D102
+    def name(self) -> str:
         return f"{self.parents[0].name}Backward" if self.parents[0] is not None else "Function"
 
-    def gradients(self, g: Any, wanted: Callable[[Node], bool], create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:  # noqa: D102
+    def gradients(self, g: Any, wanted: Callable[[Node], bool], create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
         parent = self.parents[0]
         assert parent is not None
         if wanted(parent):
@@ -643,9 +657,7 @@ class Function:
         return tuple(results) if isinstance(out, tuple) else results[0]
 
 
-
-
 # Last: Tensor and the ops are built upon this module.
-from cutaway.core import ops as _ops  # noqa: E402
-from cutaway.core.dtypes import from_numpy_dtype as _from_numpy  # noqa: E402
-from cutaway.core.tensor import Tensor as _Tensor  # noqa: E402
+from cutaway.core import ops as _ops
+from cutaway.core.dtypes import from_numpy_dtype as _from_numpy
+from cutaway.core.tensor import Tensor as _Tensor

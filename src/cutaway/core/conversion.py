@@ -23,7 +23,15 @@ class Conversions:
 
     _data: np.ndarray
 
-    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, non_blocking: bool = False, **_: Any) -> Tensor:
+    def to(
+        self,
+        *args: Any,
+        dtype: Any = None,
+        device: Any = None,
+        copy: bool = False,
+        non_blocking: bool = False,
+        **_: Any,
+    ) -> Tensor:
         """In another dtype; a device is accepted if it is the CPU.  Returns itself where nothing changes."""
         for a in args:
             if isinstance(a, Conversions):

@@ -34,13 +34,17 @@ def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
         try:
             array = np.asarray(_plain(data))
         except (ValueError, OverflowError):
-            raise ShapeError(f"{op}: the data is ragged or mixed; nested lists must have equal lengths at each level") from None
+            raise ShapeError(
+                f"{op}: the data is ragged or mixed; nested lists must have equal lengths at each level"
+            ) from None
         if array.dtype.kind == "f" and not _holds_numpy(data):
             array = array.astype(dtypes.get_default_dtype().np)
         elif array.size == 0 and array.dtype.kind == "f":
             array = array.astype(dtypes.get_default_dtype().np)
     if array.dtype.kind not in "biuf":
-        raise ArgumentTypeError(f"{op}: cannot make a tensor from {type(data).__name__} ({array.dtype}); pass numbers, nested lists or arrays")
+        raise ArgumentTypeError(
+            f"{op}: cannot make a tensor from {type(data).__name__} ({array.dtype}); pass numbers, nested lists or arrays"
+        )
     if dtype is not None:
         return array.astype(as_dtype(dtype, op).np)
     return array.astype(from_numpy_dtype(array.dtype, op).np, copy=False)
@@ -131,7 +135,9 @@ ones_like = _like("ones_like", 1)
 empty_like = _like("empty_like", 0)
 
 
-def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor of the shape and dtype of `input`, filled with `fill_value`."""
     return _like("full_like", fill_value)(input, dtype=dtype, device=device, requires_grad=requires_grad)  # type: ignore[no-any-return]
 
@@ -152,7 +158,9 @@ def arange(*limits: Any, dtype: Any = None, device: Any = None, requires_grad: b
     return _made((start + step * np.arange(count, dtype=np.float64)).astype(d), requires_grad, device)
 
 
-def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def linspace(
+    start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """`steps` numbers from start to end, both included."""
     if steps < 0:
         raise ArgumentError(f"linspace: steps must not be negative, got {steps}")
@@ -161,7 +169,9 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any
 
 def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None) -> Tensor:
     """`steps` numbers from base**start to base**end, in equal ratios."""
-    return _made(np.logspace(float(start), float(end), steps, base=base).astype(_float(dtype, "logspace")), False, device)
+    return _made(
+        np.logspace(float(start), float(end), steps, base=base).astype(_float(dtype, "logspace")), False, device
+    )
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -174,29 +184,47 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
 # --- at random: the same numbers as PyTorch for the same seed ---------------------------------------------------------
 
 
-def rand(*size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def rand(
+    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Uniform in [0, 1)."""
-    return _made(random.uniform(sizes_of("rand", size), 0.0, 1.0, _float(dtype, "rand"), generator), requires_grad, device)
+    return _made(
+        random.uniform(sizes_of("rand", size), 0.0, 1.0, _float(dtype, "rand"), generator), requires_grad, device
+    )
 
 
-def randn(*size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def randn(
+    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Normal with mean 0 and standard deviation 1."""
-    return _made(random.normal(sizes_of("randn", size), 0.0, 1.0, _float(dtype, "randn"), generator), requires_grad, device)
+    return _made(
+        random.normal(sizes_of("randn", size), 0.0, 1.0, _float(dtype, "randn"), generator), requires_grad, device
+    )
 
 
-def rand_like(input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def rand_like(
+    input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Uniform in [0, 1), of the shape and dtype of `input`."""
     _need("rand_like", input)
-    return rand(input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return rand(
+        input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
+    )
 
 
-def randn_like(input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def randn_like(
+    input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Normal, of the shape and dtype of `input`."""
     _need("randn_like", input)
-    return randn(input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return randn(
+        input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
+    )
 
 
-def randint(*args: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **named: Any) -> Tensor:
+def randint(
+    *args: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **named: Any
+) -> Tensor:
     """`randint(high, size)` or `randint(low, high, size)`: integers in [low, high), int64."""
     limits, size = list(args), named.get("size")
     if size is None:
@@ -224,10 +252,14 @@ def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = 
     return _made(random.randperm(n, d, generator), False, device)
 
 
-def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
+def normal(
+    mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None
+) -> Tensor:
     """Normal with the given mean and standard deviation, each a number or a Tensor."""
     if size is not None:
-        return _made(random.normal(sizes_of("normal", (size,)), mean, std, _float(dtype, "normal"), generator), False, device)
+        return _made(
+            random.normal(sizes_of("normal", (size,)), mean, std, _float(dtype, "normal"), generator), False, device
+        )
     like = mean if isinstance(mean, Tensor) else std
     if not isinstance(like, Tensor):
         raise ArgumentTypeError("normal: with a number for mean and std, say size=")

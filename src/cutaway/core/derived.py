@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import cutaway.core.tensor as _t
-from cutaway.core.aval import broadcast_shapes, normalize_dim, normalize_dims, show
 from cutaway.core import random
+from cutaway.core.aval import broadcast_shapes, normalize_dim, normalize_dims, show
 from cutaway.core.dtypes import as_dtype, check_device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, ShapeError
 from cutaway.core.op import composite
@@ -37,7 +37,9 @@ def need_tensors(name: str, tensors: Any) -> list[Tensor]:
         raise ArgumentTypeError(f"{name}: expected a list or tuple of Tensors, got {type(tensors).__name__}")
     for x in tensors:
         if not isinstance(x, _t.Tensor):
-            raise ArgumentTypeError(f"{name}: expected Tensors, got {type(x).__name__} among them; wrap it with cutaway.tensor(...)")
+            raise ArgumentTypeError(
+                f"{name}: expected Tensors, got {type(x).__name__} among them; wrap it with cutaway.tensor(...)"
+            )
     if not tensors:
         raise ArgumentError(f"{name}: needs at least one tensor, got an empty list")
     return list(tensors)
@@ -51,7 +53,7 @@ def _floating(name: str, x: Tensor) -> None:
 # --- statistics -------------------------------------------------------------------------------------------------------
 
 
-def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:  # noqa: A001
+def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The sum over `dim` (all without one); integers sum to int64."""
     x = x if dtype is None else x.to(dtype)
     return reduce.sum(x, dim=normalize_dims(dim if dim != () else None, x._data.ndim, "sum"), keepdim=keepdim)
@@ -130,12 +132,12 @@ def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     return reduce.logsumexp(x, dim=normalize_dims(dim, x._data.ndim, "logsumexp"), keepdim=keepdim)
 
 
-def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:  # noqa: A001
+def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """True where every element over `dim` is true (not zero)."""
     return reduce.all_(x, dim=normalize_dims(dim, x._data.ndim, "all"), keepdim=keepdim)
 
 
-def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:  # noqa: A001
+def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """True where some element over `dim` is true (not zero)."""
     return reduce.any_(x, dim=normalize_dims(dim, x._data.ndim, "any"), keepdim=keepdim)
 
@@ -205,15 +207,19 @@ def _extreme(name: str, x: Tensor, arg: Any, whole: Any, choose: Any, dim: Any, 
     d = normalize_dim(dim, x._data.ndim, name)
     found = arg(x, dim=d, keepdim=True)
     values = index_ops.gather(x, found, dim=d) if x._data.ndim else x
-    return ValuesIndices(values, found) if keepdim or not x._data.ndim else ValuesIndices(values.squeeze(d), found.squeeze(d))
+    return (
+        ValuesIndices(values, found)
+        if keepdim or not x._data.ndim
+        else ValuesIndices(values.squeeze(d), found.squeeze(d))
+    )
 
 
-def max(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: A001
+def max(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest element; with `dim`, (values, indices) along it; with a Tensor, the elementwise maximum."""
     return _extreme("max", x, reduce.argmax, amax, elementwise.maximum, dim, keepdim)
 
 
-def min(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: A001
+def min(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element; with `dim`, (values, indices) along it; with a Tensor, the elementwise minimum."""
     return _extreme("min", x, reduce.argmin, amin, elementwise.minimum, dim, keepdim)
 
@@ -284,7 +290,9 @@ def _middle(x: Tensor, d: int) -> Tensor:
     return elementwise.where(any(nan, d, keepdim=True), argmax(nan, d, keepdim=True), at)
 
 
-def unique(x: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+def unique(
+    x: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
     """The distinct elements in order, with their inverse and counts if asked for."""
     out = np.unique(x._data, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
     if not isinstance(out, tuple):
@@ -314,7 +322,9 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
     parts = need_tensors("stack", tensors)
     for p in parts[1:]:
         if p._data.shape != parts[0]._data.shape:
-            raise ShapeError(f"stack: all tensors must have the same shape, got {show(parts[0], p)}; use cat to join along a dimension")
+            raise ShapeError(
+                f"stack: all tensors must have the same shape, got {show(parts[0], p)}; use cat to join along a dimension"
+            )
     d = normalize_dim(dim, parts[0]._data.ndim + 1, "stack")
     return movement.concatenate(*[unsqueeze(p, d) for p in parts], dim=d)
 
@@ -398,7 +408,9 @@ def infer(name: str, x: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
     for n in shape:
         known *= n if n != -1 else 1
     if shape.count(-1) > 1 or known == 0 or x._data.size % known:
-        raise ShapeError(f"{name}: {show(x)} of {x._data.size} elements does not fit shape {list(shape)}; only one size can be -1")
+        raise ShapeError(
+            f"{name}: {show(x)} of {x._data.size} elements does not fit shape {list(shape)}; only one size can be -1"
+        )
     return tuple(x._data.size // known if n == -1 else n for n in shape)
 
 
@@ -479,7 +491,10 @@ def t(x: Tensor) -> Tensor:
 def movedim(x: Tensor, source: Any, destination: Any) -> Tensor:
     """Dimensions moved to other places, the rest in order."""
     src = [normalize_dim(d, x._data.ndim, "movedim") for d in ([source] if isinstance(source, int) else source)]
-    dst = [normalize_dim(d, x._data.ndim, "movedim") for d in ([destination] if isinstance(destination, int) else destination)]
+    dst = [
+        normalize_dim(d, x._data.ndim, "movedim")
+        for d in ([destination] if isinstance(destination, int) else destination)
+    ]
     order = [d for d in range(x._data.ndim) if d not in src]
     for at, d in sorted(zip(dst, src, strict=True)):
         order.insert(at, d)
@@ -498,7 +513,9 @@ def repeat(x: Tensor, *repeats: Any) -> Tensor:
     """The tensor laid side by side `repeats` times along each dimension (a copy)."""
     times = sizes_of("repeat", repeats)
     if len(times) < x._data.ndim or builtins.min(times, default=0) < 0:
-        raise ShapeError(f"repeat: {list(times)} must have a non-negative number for each of the {x._data.ndim} dimensions of {show(x)}")
+        raise ShapeError(
+            f"repeat: {list(times)} must have a non-negative number for each of the {x._data.ndim} dimensions of {show(x)}"
+        )
     shape = (1,) * (len(times) - x._data.ndim) + x._data.shape
     apart = movement.reshape(x, shape=tuple(k for n in shape for k in (1, n)))
     wide = movement.expand(apart, shape=tuple(k for r, n in zip(times, shape, strict=True) for k in (r, n)))
@@ -524,7 +541,9 @@ def roll(x: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     if dims is None:
         flat = movement.reshape(x, shape=(x._data.size,))
         return movement.reshape(roll(flat, shifts, 0), shape=x._data.shape)
-    for s, dim in zip([shifts] if isinstance(shifts, int) else shifts, [dims] if isinstance(dims, int) else dims, strict=True):
+    for s, dim in zip(
+        [shifts] if isinstance(shifts, int) else shifts, [dims] if isinstance(dims, int) else dims, strict=True
+    ):
         n = x.size(dim)
         k = s % n if n else 0
         if k:
@@ -539,14 +558,18 @@ def flip(x: Tensor, *dims: Any) -> Tensor:
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Coordinate grids of vectors; "ij": the first varies along dim 0, "xy": along dim 1."""
-    parts = need_tensors("meshgrid", tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], _t.Tensor) else list(tensors))
+    parts = need_tensors(
+        "meshgrid", tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], _t.Tensor) else list(tensors)
+    )
     if indexing not in ("ij", "xy"):
         raise ArgumentError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
     n = len(parts)
     shape = tuple(p._data.size for p in parts)
     grids = []
     for d, p in enumerate(parts):
-        grids.append(movement.expand(movement.reshape(p, shape=tuple(shape[d] if k == d else 1 for k in range(n))), shape=shape))
+        grids.append(
+            movement.expand(movement.reshape(p, shape=tuple(shape[d] if k == d else 1 for k in range(n))), shape=shape)
+        )
     return tuple(transpose(g, 0, 1) for g in grids) if indexing == "xy" and n > 1 else tuple(grids)
 
 
@@ -560,7 +583,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return elementwise.where(condition, input, other)
 
 
-def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A002
+def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Elements limited to [min, max]; the limits are numbers or Tensors."""
     if min is None and max is None:
         raise ArgumentError("clamp: give min, max or both")
@@ -602,17 +625,19 @@ def nonzero(x: Tensor, as_tuple: bool = False) -> Any:
     return constant(np.stack(found, 1) if x._data.ndim else np.zeros((n, 0), np.int64))
 
 
-def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:  # noqa: A002
+def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
     """out[i, j] = x[index[i, j], j] for dim 0, and so on."""
     return _along(index_ops.gather, x, dim, index)
 
 
-def _along(op: Any, x: Tensor, dim: int, index: Any, *more: Any) -> Tensor:  # noqa: A002
+def _along(op: Any, x: Tensor, dim: int, index: Any, *more: Any) -> Tensor:
     d = normalize_dim(dim, x._data.ndim, op.name)
     return op(x, index, *more, dim=d)  # type: ignore[no-any-return]
 
 
-def scatter(x: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:  # noqa: A002
+def scatter(
+    x: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> Tensor:
     """A copy of x with x[index[i, j], j] = src[i, j] (for dim 0); `src` may be a number."""
     src = value if src is None else src
     if not isinstance(src, _t.Tensor):
@@ -624,12 +649,12 @@ def scatter(x: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any =
     return _along(index_ops.scatter, x, dim, index, src)
 
 
-def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:  # noqa: A002
+def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy of x with x[index[i, j], j] += src[i, j] (for dim 0)."""
     return _along(index_ops.scatter_add, x, dim, index, src)
 
 
-def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:  # noqa: A002
+def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices of `x` that the vector `index` names along `dim`."""
     d = normalize_dim(dim, x._data.ndim, "index_select")
     if index._data.ndim > 1 or index._data.dtype.kind not in "iu":
@@ -639,7 +664,7 @@ def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:  # noqa: A002
     return index_ops.index(x, atleast_1d(index), dims=(d,))
 
 
-def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:  # noqa: A002
+def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """A copy of x with the slices of `source` added at `index` along `dim`."""
     d = normalize_dim(dim, x._data.ndim, "index_add")
     moved = index_ops.index_put(
@@ -711,9 +736,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
         return contract.matmul(a, b)
     if a._data.ndim > 2 and b._data.ndim <= 2:  # one large product instead of many small ones
         rows = movement.reshape(a, shape=(int(np.prod(a._data.shape[:-1])), a._data.shape[-1]))
-        return movement.reshape(
-            matmul(rows, b), shape=(*a._data.shape[:-1], *b._data.shape[1:])
-        )
+        return movement.reshape(matmul(rows, b), shape=(*a._data.shape[:-1], *b._data.shape[1:]))
     left = unsqueeze(a, 0) if a._data.ndim == 1 else a
     right = unsqueeze(b, -1) if b._data.ndim == 1 else b
     y = contract.matmul(left, right)
@@ -782,7 +805,9 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     Operands are contracted from left to right, each pair as one matrix product.  Raises ShapeError naming the label that
     disagrees, ArgumentError for an equation that cannot be read.
     """
-    tensors = need_tensors("einsum", list(operands[0]) if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else list(operands))
+    tensors = need_tensors(
+        "einsum", list(operands[0]) if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else list(operands)
+    )
     sides, arrow, out = equation.replace(" ", "").partition("->")
     labels = sides.split(",")
     if len(labels) != len(tensors):
@@ -794,7 +819,9 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         joined = "".join(labels)
         out = dots + "".join(sorted(c for c in set(joined) if joined.count(c) == 1 and c not in dots))
     if not set(out) <= set("".join(labels)) or len(set(out)) != len(out):
-        raise ArgumentError(f"einsum {equation!r}: the output labels {out!r} must be distinct and occur in the operands")
+        raise ArgumentError(
+            f"einsum {equation!r}: the output labels {out!r} must be distinct and occur in the operands"
+        )
     tensors = [*tensors]
     for n, (term, x) in enumerate(zip(labels, tensors, strict=True)):
         labels[n], tensors[n] = _diagonals(term, x)
@@ -825,7 +852,9 @@ def _write_out_dots(equation: str, labels: list[str], tensors: list[Tensor]) -> 
             count_dots = x._data.ndim - (len(term) - 3)
             term = term.replace("...", dots[len(dots) - count_dots :] if count_dots else "")
         if len(term) != x._data.ndim or not term.isalpha() and term:
-            raise ArgumentError(f"einsum {equation!r}: operand {n} is {show(x)}, but {term!r} names {len(term)} dimensions")
+            raise ArgumentError(
+                f"einsum {equation!r}: operand {n} is {show(x)}, but {term!r} names {len(term)} dimensions"
+            )
         written.append(term)
     return written, dots
 
@@ -845,9 +874,7 @@ def _equal_sizes(equation: str, labels: list[str], tensors: list[Tensor]) -> Non
     for term, x in zip(labels, tensors, strict=True):
         for c, n in zip(term, x._data.shape, strict=True):
             if found.setdefault(c, n) != n:
-                raise ShapeError(
-                    f"einsum {equation!r}: {show(*tensors)} disagree at label {c!r} ({found[c]} and {n})"
-                )
+                raise ShapeError(f"einsum {equation!r}: {show(*tensors)} disagree at label {c!r} ({found[c]} and {n})")
 
 
 def _sum_out(term: str, x: Tensor, needed: str) -> tuple[str, Tensor]:
@@ -874,11 +901,10 @@ def equal(a: Tensor, b: Tensor) -> bool:
     return bool(a._data.shape == b._data.shape and (a._data == b._data).all())
 
 
-
 # --- numbers ----------------------------------------------------------------------------------------------------------
 
 
-def pow(x: Any, exponent: Any) -> Tensor:  # noqa: A001
+def pow(x: Any, exponent: Any) -> Tensor:
     """x to the power of `exponent`; whole and half powers that have a quicker form take it."""
     if isinstance(x, _t.Tensor) and type(exponent) in (int, float):
         if exponent == 2:

@@ -13,7 +13,7 @@ import numpy as np
 from cutaway.core.errors import ArgumentTypeError, DeviceError, DTypeError
 
 
-class dtype:  # noqa: N801  (PyTorch's spelling)
+class dtype:
     """The type of a tensor's elements: `cutaway.float32`, `cutaway.int64`, ..."""
 
     __slots__ = ("alias", "category", "name", "np")
@@ -150,7 +150,7 @@ def result_np(operands: Iterable[tuple[np.dtype, int]]) -> np.dtype:
     return result
 
 
-class device:  # noqa: N801  (PyTorch's spelling)
+class device:
     """Where a tensor lives. There is one: `cpu`.  Raises DeviceError for any other."""
 
     __slots__ = ("index", "type")

@@ -124,7 +124,9 @@ def diagnose(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any], refusal
                     return out_of_range(op.name, size, low, high, d % max(avals[0].ndim, 1))
         return IndexOutOfRange(f"{op.name} of {listed}: {refusal}; check the index against the sizes")
     if isinstance(refusal, ZeroDivisionError):
-        return DTypeError(f"{op.name} of {listed}: {refusal}; ZeroDivisionError: convert to a floating dtype or avoid the zeros")
+        return DTypeError(
+            f"{op.name} of {listed}: {refusal}; ZeroDivisionError: convert to a floating dtype or avoid the zeros"
+        )
     if isinstance(refusal, TypeError):
         return DTypeError(f"{op.name}: not defined for {listed} ({refusal}); convert with .to(dtype)")
     return ShapeError(f"{op.name} of {listed}: {refusal}; check the arguments {attrs}")

@@ -40,6 +40,12 @@ class GradError(CutawayError, RuntimeError):
     """The graph cannot give the gradient that was asked for."""
 
 
+class GradcheckError(CutawayError, RuntimeError):
+    """A gradient differs from its numerical estimate; `report` says where and why."""
+
+    report: object = None
+
+
 class DeviceError(CutawayError, RuntimeError):
     """A device that does not exist here."""
 

@@ -37,7 +37,8 @@ def _items(key: Any, shape: tuple[int, ...]) -> list[Any]:
             k = int(k)
         items.append(k)
     used = sum(
-        0 if k is None or k is Ellipsis else k.ndim if isinstance(k, np.ndarray) and k.dtype.kind == "b" else 1 for k in items
+        0 if k is None or k is Ellipsis else k.ndim if isinstance(k, np.ndarray) and k.dtype.kind == "b" else 1
+        for k in items
     )
     if used > len(shape):
         raise IndexOutOfRange(f"index: too many indices ({used}) for a tensor of shape {list(shape)}")
@@ -98,7 +99,9 @@ class Selection:
     def _bounds(k: slice, n: int, d: int) -> tuple[int, int, int]:
         parts = [None if p is None else Selection._number(p) for p in (k.start, k.stop, k.step)]
         if parts[2] is not None and parts[2] <= 0:
-            raise ArgumentError(f"index: the step of a slice must be positive, got {parts[2]} in dimension {d}; use flip to reverse")
+            raise ArgumentError(
+                f"index: the step of a slice must be positive, got {parts[2]} in dimension {d}; use flip to reverse"
+            )
         return slice(*parts).indices(n)
 
     @staticmethod
@@ -127,7 +130,9 @@ class Selection:
                 )
             return [np.asarray(a) for a in k.nonzero()]
         if k.dtype.kind not in "iu":
-            raise IndexOutOfRange(f"index: tensors used as indices must be integer or bool, got {k.dtype.name}; convert with .long()")
+            raise IndexOutOfRange(
+                f"index: tensors used as indices must be integer or bool, got {k.dtype.name}; convert with .long()"
+            )
         n = full[d]
         if k.size and (k.max() >= n or k.min() < -n):
             bad = int(k.max()) if k.max() >= n else int(k.min())
@@ -197,9 +202,7 @@ def _fit(v: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def _basic(s: Selection) -> tuple[slice, ...]:
-    return tuple(
-        slice(a, a + (n - 1) * k + 1 if n else a, k) for a, k, n in zip(s.start, s.step, s.size, strict=True)
-    )
+    return tuple(slice(a, a + (n - 1) * k + 1 if n else a, k) for a, k, n in zip(s.start, s.step, s.size, strict=True))
 
 
 def _advanced_key(s: Selection) -> tuple[Any, ...]:
@@ -215,6 +218,7 @@ def _as_array(value: Any, x: Tensor) -> np.ndarray:
     except ValueError:
         array = np.asarray(None)
     if array.dtype.kind not in "biuf":
-        raise ArgumentTypeError(f"setitem: cannot store {type(value).__name__} {value!r} in a tensor of {x.dtype}; pass numbers or a Tensor")
+        raise ArgumentTypeError(
+            f"setitem: cannot store {type(value).__name__} {value!r} in a tensor of {x.dtype}; pass numbers or a Tensor"
+        )
     return array
-

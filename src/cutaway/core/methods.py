@@ -515,7 +515,9 @@ class Methods:
         """The k largest along `dim`: (values, indices)."""
         return _d.topk(self, k, dim, largest)
 
-    def unique(self, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: Any = None) -> Any:
+    def unique(
+        self, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: Any = None
+    ) -> Any:
         """The distinct elements."""
         return _d.unique(self, sorted, return_inverse, return_counts, dim)
 
@@ -592,12 +594,12 @@ class Methods:
         return _d.t(self)
 
     @property
-    def T(self) -> Tensor:  # noqa: N802
+    def T(self) -> Tensor:
         """All dimensions in reverse order (a view)."""
         return _d.permute(self, *range(self._data.ndim - 1, -1, -1))
 
     @property
-    def mT(self) -> Tensor:  # noqa: N802
+    def mT(self) -> Tensor:
         """The last two dimensions swapped (a view)."""
         return _d.transpose(self, -2, -1)
 
@@ -749,7 +751,9 @@ class Methods:
         """Of a size, filled with 0."""
         return _d.new(self, np.full(_d.sizes_of("new_empty", size), 0), dtype, device, requires_grad)
 
-    def new_full(self, size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_full(
+        self, size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    ) -> Tensor:
         """Of a size, filled with a value."""
         return _d.new(self, np.full(_d.sizes_of("new_full", (size,)), fill_value), dtype, device, requires_grad)
 
@@ -869,7 +873,12 @@ class Methods:
 
     def fill_(self, value: Any) -> Tensor:
         """Every element set to `value`."""
-        return self._assign(_ix.full(shape=self._data.shape, value=value.item() if hasattr(value, "item") else value, dtype=self._data.dtype), "fill_")
+        return self._assign(
+            _ix.full(
+                shape=self._data.shape, value=value.item() if hasattr(value, "item") else value, dtype=self._data.dtype
+            ),
+            "fill_",
+        )
 
     def zero_(self) -> Tensor:
         """Every element set to 0."""
@@ -904,7 +913,9 @@ class Methods:
 
     def bernoulli_(self, p: Any = 0.5, *, generator: Any = None) -> Tensor:
         """1 with probability p, else 0."""
-        return self._draw("bernoulli_", _r.bernoulli(self._data.shape, getattr(p, "_data", p), self._data.dtype, generator))
+        return self._draw(
+            "bernoulli_", _r.bernoulli(self._data.shape, getattr(p, "_data", p), self._data.dtype, generator)
+        )
 
     def bernoulli(self, p: Any = None, *, generator: Any = None) -> Tensor:
         """1 with the probability that stands here (or p), else 0."""

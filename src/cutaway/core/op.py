@@ -53,7 +53,7 @@ class Sample(NamedTuple):
 class Rule:
     """A gradient rule towards one input, with what it reads found from its parameters' names."""
 
-    __slots__ = ("fn", "reads", "saves_inputs", "saves_indices", "saves_y")
+    __slots__ = ("fn", "reads", "saves_indices", "saves_inputs", "saves_y")
 
     def __init__(self, fn: Callable[..., Any]) -> None:
         code = fn.__code__

@@ -33,7 +33,9 @@ def coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
                     return inputs
             elif (type(b) is float or type(b) is int) and d.kind == "f" and promote != "equal":
                 return a, Tensor._wrap(np.asarray(b, d))
-    elif len(inputs) == 1 and isinstance(inputs[0], Tensor) and (promote in KEEPING or inputs[0]._data.dtype.kind == "f"):
+    elif (
+        len(inputs) == 1 and isinstance(inputs[0], Tensor) and (promote in KEEPING or inputs[0]._data.dtype.kind == "f")
+    ):
         return inputs
     if not promote:
         for x in inputs:
@@ -72,7 +74,9 @@ def _common(name: str, inputs: tuple[Any, ...], promote: str) -> tuple[Tensor, .
         promote == "signed" and any(_standing(name, x)[0] == BOOL for x in inputs)
     ):
         listed = " and ".join(show(x) for x in inputs)
-        raise DTypeError(f"{name}: not defined for bools, got {listed}; convert with .int() or .float(), or use ~ ^ & | for masks")
+        raise DTypeError(
+            f"{name}: not defined for bools, got {listed}; convert with .int() or .float(), or use ~ ^ & | for masks"
+        )
     out = []
     for x in inputs:
         if not isinstance(x, Tensor):
@@ -102,16 +106,20 @@ def _constant(name: str, x: Any, dtype: np.dtype) -> Tensor:
     try:
         return Tensor._wrap(np.asarray(x, dtype))
     except OverflowError:
-        raise DTypeError(f"{name}: the number {x} does not fit {dtype.name}; convert the tensor to a wider dtype") from None
+        raise DTypeError(
+            f"{name}: the number {x} does not fit {dtype.name}; convert the tensor to a wider dtype"
+        ) from None
 
 
 def not_a_tensor(name: str, x: Any) -> ArgumentTypeError:
     """The error for an input that is neither a Tensor nor a number."""
     kind = type(x).__name__
-    fix = "wrap it with cutaway.tensor(...)" if isinstance(x, (list, tuple, np.ndarray)) else "pass a Tensor or a number"
+    fix = (
+        "wrap it with cutaway.tensor(...)" if isinstance(x, (list, tuple, np.ndarray)) else "pass a Tensor or a number"
+    )
     return ArgumentTypeError(f"{name}: expected a Tensor, got {kind}; {fix}")
 
 
 # Last, since the table of ops and the Tensor class need this module's names.
-from cutaway.core.ops.elementwise import cast  # noqa: E402
-from cutaway.core.tensor import Tensor  # noqa: E402
+from cutaway.core.ops.elementwise import cast
+from cutaway.core.tensor import Tensor

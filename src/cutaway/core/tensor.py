@@ -178,7 +178,9 @@ class Tensor(Methods, Conversions):
         """Ask for a gradient, or no longer.  Raises GradError for integers and for results of other operations."""
         if requires_grad and self._node is None:
             if self._data.dtype.kind != "f":
-                raise GradError(f"requires_grad: only floating tensors can require gradients, got {self.dtype}; use .float()")
+                raise GradError(
+                    f"requires_grad: only floating tensors can require gradients, got {self.dtype}; use .float()"
+                )
             self._node = Leaf(self)
         elif not requires_grad and self._node is not None:
             if not self.is_leaf:
@@ -230,7 +232,9 @@ class Tensor(Methods, Conversions):
     def retain_grad(self) -> None:
         """Keep `.grad` of a result, too."""
         if self._node is None:
-            raise GradError("retain_grad: the tensor does not require grad; set requires_grad=True on what it is computed from")
+            raise GradError(
+                "retain_grad: the tensor does not require grad; set requires_grad=True on what it is computed from"
+            )
         if not self.is_leaf:
             import weakref
 
@@ -313,7 +317,9 @@ class Tensor(Methods, Conversions):
                 "in-place methods never change the shape: use the method without the underscore"
             )
         if FROM_NUMPY[y._data.dtype].category > FROM_NUMPY[self._data.dtype].category:
-            raise DTypeError(f"{name}: a result of {y.dtype} cannot be stored in a tensor of {self.dtype}; convert it first")
+            raise DTypeError(
+                f"{name}: a result of {y.dtype} cannot be stored in a tensor of {self.dtype}; convert it first"
+            )
         self._assign_check(name)
         recorded = y._node is not None or (self._node is not None and autograd.RECORDING.get())
         if recorded and isinstance(self._node, Leaf):
@@ -354,7 +360,9 @@ class Tensor(Methods, Conversions):
     def item(self) -> Any:
         """The one element, as a Python number.  Raises ShapeError for any other count."""
         if self._data.size != 1:
-            raise ShapeError(f"item: only one element can become a number, the tensor has shape {list(self.shape)}; reduce or index it first")
+            raise ShapeError(
+                f"item: only one element can become a number, the tensor has shape {list(self.shape)}; reduce or index it first"
+            )
         return self._data.item()
 
     def tolist(self) -> Any:
@@ -376,7 +384,9 @@ class Tensor(Methods, Conversions):
 
     def __index__(self) -> int:
         if self._data.size != 1 or self._data.dtype.kind not in "iub":
-            raise ArgumentTypeError(f"index: only an integer tensor of one element can be an index, got {self.dtype}{list(self.shape)}")
+            raise ArgumentTypeError(
+                f"index: only an integer tensor of one element can be an index, got {self.dtype}{list(self.shape)}"
+            )
         return int(self.item())
 
     def __contains__(self, x: Any) -> bool:
@@ -391,7 +401,9 @@ class Tensor(Methods, Conversions):
         return _rebuild, (type(self), self._settle()._data, self.requires_grad, dict(self._extra()))
 
     def _extra(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_data", "_cell", "_node", "_grad", "_view", "_epoch")}
+        return {
+            k: v for k, v in self.__dict__.items() if k not in ("_data", "_cell", "_node", "_grad", "_view", "_epoch")
+        }
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if id(self) in memo:
@@ -435,5 +447,5 @@ def _rebuild(cls: type[Tensor], array: np.ndarray, requires_grad: bool, extra: d
 
 
 # Last: the graph is built upon Tensors.
-from cutaway.core import autograd  # noqa: E402
-from cutaway.core.autograd import Leaf  # noqa: E402
+from cutaway.core import autograd
+from cutaway.core.autograd import Leaf

@@ -79,7 +79,9 @@ def plan(spec: str) -> Plan:
             raise ShapeError(f"einsum {spec!r}: a label stands twice in {labels!r}")
     lone = [c for c in a + b if (c in a) + (c in b) == 1 and c not in out]
     if lone or set(out) - set(a + b):
-        raise ShapeError(f"einsum {spec!r}: label {(lone or sorted(set(out) - set(a + b)))[0]!r} has no partner; sum it first")
+        raise ShapeError(
+            f"einsum {spec!r}: label {(lone or sorted(set(out) - set(a + b)))[0]!r} has no partner; sum it first"
+        )
     batch = "".join(c for c in out if c in a and c in b)
     rows = "".join(c for c in a if c in out and c not in b)
     columns = "".join(c for c in b if c in out and c not in a)
@@ -94,7 +96,9 @@ def sizes(spec: str, a: Aval, b: Aval) -> dict[str, int]:
     found: dict[str, int] = {}
     for labels, aval in zip(sides.split(","), (a, b), strict=True):
         if len(labels) != aval.ndim:
-            raise ShapeError(f"einsum {spec!r}: {labels!r} names {len(labels)} dimensions, but the operand is {show(aval)}")
+            raise ShapeError(
+                f"einsum {spec!r}: {labels!r} names {len(labels)} dimensions, but the operand is {show(aval)}"
+            )
         for label, n in zip(labels, aval.shape, strict=True):
             if found.setdefault(label, n) != n:
                 raise ShapeError(f"einsum {spec!r}: {show(a, b)} disagree at label {label!r} ({found[label]} and {n})")
@@ -112,7 +116,9 @@ def _as_matrix(x: np.ndarray, labels: str, batch: str, rows: str, columns: str) 
     group = {c: x.shape[labels.index(c)] for c in labels}
     lead = tuple(group[c] for c in batch)
     r, c = numel([group[k] for k in rows]), numel([group[k] for k in columns])
-    innermost = min((k for k in rows + columns if group[k] > 1), key=lambda k: abs(x.strides[labels.index(k)]), default="")
+    innermost = min(
+        (k for k in rows + columns if group[k] > 1), key=lambda k: abs(x.strides[labels.index(k)]), default=""
+    )
     if innermost and innermost in rows:
         turned = x.transpose([labels.index(k) for k in batch + columns + rows]).reshape((*lead, c, r))
         return turned.swapaxes(-1, -2)

@@ -36,7 +36,13 @@ def elementwise(
         return Aval(broadcast_shapes(*(a.shape for a in avals), op=name), result or avals[-1].dtype)
 
     def samples() -> list[Sample]:
-        shapes = [((3, 4), (3, 4), (3, 4)), ((3, 1), (1, 4), (4,)), ((), (2,), ()), ((0, 3), (3,), (1, 3)), ((), (), ())]
+        shapes = [
+            ((3, 4), (3, 4), (3, 4)),
+            ((3, 1), (1, 4), (4,)),
+            ((), (2,), ()),
+            ((0, 3), (3,), (1, 3)),
+            ((), (), ()),
+        ]
         return [Sample(s[:arity]) for s in shapes[: 5 if arity > 1 else 4]]
 
     def errors() -> list[Sample]:
@@ -62,9 +68,7 @@ def binary(name: str, scalar: Callable[..., Any], grad: Grad = (), *, promote: s
 # --- arithmetic -------------------------------------------------------------------------------------------------------
 
 add = binary("add", lambda m, a, b: a + b, (lambda g: g, lambda g: g), formula="a + b", onnx="Add")
-sub = binary(
-    "sub", lambda m, a, b: a - b, (lambda g: g, lambda g: -g), promote="signed", formula="a - b", onnx="Sub"
-)
+sub = binary("sub", lambda m, a, b: a - b, (lambda g: g, lambda g: -g), promote="signed", formula="a - b", onnx="Sub")
 mul = binary("mul", lambda m, a, b: a * b, (lambda g, b: g * b, lambda g, a: g * a), formula="a\\,b", onnx="Mul")
 div = binary(
     "div",
@@ -91,7 +95,7 @@ remainder = binary(
     onnx="Mod",
     domain=(0.5, 2.0),
 )
-pow = binary(  # noqa: A001
+pow = binary(
     "pow",
     lambda m, a, b: m.pow(a, b),
     (
@@ -104,9 +108,7 @@ pow = binary(  # noqa: A001
     domain=(0.5, 2.0),
 )
 neg = unary("neg", lambda m, a: -a, (lambda g: -g,), promote="number", formula="-a", onnx="Neg")
-abs = unary(  # noqa: A001
-    "abs", lambda m, a: m.abs(a), (lambda g, a: g * sign(a),), promote="number", formula="|a|", onnx="Abs"
-)
+abs = unary("abs", lambda m, a: m.abs(a), (lambda g, a: g * sign(a),), promote="number", formula="|a|", onnx="Abs")
 sign = unary(
     "sign", lambda m, a: m.sign(a), (lambda g: g * 0.0,), promote="same", formula=r"\operatorname{sgn} a", onnx="Sign"
 )
@@ -136,7 +138,12 @@ erf = unary(
     onnx="Erf",
 )
 relu = unary(
-    "relu", lambda m, a: m.maximum(a, 0), (lambda g, y: gate(g, y),), promote="number", formula=r"\max(a, 0)", onnx="Relu"
+    "relu",
+    lambda m, a: m.maximum(a, 0),
+    (lambda g, y: gate(g, y),),
+    promote="number",
+    formula=r"\max(a, 0)",
+    onnx="Relu",
 )
 gate = binary(  # relu's gradient, in one pass
     "gate",
@@ -257,7 +264,7 @@ def _zero(g: Any) -> Any:
 floor = unary("floor", lambda m, a: m.floor(a), (_zero,), promote="number", formula=r"\lfloor a \rfloor", onnx="Floor")
 ceil = unary("ceil", lambda m, a: m.ceil(a), (_zero,), promote="number", formula=r"\lceil a \rceil", onnx="Ceil")
 trunc = unary("trunc", lambda m, a: m.trunc(a), (_zero,), promote="number", formula=r"\operatorname{trunc} a")
-round = unary(  # noqa: A001
+round = unary(
     "round", lambda m, a: m.round(a), (_zero,), promote="number", formula=r"\operatorname{round} a", onnx="Round"
 )
 

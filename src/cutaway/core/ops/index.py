@@ -34,7 +34,9 @@ def _check_along(op: str, a: Aval, index: Aval, dim: int) -> None:
     if index.dtype != INT64:
         raise DTypeError(f"{op}: the index must be int64, got {show(index)}; convert it with .long()")
     if a.ndim != index.ndim:
-        raise ShapeError(f"{op}: {show(a)} and index {show(index)} must have equally many dimensions; add one with unsqueeze")
+        raise ShapeError(
+            f"{op}: {show(a)} and index {show(index)} must have equally many dimensions; add one with unsqueeze"
+        )
     for d in range(a.ndim):
         if d != dim and index.shape[d] > a.shape[d]:
             raise ShapeError(
@@ -197,7 +199,9 @@ def _key(ndim: int, dims: Shape, indices: tuple[np.ndarray, ...]) -> tuple[Any, 
 def _index_shape(a: Aval, *indices: Aval, dims: Shape) -> Aval:
     for index in indices:
         if index.dtype.kind not in "iu":
-            raise DTypeError(f"index: indices must be integers (or bool masks), got {show(index)}; convert with .long()")
+            raise DTypeError(
+                f"index: indices must be integers (or bool masks), got {show(index)}; convert with .long()"
+            )
     wide = broadcast_shapes(*(i.shape for i in indices), op="index")
     adjacent = all(q - p == 1 for p, q in zip(dims, dims[1:], strict=False))
     rest = [n for d, n in enumerate(a.shape) if d not in dims]
@@ -221,11 +225,7 @@ index = Op(
     "index",
     _index,
     _index_shape,
-    (
-        lambda g, A, indices, dims: index_put(
-            zeros(A.shape, A.dtype), g, *indices, dims=dims, accumulate=True
-        ),
-    ),
+    (lambda g, A, indices, dims: index_put(zeros(A.shape, A.dtype), g, *indices, dims=dims, accumulate=True),),
     formula=r"a[i, j, \dots]",
     onnx="GatherND",
     oracle=lambda t, a, *indices, dims: a[_key(a.ndim, dims, indices)],
@@ -247,7 +247,9 @@ index = Op(
 def _index_put_shape(a: Aval, v: Aval, *indices: Aval, dims: Shape, accumulate: bool) -> Aval:
     region = _index_shape(a, *indices, dims=dims)
     if len(v.shape) > len(region.shape) or broadcast_shapes(v.shape, region.shape, op="index_put") != region.shape:
-        raise ShapeError(f"index_put: value {show(v)} does not fit the indexed region {list(region.shape)} of {show(a)}")
+        raise ShapeError(
+            f"index_put: value {show(v)} does not fit the indexed region {list(region.shape)} of {show(a)}"
+        )
     if v.dtype != a.dtype:
         raise DTypeError(f"index_put: value {show(v)} and {show(a)} must have one dtype; convert with .to()")
     return a
@@ -283,9 +285,9 @@ index_put = Op(
     _index_put,
     _index_put_shape,
     (
-        lambda g, indices, dims, accumulate: g
-        if accumulate
-        else index_put(g, zeros((), g._data.dtype), *indices, dims=dims, accumulate=False),
+        lambda g, indices, dims, accumulate: (
+            g if accumulate else index_put(g, zeros((), g._data.dtype), *indices, dims=dims, accumulate=False)
+        ),
         lambda g, indices, dims: index(g, *indices, dims=dims),
     ),
     formula=r"a[i, j, \dots] = b",
@@ -336,10 +338,13 @@ argsort = Op(
     errors=lambda: [Sample(((3,),), {"dim": 1, "descending": False}, error="dim 1 is out of range")],
 )
 
+
 def out_of_range(op: str, size: int, low: int, high: int, dim: int) -> IndexOutOfRange:
     """The error for indices that reach from `low` to `high` in a dimension of `size`."""
     bad = high if high >= size else low
-    return IndexOutOfRange(f"{op}: index {bad} is out of range for dimension {dim} of size {size} (valid: 0 to {size - 1})")
+    return IndexOutOfRange(
+        f"{op}: index {bad} is out of range for dimension {dim} of size {size} (valid: 0 to {size - 1})"
+    )
 
 
 __all__ = ["argsort", "full", "gather", "index", "index_put", "out_of_range", "scatter", "scatter_add", "zeros"]

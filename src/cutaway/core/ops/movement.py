@@ -108,7 +108,9 @@ layout = Op(
 
 def _expand_shape(a: Aval, shape: Shape) -> Aval:
     if len(shape) < a.ndim or broadcast_shapes(a.shape, shape, op="expand") != tuple(shape):
-        raise ShapeError(f"expand: {show(a)} cannot be expanded to {list(shape)}: only sizes of 1 stretch, use repeat for others")
+        raise ShapeError(
+            f"expand: {show(a)} cannot be expanded to {list(shape)}: only sizes of 1 stretch, use repeat for others"
+        )
     return Aval(shape, a.dtype)
 
 
@@ -241,7 +243,11 @@ flip = Op(
     (lambda g, dims: flip(g, dims=dims),),
     formula=r"\mathrm{flip}(a)",
     oracle=lambda t, a, dims: t.flip(a, dims),
-    samples=lambda: [Sample(((3, 4),), {"dims": (0, 1)}), Sample(((5,),), {"dims": (0,)}), Sample(((0, 2),), {"dims": (1,)})],
+    samples=lambda: [
+        Sample(((3, 4),), {"dims": (0, 1)}),
+        Sample(((5,),), {"dims": (0,)}),
+        Sample(((0, 2),), {"dims": (1,)}),
+    ],
     errors=lambda: [Sample(((3, 4),), {"dims": (2,)}, error="dim 2 is out of range")],
 )
 
@@ -253,7 +259,9 @@ def _concatenate_shape(*avals: Aval, dim: int) -> Aval:
     dim = normalize_dim(dim, first.ndim, "concatenate")
     for other in avals[1:]:
         if other.ndim != first.ndim:
-            raise ShapeError(f"concatenate: {show(first, other)} have different numbers of dimensions; use unsqueeze or stack")
+            raise ShapeError(
+                f"concatenate: {show(first, other)} have different numbers of dimensions; use unsqueeze or stack"
+            )
         for d in range(first.ndim):
             if d != dim and other.shape[d] != first.shape[d]:
                 raise ShapeError(

@@ -42,7 +42,9 @@ def reduction(
     def shape(a: Aval, dim: Shape, keepdim: bool) -> Aval:
         dim = normalize_dims(dim, a.ndim, name)
         if not empty and a.size == 0 and any(a.shape[d] == 0 for d in dim):
-            raise IndexOutOfRange(f"{name}: {show(a)} has no elements along dim {list(dim)}, and an empty {name} has no value")
+            raise IndexOutOfRange(
+                f"{name}: {show(a)} has no elements along dim {list(dim)}, and an empty {name} has no value"
+            )
         out = kept(a.shape, dim)
         return Aval(out if keepdim else tuple(n for d, n in enumerate(out) if d not in dim), result(a.dtype))
 
@@ -73,7 +75,7 @@ def _sum(a: np.ndarray, dim: Shape, keepdim: bool) -> np.ndarray:
     return np.add.reduce(a, dim, None, None, keepdim)
 
 
-sum = reduction(  # noqa: A001
+sum = reduction(
     "sum",
     _sum,
     (lambda g, A, dim, keepdim: expand(_wide(g, A, dim, keepdim), shape=A.shape),),
@@ -156,14 +158,21 @@ def along(
     def shape(a: Aval, dim: int, **attrs: Any) -> Aval:
         dim = normalize_dim(dim, a.ndim, name)
         if not empty and a.ndim and a.shape[dim] == 0:
-            raise IndexOutOfRange(f"{name}: {show(a)} has no elements along dim {dim}, and an empty {name} has no value")
+            raise IndexOutOfRange(
+                f"{name}: {show(a)} has no elements along dim {dim}, and an empty {name} has no value"
+            )
         if keeps_size or not a.ndim:
             return Aval(a.shape, result(a.dtype))
         return Aval(a.shape[:dim] + ((1,) if attrs["keepdim"] else ()) + a.shape[dim + 1 :], result(a.dtype))
 
     more = {} if keeps_size else {"keepdim": True}
     record.setdefault(
-        "samples", lambda: [Sample(((3, 4),), {"dim": 1, **more}), Sample(((5,),), {"dim": 0, **more}), Sample(((2, 3, 2),), {"dim": 1, **more})]
+        "samples",
+        lambda: [
+            Sample(((3, 4),), {"dim": 1, **more}),
+            Sample(((5,),), {"dim": 0, **more}),
+            Sample(((2, 3, 2),), {"dim": 1, **more}),
+        ],
     )
     record.setdefault("errors", lambda: [Sample(((3, 4),), {"dim": 2, **more}, error="dim 2 is out of range")])
     record.setdefault("oracle", lambda t, a, **attrs: getattr(t, name)(a, **attrs))
@@ -206,8 +215,12 @@ cumsum = along(
 def _shift(x: Any, by: int, dim: int) -> Any:
     """x moved `by` places up along dim, ones coming in below."""
     n, axes = x.shape[dim], range(x.ndim)
-    body = slice_(x, start=(0,) * x.ndim, step=(1,) * x.ndim, size=tuple(n - by if d == dim else x.shape[d] for d in axes))
-    return pad(body, low=tuple(by if d == dim else 0 for d in axes), step=(1,) * x.ndim, shape=tuple(x.shape), value=1.0)
+    body = slice_(
+        x, start=(0,) * x.ndim, step=(1,) * x.ndim, size=tuple(n - by if d == dim else x.shape[d] for d in axes)
+    )
+    return pad(
+        body, low=tuple(by if d == dim else 0 for d in axes), step=(1,) * x.ndim, shape=tuple(x.shape), value=1.0
+    )
 
 
 def running_product(x: Any, dim: int) -> Any:

@@ -137,11 +137,7 @@ fold = Op(
     "window",
     _fold,
     _fold_shape,
-    (
-        lambda g, dims, kernel, stride, dilation: windows(
-            g, dims=dims, kernel=kernel, stride=stride, dilation=dilation
-        ),
-    ),
+    (lambda g, dims, kernel, stride, dilation: windows(g, dims=dims, kernel=kernel, stride=stride, dilation=dilation),),
     formula=r"\sum_{s i + d k = j} a_{i k}",
     oracle=lambda t, g, shape, **setting: _torch_fold(t, g, shape, setting),
     samples=lambda: [
@@ -200,7 +196,9 @@ def _window_gather_shape(a: Aval, code: Aval, dims: Shape, kernel: Shape, stride
 def _window_gather(
     a: np.ndarray, code: np.ndarray, dims: Shape, kernel: Shape, stride: Shape, dilation: Shape
 ) -> np.ndarray:
-    shape = _window_gather_shape(Aval(a.shape, a.dtype), Aval(code.shape, code.dtype), dims, kernel, stride, dilation).shape
+    shape = _window_gather_shape(
+        Aval(a.shape, a.dtype), Aval(code.shape, code.dtype), dims, kernel, stride, dilation
+    ).shape
     out = shape[dims[0] : dims[-1] + 1]
     y: np.ndarray | None = None
     for k, (_, key) in enumerate(_taps(dims, out, kernel, stride, dilation, a.ndim)):
@@ -292,9 +290,11 @@ window_scatter = Op(
         None,
     ),
     formula=r"y_{s i + d b_i} \mathrel{+}= a_i",
-    oracle=lambda t, g, b, shape, **setting: t.zeros(int(np.prod(shape)), dtype=g.dtype)
-    .index_add(0, _torch_code_positions(t, b, shape, setting).reshape(-1), g.reshape(-1))
-    .reshape(shape),
+    oracle=lambda t, g, b, shape, **setting: (
+        t.zeros(int(np.prod(shape)), dtype=g.dtype)
+        .index_add(0, _torch_code_positions(t, b, shape, setting).reshape(-1), g.reshape(-1))
+        .reshape(shape)
+    ),
     samples=lambda: [
         Sample(((1, 2, 2, 1), _CODE), {**_POOL, "shape": (1, 4, 4, 1)}),
         Sample(((1, 2, 2, 1), _CODE), {**_OVERLAP, "shape": (1, 3, 3, 1)}),
