@@ -1,0 +1,21 @@
+"""Optimisers: how a parameter follows its gradient. One rule a file, each a pure function; PyTorch's names.
+
+The book's chapter 6 compares SGD, `Momentum`, Adagrad and Adam; `Nesterov` and RMSprop are in its repository.
+Learning rates that change with time are in `cutaway.optim.lr_scheduler`.
+"""
+
+from cutaway.optim import lr_scheduler
+from cutaway.optim.adadelta import Adadelta
+from cutaway.optim.adagrad import Adagrad
+from cutaway.optim.adam import Adam, AdamW
+from cutaway.optim.lbfgs import LBFGS
+from cutaway.optim.nadam import NAdam
+from cutaway.optim.optimizer import Optimizer
+from cutaway.optim.radam import RAdam
+from cutaway.optim.rmsprop import RMSprop
+from cutaway.optim.sgd import SGD, Momentum, Nesterov
+
+__all__ = [
+    "LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "RAdam",
+    "RMSprop", "lr_scheduler",
+]  # fmt: skip

@@ -1,0 +1,58 @@
+"""Adagrad: a learning rate for each element, smaller where gradients were large."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cutaway.optim.check import NOT_NEGATIVE
+from cutaway.optim.optimizer import Group, Memory, Optimizer, Value
+
+
+class Adagrad(Optimizer):
+    """G <- G + g^2;  p <- p - lr_t g / (sqrt(G) + eps),  lr_t = lr / (1 + (t - 1) lr_decay).
+
+    Duchi, Hazan & Singer 2011, algorithm 1 with a diagonal matrix; book 6.1.5.
+    """
+
+    limits = {
+        "lr": NOT_NEGATIVE,
+        "lr_decay": NOT_NEGATIVE,
+        "weight_decay": NOT_NEGATIVE,
+        "initial_accumulator_value": NOT_NEGATIVE,
+        "eps": NOT_NEGATIVE,
+    }
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-2,
+        lr_decay: float = 0,
+        weight_decay: float = 0,
+        initial_accumulator_value: float = 0,
+        eps: float = 1e-10,
+        *,
+        maximize: bool = False,
+        **implementation: Any,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "lr_decay": lr_decay,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "initial_accumulator_value": initial_accumulator_value,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults, implementation)
+        for group in self.param_groups:  # PyTorch's state is there before the first step
+            for p in group["params"]:
+                self._memory(p, group)
+
+    def start(self, h: Group) -> dict[str, float]:
+        """The sum of squares starts at `initial_accumulator_value`."""
+        return {"sum": h["initial_accumulator_value"]}
+
+    def update(self, p: Value, g: Value, s: Memory, t: int, h: Group) -> tuple[Value, Memory]:
+        """One step, see the class."""
+        lr = h["lr"] / (1 + (t - 1) * h["lr_decay"])
+        G = s["sum"] + g * g
+        return p - lr * g / (G**0.5 + h["eps"]), {"sum": G}

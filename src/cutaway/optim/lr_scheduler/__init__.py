@@ -1,0 +1,16 @@
+"""Learning rates that change with time: `schedule.step()` after each epoch, or each step, of training."""
+
+from cutaway.optim.lr_scheduler.annealing import CosineAnnealingLR, CosineAnnealingWarmRestarts
+from cutaway.optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
+from cutaway.optim.lr_scheduler.free import LambdaLR, MultiplicativeLR
+from cutaway.optim.lr_scheduler.one_cycle import OneCycleLR
+from cutaway.optim.lr_scheduler.plateau import ReduceLROnPlateau
+from cutaway.optim.lr_scheduler.ramp import ConstantLR, LinearLR, PolynomialLR
+from cutaway.optim.lr_scheduler.schedule import LRScheduler
+from cutaway.optim.lr_scheduler.stairs import ExponentialLR, MultiStepLR, StepLR
+
+__all__ = [
+    "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR", "LRScheduler",
+    "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau",
+    "SequentialLR", "StepLR",
+]  # fmt: skip

@@ -1,0 +1,206 @@
+"""Optimizer: the parameters, their hyper-parameters in groups, what is remembered of each, and the step."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from cutaway.core.autograd import enable_grad
+from cutaway.core.dtypes import float32, float64, get_default_dtype
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
+from cutaway.core.tensor import Tensor
+from cutaway.optim.advance import Job, advance
+from cutaway.optim.check import Limit, check_group, list_of_groups, plain, tensors_of
+from cutaway.optim.checkpoint import pack, unpack
+
+Group = dict[str, Any]
+Value = Any  # a Tensor or a NumPy array: a rule uses only + - * / ** of them
+Memory = dict[str, Value]
+
+# PyTorch's ways of running the same rule; here there is one, so they are taken and make no difference.
+IMPLEMENTATION = ("foreach", "fused", "capturable", "differentiable")
+
+
+class Optimizer:
+    """Changes parameters along their gradients, each subclass by its rule.
+
+    params      a list of leaf Tensors, or of groups {"params": [...], "lr": ...}, or `model.named_parameters()`
+    defaults    the hyper-parameters of groups that do not say their own
+
+    A new rule is a subclass with `update`, and `start` if it remembers something:
+
+        class Sign(Optimizer):
+            def __init__(self, params, lr=1e-3):
+                super().__init__(params, {"lr": lr})
+
+            def update(self, p, g, s, t, h):
+                return p - h["lr"] * g / abs(g), s
+
+    Raises ArgumentTypeError, ArgumentError for parameters that cannot be optimised and impossible hyper-parameters.
+    """
+
+    limits: dict[str, Limit] = {}  # of the hyper-parameters
+    counts = True  # whether the number of steps is remembered
+    scalars: tuple[str, ...] = ()  # which of the things remembered are one number, not one for each element
+
+    param_groups: list[Group]
+    state: defaultdict[Tensor, dict[str, Any]]
+
+    def __init__(self, params: Any, defaults: Group, implementation: Group | None = None) -> None:
+        for name, value in (implementation or {}).items():
+            if name not in IMPLEMENTATION:
+                raise ArgumentTypeError(f"{self._name}: unknown argument {name!r}; it takes {', '.join(defaults)}")
+            if name == "differentiable" and value:
+                raise ArgumentError(
+                    f"{self._name}: step() writes in place and cannot be differentiated; "
+                    "to differentiate a step, call the rule: p, s = optimizer.apply(p, g, s, t, h)"
+                )
+        self.defaults = {**defaults}
+        self.state = defaultdict(dict)
+        self.param_groups = []
+        self._steps = 0
+        for group in list_of_groups(self._name, params):
+            self.add_param_group(group)
+
+    # --- the rule -------------------------------------------------------------------------------------------------
+
+    def update(self, p: Value, g: Value, s: Memory, t: int, h: Group) -> tuple[Value, Memory]:
+        """The rule, a pure function: parameter, gradient, what is remembered, step 1, 2, .., hyper-parameters -> new p, s.
+
+        p, g and what s holds are all Tensors or all NumPy arrays of one shape; the rule works on each element alone.
+        """
+        raise NotWritten(f"{self._name}: a subclass of Optimizer must define update(self, p, g, s, t, h) -> (p, s)")
+
+    def start(self, h: Group) -> dict[str, float]:
+        """What is remembered before the first step: a number a name, which fills the parameter's shape."""
+        return {}
+
+    def apply(self, p: Value, g: Value, s: Memory, t: int, h: Group) -> tuple[Value, Memory]:
+        """The rule with what all rules share: `maximize` (climb) and weight decay.
+
+        Weight decay is the gradient of an L2 penalty, or with `decoupled_weight_decay` shrinks the weights directly.
+        """
+        if h.get("maximize"):
+            g = -g
+        if decay := h.get("weight_decay", 0):
+            if h.get("decoupled_weight_decay"):
+                p = p * (1 - h["lr"] * decay)
+            else:
+                g = g + decay * p
+        return self.update(p, g, s, t, h)
+
+    # --- the step -------------------------------------------------------------------------------------------------
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient, in place; gives what `closure`, if any, computes anew."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        with np.errstate(all="ignore"):
+            for group in self.param_groups:
+                h = {name: plain(value) for name, value in group.items() if name != "params"}
+                advance(self.apply, [self._job(p, h) for p in group["params"] if p.grad is not None], h, self.scalars)
+        self._steps += 1
+        return loss
+
+    def _job(self, p: Tensor, h: Group) -> Job:
+        memory = self._memory(p, h)
+        t = 0
+        if self.counts:
+            count = memory["step"]._data
+            t = int(count) + 1
+            count[...] = t
+        return Job(p, memory, t)
+
+    def _memory(self, p: Tensor, h: Group) -> dict[str, Any]:
+        """What is remembered of `p`, made at the first call."""
+        memory = self.state[p]
+        if not memory:
+            d = p._data
+            if self.counts:
+                memory["step"] = Tensor._wrap(np.zeros((), _number_dtype()))
+            for name, value in self.start(h).items():
+                made = np.array(value, _number_dtype()) if name in self.scalars else np.full(d.shape, value, d.dtype)
+                memory[name] = Tensor._wrap(made)
+        return memory
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients; with set_to_none=False they become zeros."""
+        for p in self._parameters():
+            if set_to_none:
+                p._grad = None
+            elif p._grad is not None:
+                p._grad = p._grad.detach()
+                p._grad.zero_()
+
+    # --- groups ---------------------------------------------------------------------------------------------------
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Optimise more parameters, with their own hyper-parameters where the group has them.
+
+        Raises as the constructor does, and ArgumentError if a parameter is already in another group.
+        """
+        tensors, names = tensors_of(self._name, param_group)
+        group = {**param_group, "params": tensors}
+        if names:
+            group["param_names"] = names
+        if self.param_groups and ("param_names" in group) != ("param_names" in self.param_groups[0]):
+            raise ArgumentError(f"{self._name}: some groups have named parameters and some have not; name all or none")
+        for name, value in self.defaults.items():
+            group.setdefault(name, value)
+        known = {id(p): i for i, g in enumerate(self.param_groups) for p in g["params"]}
+        for i, p in enumerate(tensors):
+            if id(p) in known:
+                raise ArgumentError(
+                    f"{self._name}: parameter {i} of the new group, {p.dtype.name}{list(p.shape)}, is already in group "
+                    f"{known[id(p)]} and would take every step twice; list it once"
+                )
+        self._check(group)
+        self.param_groups.append(group)
+
+    def _check(self, group: Group) -> None:
+        check_group(self._name, group, self.limits)
+
+    def _parameters(self) -> Iterator[Tensor]:
+        return (p for group in self.param_groups for p in group["params"])
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    # --- checkpoints ----------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """{"state": {number of a parameter: what is remembered}, "param_groups": [...]}, PyTorch's structure.
+
+        Its Tensors are the optimiser's own memory, not copies.
+        """
+        return pack(self.param_groups, self.state)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a `state_dict`, Cutaway's or PyTorch's. Tensors are copied, to the dtype of their parameter.
+
+        Raises StateError where groups, parameters or shapes do not fit; then nothing was changed.
+        """
+        groups, state = unpack(self._name, state_dict, self.param_groups)
+        for group in groups:
+            for name, value in self.defaults.items():
+                group.setdefault(name, value)
+            self._check(group)
+        self.param_groups, self.state = groups, state
+
+    def __repr__(self) -> str:
+        lines = [f"{self._name} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def _number_dtype() -> np.dtype[Any]:
+    """Of what is remembered as one number: PyTorch's choice."""
+    return get_default_dtype().np if get_default_dtype() is float64 else float32.np
