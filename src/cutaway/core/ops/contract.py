@@ -31,7 +31,7 @@ def _matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.matmul(a, b)
 
 
-matmul = Op(
+matmul: Op = Op(
     "matmul",
     "contract",
     _matmul,
@@ -185,7 +185,7 @@ def _towards_b(g: Any, a: Any, spec: str) -> Any:
     return einsum(a, g, spec=f"{la},{out}->{lb}")
 
 
-einsum = Op(
+einsum: Op = Op(
     "einsum",
     "contract",
     _einsum,

@@ -67,10 +67,10 @@ def binary(name: str, scalar: Callable[..., Any], grad: Grad = (), *, promote: s
 
 # --- arithmetic -------------------------------------------------------------------------------------------------------
 
-add = binary("add", lambda m, a, b: a + b, (lambda g: g, lambda g: g), formula="a + b", onnx="Add")
-sub = binary("sub", lambda m, a, b: a - b, (lambda g: g, lambda g: -g), promote="signed", formula="a - b", onnx="Sub")
-mul = binary("mul", lambda m, a, b: a * b, (lambda g, b: g * b, lambda g, a: g * a), formula="a\\,b", onnx="Mul")
-div = binary(
+add: Op = binary("add", lambda m, a, b: a + b, (lambda g: g, lambda g: g), formula="a + b", onnx="Add")
+sub: Op = binary("sub", lambda m, a, b: a - b, (lambda g: g, lambda g: -g), promote="signed", formula="a - b", onnx="Sub")
+mul: Op = binary("mul", lambda m, a, b: a * b, (lambda g, b: g * b, lambda g, a: g * a), formula="a\\,b", onnx="Mul")
+div: Op = binary(
     "div",
     lambda m, a, b: a / b,
     (lambda g, b: g / b, lambda g, y, b: -g * y / b),
@@ -79,14 +79,14 @@ div = binary(
     onnx="Div",
     domain=(0.5, 2.0),
 )
-floor_divide = binary(
+floor_divide: Op = binary(
     "floor_divide",
     lambda m, a, b: m.floor_divide(a, b),
     promote="number",
     formula=r"\lfloor a / b \rfloor",
     domain=(0.5, 2.0),
 )
-remainder = binary(
+remainder: Op = binary(
     "remainder",
     lambda m, a, b: m.remainder(a, b),
     (lambda g: g, lambda g, a, b: -g * floor_divide(a, b)),
@@ -95,7 +95,7 @@ remainder = binary(
     onnx="Mod",
     domain=(0.5, 2.0),
 )
-pow = binary(
+pow: Op = binary(
     "pow",
     lambda m, a, b: m.pow(a, b),
     (
@@ -107,37 +107,37 @@ pow = binary(
     onnx="Pow",
     domain=(0.5, 2.0),
 )
-neg = unary("neg", lambda m, a: -a, (lambda g: -g,), promote="number", formula="-a", onnx="Neg")
-abs = unary("abs", lambda m, a: m.abs(a), (lambda g, a: g * sign(a),), promote="number", formula="|a|", onnx="Abs")
-sign = unary(
+neg: Op = unary("neg", lambda m, a: -a, (lambda g: -g,), promote="number", formula="-a", onnx="Neg")
+abs: Op = unary("abs", lambda m, a: m.abs(a), (lambda g, a: g * sign(a),), promote="number", formula="|a|", onnx="Abs")
+sign: Op = unary(
     "sign", lambda m, a: m.sign(a), (lambda g: g * 0.0,), promote="same", formula=r"\operatorname{sgn} a", onnx="Sign"
 )
 
 # --- exponentials -----------------------------------------------------------------------------------------------------
 
-exp = unary("exp", lambda m, a: m.exp(a), (lambda g, y: g * y,), formula="e^{a}", onnx="Exp")
-expm1 = unary("expm1", lambda m, a: m.expm1(a), (lambda g, y: g * (y + 1),), formula="e^{a} - 1")
-log = unary("log", lambda m, a: m.log(a), (lambda g, a: g / a,), formula=r"\log a", onnx="Log", domain=(0.2, 3.0))
-log1p = unary("log1p", lambda m, a: m.log1p(a), (lambda g, a: g / (a + 1),), formula=r"\log(1+a)", domain=(-0.7, 2.0))
-sqrt = unary(
+exp: Op = unary("exp", lambda m, a: m.exp(a), (lambda g, y: g * y,), formula="e^{a}", onnx="Exp")
+expm1: Op = unary("expm1", lambda m, a: m.expm1(a), (lambda g, y: g * (y + 1),), formula="e^{a} - 1")
+log: Op = unary("log", lambda m, a: m.log(a), (lambda g, a: g / a,), formula=r"\log a", onnx="Log", domain=(0.2, 3.0))
+log1p: Op = unary("log1p", lambda m, a: m.log1p(a), (lambda g, a: g / (a + 1),), formula=r"\log(1+a)", domain=(-0.7, 2.0))
+sqrt: Op = unary(
     "sqrt", lambda m, a: m.sqrt(a), (lambda g, y: g / (y * 2),), formula=r"\sqrt{a}", onnx="Sqrt", domain=(0.2, 3.0)
 )
-tanh = unary("tanh", lambda m, a: m.tanh(a), (lambda g, y: g * (1 - y * y),), formula=r"\tanh a", onnx="Tanh")
-sigmoid = unary(
+tanh: Op = unary("tanh", lambda m, a: m.tanh(a), (lambda g, y: g * (1 - y * y),), formula=r"\tanh a", onnx="Tanh")
+sigmoid: Op = unary(
     "sigmoid",
     lambda m, a: m.tanh(a * 0.5) * 0.5 + 0.5,
     (lambda g, y: g * y * (1 - y),),
     formula=r"\frac{1}{1+e^{-a}}",
     onnx="Sigmoid",
 )
-erf = unary(
+erf: Op = unary(
     "erf",
     lambda m, a: m.erf(a),
     (lambda g, a: g * exp(-a * a) * (2 / math.sqrt(math.pi)),),
     formula=r"\operatorname{erf} a",
     onnx="Erf",
 )
-relu = unary(
+relu: Op = unary(
     "relu",
     lambda m, a: m.maximum(a, 0),
     (lambda g, y: gate(g, y),),
@@ -145,7 +145,7 @@ relu = unary(
     formula=r"\max(a, 0)",
     onnx="Relu",
 )
-gate = binary(  # relu's gradient, in one pass
+gate: Op = binary(  # relu's gradient, in one pass
     "gate",
     lambda m, a, b: m.where(b > 0, a, 0),
     (lambda g, b: gate(g, b), None),
@@ -155,20 +155,20 @@ gate = binary(  # relu's gradient, in one pass
 
 # --- trigonometry -----------------------------------------------------------------------------------------------------
 
-sin = unary("sin", lambda m, a: m.sin(a), (lambda g, a: g * cos(a),), formula=r"\sin a", onnx="Sin")
-cos = unary("cos", lambda m, a: m.cos(a), (lambda g, a: -g * sin(a),), formula=r"\cos a", onnx="Cos")
-tan = unary(
+sin: Op = unary("sin", lambda m, a: m.sin(a), (lambda g, a: g * cos(a),), formula=r"\sin a", onnx="Sin")
+cos: Op = unary("cos", lambda m, a: m.cos(a), (lambda g, a: -g * sin(a),), formula=r"\cos a", onnx="Cos")
+tan: Op = unary(
     "tan", lambda m, a: m.tan(a), (lambda g, y: g * (y * y + 1),), formula=r"\tan a", onnx="Tan", domain=(-1.0, 1.0)
 )
-sinh = unary("sinh", lambda m, a: m.sinh(a), (lambda g, a: g * cosh(a),), formula=r"\sinh a", onnx="Sinh")
-cosh = unary("cosh", lambda m, a: m.cosh(a), (lambda g, a: g * sinh(a),), formula=r"\cosh a", onnx="Cosh")
-asin = unary(
+sinh: Op = unary("sinh", lambda m, a: m.sinh(a), (lambda g, a: g * cosh(a),), formula=r"\sinh a", onnx="Sinh")
+cosh: Op = unary("cosh", lambda m, a: m.cosh(a), (lambda g, a: g * sinh(a),), formula=r"\cosh a", onnx="Cosh")
+asin: Op = unary(
     "asin", lambda m, a: m.asin(a), (lambda g, a: g / sqrt(1 - a * a),), formula=r"\arcsin a", domain=(-0.8, 0.8)
 )
-acos = unary(
+acos: Op = unary(
     "acos", lambda m, a: m.acos(a), (lambda g, a: -g / sqrt(1 - a * a),), formula=r"\arccos a", domain=(-0.8, 0.8)
 )
-atan = unary("atan", lambda m, a: m.atan(a), (lambda g, a: g / (a * a + 1),), formula=r"\arctan a", onnx="Atan")
+atan: Op = unary("atan", lambda m, a: m.atan(a), (lambda g, a: g / (a * a + 1),), formula=r"\arctan a", onnx="Atan")
 
 
 def _over_square(x: Any, a: Any, b: Any) -> Any:
@@ -176,7 +176,7 @@ def _over_square(x: Any, a: Any, b: Any) -> Any:
     return x / where((a == 0) & (b == 0), 1.0, a * a + b * b)
 
 
-atan2 = binary(
+atan2: Op = binary(
     "atan2",
     lambda m, a, b: m.atan2(a, b),
     (lambda g, a, b: g * _over_square(b, a, b), lambda g, a, b: -g * _over_square(a, a, b)),
@@ -193,14 +193,14 @@ def _share(g: Any, won: Any, tied: Any) -> Any:
     return where(won, g, where(tied, g * 0.5, 0.0))
 
 
-maximum = binary(
+maximum: Op = binary(
     "maximum",
     lambda m, a, b: m.maximum(a, b),
     (lambda g, a, b: _share(g, a > b, a == b), lambda g, a, b: _share(g, b > a, a == b)),
     formula=r"\max(a, b)",
     onnx="Max",
 )
-minimum = binary(
+minimum: Op = binary(
     "minimum",
     lambda m, a, b: m.minimum(a, b),
     (lambda g, a, b: _share(g, a < b, a == b), lambda g, a, b: _share(g, b < a, a == b)),
@@ -214,7 +214,7 @@ def _clamp(m: Any, a: Any, low: float | None, high: float | None) -> Any:
     return y if high is None else m.minimum(y, high)
 
 
-clamp = unary(
+clamp: Op = unary(
     "clamp",
     _clamp,
     (lambda g, a, low, high: where(_outside(a, low, high), 0.0, g),),
@@ -238,7 +238,7 @@ def _outside(a: Any, low: float | None, high: float | None) -> Any:
     return a < low if high is None else (a < low) | (a > high)
 
 
-where = elementwise(
+where: Op = elementwise(
     "where",
     lambda m, a, b, c: m.where(a, b, c),
     (None, lambda g, a: where(a, g, 0.0), lambda g, a: where(a, 0.0, g)),
@@ -261,26 +261,26 @@ def _zero(g: Any) -> Any:
     return g * 0.0
 
 
-floor = unary("floor", lambda m, a: m.floor(a), (_zero,), promote="number", formula=r"\lfloor a \rfloor", onnx="Floor")
-ceil = unary("ceil", lambda m, a: m.ceil(a), (_zero,), promote="number", formula=r"\lceil a \rceil", onnx="Ceil")
-trunc = unary("trunc", lambda m, a: m.trunc(a), (_zero,), promote="number", formula=r"\operatorname{trunc} a")
-round = unary(
+floor: Op = unary("floor", lambda m, a: m.floor(a), (_zero,), promote="number", formula=r"\lfloor a \rfloor", onnx="Floor")
+ceil: Op = unary("ceil", lambda m, a: m.ceil(a), (_zero,), promote="number", formula=r"\lceil a \rceil", onnx="Ceil")
+trunc: Op = unary("trunc", lambda m, a: m.trunc(a), (_zero,), promote="number", formula=r"\operatorname{trunc} a")
+round: Op = unary(
     "round", lambda m, a: m.round(a), (_zero,), promote="number", formula=r"\operatorname{round} a", onnx="Round"
 )
 
 # --- questions: the answer is a bool, and no gradient flows -----------------------------------------------------------
 
-eq = binary("eq", lambda m, a, b: a == b, result=BOOL, formula="a = b", onnx="Equal")
-ne = binary("ne", lambda m, a, b: a != b, result=BOOL, formula=r"a \ne b")
-lt = binary("lt", lambda m, a, b: a < b, result=BOOL, formula="a < b", onnx="Less")
-le = binary("le", lambda m, a, b: a <= b, result=BOOL, formula=r"a \le b", onnx="LessOrEqual")
-gt = binary("gt", lambda m, a, b: a > b, result=BOOL, formula="a > b", onnx="Greater")
-ge = binary("ge", lambda m, a, b: a >= b, result=BOOL, formula=r"a \ge b", onnx="GreaterOrEqual")
-isnan = unary("isnan", lambda m, a: m.isnan(a), promote="same", result=BOOL, formula=r"a \ne a", onnx="IsNaN")
-isfinite = unary("isfinite", lambda m, a: m.isfinite(a), promote="same", result=BOOL, formula=r"|a| < \infty")
-logical_and = binary("logical_and", lambda m, a, b: m.logical_and(a, b), result=BOOL, formula=r"a \land b", onnx="And")
-logical_or = binary("logical_or", lambda m, a, b: m.logical_or(a, b), result=BOOL, formula=r"a \lor b", onnx="Or")
-logical_not = unary(
+eq: Op = binary("eq", lambda m, a, b: a == b, result=BOOL, formula="a = b", onnx="Equal")
+ne: Op = binary("ne", lambda m, a, b: a != b, result=BOOL, formula=r"a \ne b")
+lt: Op = binary("lt", lambda m, a, b: a < b, result=BOOL, formula="a < b", onnx="Less")
+le: Op = binary("le", lambda m, a, b: a <= b, result=BOOL, formula=r"a \le b", onnx="LessOrEqual")
+gt: Op = binary("gt", lambda m, a, b: a > b, result=BOOL, formula="a > b", onnx="Greater")
+ge: Op = binary("ge", lambda m, a, b: a >= b, result=BOOL, formula=r"a \ge b", onnx="GreaterOrEqual")
+isnan: Op = unary("isnan", lambda m, a: m.isnan(a), promote="same", result=BOOL, formula=r"a \ne a", onnx="IsNaN")
+isfinite: Op = unary("isfinite", lambda m, a: m.isfinite(a), promote="same", result=BOOL, formula=r"|a| < \infty")
+logical_and: Op = binary("logical_and", lambda m, a, b: m.logical_and(a, b), result=BOOL, formula=r"a \land b", onnx="And")
+logical_or: Op = binary("logical_or", lambda m, a, b: m.logical_or(a, b), result=BOOL, formula=r"a \lor b", onnx="Or")
+logical_not: Op = unary(
     "logical_not", lambda m, a: m.logical_not(a), promote="same", result=BOOL, formula=r"\lnot a", onnx="Not"
 )
 
@@ -297,10 +297,10 @@ def _bitwise(name: str, scalar: Callable[..., Any], formula: str) -> Op:
     )
 
 
-bitwise_and = _bitwise("bitwise_and", lambda m, a, b: m.bitwise_and(a, b), r"a \mathbin{\&} b")
-bitwise_or = _bitwise("bitwise_or", lambda m, a, b: m.bitwise_or(a, b), r"a \mathbin{|} b")
-bitwise_xor = _bitwise("bitwise_xor", lambda m, a, b: m.bitwise_xor(a, b), r"a \oplus b")
-bitwise_not = unary(
+bitwise_and: Op = _bitwise("bitwise_and", lambda m, a, b: m.bitwise_and(a, b), r"a \mathbin{\&} b")
+bitwise_or: Op = _bitwise("bitwise_or", lambda m, a, b: m.bitwise_or(a, b), r"a \mathbin{|} b")
+bitwise_xor: Op = _bitwise("bitwise_xor", lambda m, a, b: m.bitwise_xor(a, b), r"a \oplus b")
+bitwise_not: Op = unary(
     "bitwise_not",
     lambda m, a: m.bitwise_not(a),
     promote="same",
@@ -320,7 +320,7 @@ def _cast(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return a.astype(dtype)
 
 
-copy = Op(
+copy: Op = Op(
     "copy",
     "elementwise",
     _copy,
@@ -333,7 +333,7 @@ copy = Op(
     errors=lambda: [Sample(("text",), error="expected a Tensor")],
     scalar=lambda m, a: a,
 )
-cast = Op(
+cast: Op = Op(
     "cast",
     "elementwise",
     _cast,

@@ -59,7 +59,7 @@ def _gather(a: np.ndarray, index: np.ndarray, dim: int) -> np.ndarray:
     return y
 
 
-gather = Op(
+gather: Op = Op(
     "gather",
     "index",
     _gather,
@@ -88,7 +88,7 @@ def zeros(shape: Shape, dtype: np.dtype) -> Any:
     return full(shape=shape, value=0.0, dtype=dtype)
 
 
-full = Op(
+full: Op = Op(
     "full",
     "index",
     lambda shape, value, dtype: np.full(shape, value, dtype) if value else np.zeros(shape, dtype),
@@ -149,7 +149,7 @@ _SCATTER_ERRORS = [
     Sample(((3, 4), np.array([[1, 2]]), (1, 1)), {"dim": 1}, error="larger than src"),
 ]
 
-scatter_add = Op(
+scatter_add: Op = Op(
     "scatter_add",
     "index",
     _scatter_add,
@@ -161,7 +161,7 @@ scatter_add = Op(
     samples=lambda: [*_SCATTER_SAMPLES, Sample(((3,), np.array([1, 1, 1]), (3,)), {"dim": 0})],
     errors=lambda: _SCATTER_ERRORS,
 )
-scatter = Op(
+scatter: Op = Op(
     "scatter",
     "index",
     _scatter,
@@ -220,7 +220,7 @@ def _bad_index(index: np.ndarray) -> np.ndarray:
     raise IndexError(f"index dtype {index.dtype}")
 
 
-index = Op(
+index: Op = Op(
     "index",
     "index",
     _index,
@@ -279,7 +279,7 @@ def _add_rows(y: np.ndarray, rows: np.ndarray, v: np.ndarray) -> None:
     y[ordered[first]] += np.add.reduceat(v.reshape(len(flat), *y.shape[1:])[order], first, axis=0)
 
 
-index_put = Op(
+index_put: Op = Op(
     "index_put",
     "index",
     _index_put,
@@ -324,7 +324,7 @@ def _argsort(a: np.ndarray, dim: int, descending: bool) -> np.ndarray:
     return n - 1 - np.flip(np.argsort(np.flip(a, dim), dim, kind="stable"), dim)
 
 
-argsort = Op(
+argsort: Op = Op(
     "argsort",
     "index",
     _argsort,

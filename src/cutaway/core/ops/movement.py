@@ -28,7 +28,7 @@ def _reshape(a: np.ndarray, shape: Shape) -> np.ndarray:
     return a.reshape(shape)
 
 
-reshape = Op(
+reshape: Op = Op(
     "reshape",
     "movement",
     _reshape,
@@ -84,7 +84,7 @@ _permute_record: dict[str, Any] = {
         Sample(((2, 3),), {"dims": (0, 1, 2)}, error="once"),
     ],
 }
-permute = Op(
+permute: Op = Op(
     "permute",
     "movement",
     _permute,
@@ -95,7 +95,7 @@ permute = Op(
 )
 # A permutation whose memory order is the machine's own business: convolutions run channels-last inside, and what they
 # return reports row-major strides like any tensor that is no view.
-layout = Op(
+layout: Op = Op(
     "layout",
     "movement",
     _permute,
@@ -118,7 +118,7 @@ def _expand(a: np.ndarray, shape: Shape) -> np.ndarray:
     return np.broadcast_to(a, shape)
 
 
-expand = Op(
+expand: Op = Op(
     "expand",
     "movement",
     _expand,
@@ -158,7 +158,7 @@ def _slice(a: np.ndarray, start: Shape, step: Shape, size: Shape) -> np.ndarray:
     return y
 
 
-slice_ = Op(
+slice_: Op = Op(
     "slice",
     "movement",
     _slice,
@@ -196,7 +196,7 @@ def _pad(a: np.ndarray, low: Shape, step: Shape, shape: Shape, value: float) -> 
     return y
 
 
-pad = Op(
+pad: Op = Op(
     "pad",
     "movement",
     _pad,
@@ -235,7 +235,7 @@ def _flip(a: np.ndarray, dims: Shape) -> np.ndarray:
     return np.flip(a, dims).copy()
 
 
-flip = Op(
+flip: Op = Op(
     "flip",
     "movement",
     _flip,
@@ -285,7 +285,7 @@ def _concatenate_grad(g: Any, i: int, avals: Sequence[Aval], dim: int) -> Any:
     return slice_(g, start=start, step=(1,) * g.ndim, size=avals[i].shape)
 
 
-concatenate = Op(
+concatenate: Op = Op(
     "concatenate",
     "movement",
     _concatenate,

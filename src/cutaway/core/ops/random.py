@@ -20,7 +20,7 @@ def _draw(shape: Shape, seed: int, offset: int, dtype: np.dtype) -> np.ndarray:
     return draw(_shape(shape, seed, offset, dtype).shape, seed, offset, dtype)
 
 
-philox_uniform = Op(
+philox_uniform: Op = Op(
     "philox_uniform",
     "random",
     _draw,

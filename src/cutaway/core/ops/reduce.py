@@ -69,13 +69,13 @@ def reduction(
 
 def _sum(a: np.ndarray, dim: Shape, keepdim: bool) -> np.ndarray:
     if a.dtype.kind in "bui":
-        return np.add.reduce(a, dim, INT64, None, keepdim)
+        return np.add.reduce(a, axis=dim, dtype=INT64, keepdims=keepdim)
     if a.dtype == HALF:
-        return np.add.reduce(a, dim, np.float32, None, keepdim).astype(HALF)
-    return np.add.reduce(a, dim, None, None, keepdim)
+        return np.add.reduce(a, axis=dim, dtype=np.float32, keepdims=keepdim).astype(HALF)
+    return np.add.reduce(a, axis=dim, keepdims=keepdim)
 
 
-sum = reduction(
+sum: Op = reduction(
     "sum",
     _sum,
     (lambda g, A, dim, keepdim: expand(_wide(g, A, dim, keepdim), shape=A.shape),),
@@ -92,17 +92,17 @@ def _extreme_grad(g: Any, y: Any, a: Any, dim: Shape, keepdim: bool) -> Any:
     return won * (_wide(g, A, dim, keepdim) / sum(won, dim=dim, keepdim=True))
 
 
-amax = reduction(
+amax: Op = reduction(
     "amax",
-    lambda a, dim, keepdim: np.maximum.reduce(a, dim, None, None, keepdim),
+    lambda a, dim, keepdim: np.maximum.reduce(a, axis=dim, keepdims=keepdim),
     (_extreme_grad,),
     empty=False,
     formula=r"\max a",
     onnx="ReduceMax",
 )
-amin = reduction(
+amin: Op = reduction(
     "amin",
-    lambda a, dim, keepdim: np.minimum.reduce(a, dim, None, None, keepdim),
+    lambda a, dim, keepdim: np.minimum.reduce(a, axis=dim, keepdims=keepdim),
     (_extreme_grad,),
     empty=False,
     formula=r"\min a",
@@ -111,13 +111,13 @@ amin = reduction(
 
 
 def _logsumexp(a: np.ndarray, dim: Shape, keepdim: bool) -> np.ndarray:
-    top = np.maximum.reduce(a, dim, None, None, True) if a.size else np.zeros(kept(a.shape, dim), a.dtype)
+    top = np.maximum.reduce(a, axis=dim, keepdims=True) if a.size else np.zeros(kept(a.shape, dim), a.dtype)
     top = np.where(np.isfinite(top), top, 0).astype(a.dtype, copy=False)
-    y = np.log(np.add.reduce(np.exp(a - top), dim, None, None, True)) + top
+    y = np.log(np.add.reduce(np.exp(a - top), axis=dim, keepdims=True)) + top
     return y if keepdim else y.reshape([n for d, n in enumerate(a.shape) if d not in dim])
 
 
-logsumexp = reduction(
+logsumexp: Op = reduction(
     "logsumexp",
     _logsumexp,
     (lambda g, y, a, A, dim, keepdim: _wide(g, A, dim, keepdim) * exp(a - _wide(y, A, dim, keepdim)),),
@@ -125,16 +125,16 @@ logsumexp = reduction(
     formula=r"\log \sum e^{a}",
     onnx="ReduceLogSumExp",
 )
-any_ = reduction(
+any_: Op = reduction(
     "any",
-    lambda a, dim, keepdim: np.logical_or.reduce(a, dim, None, None, keepdim),
+    lambda a, dim, keepdim: np.logical_or.reduce(a, axis=dim, keepdims=keepdim),
     result=lambda d: BOOL,
     formula=r"\exists a",
     oracle=lambda t, a, dim, keepdim: t.any(a, dim, keepdim) if dim else a.bool(),
 )
-all_ = reduction(
+all_: Op = reduction(
     "all",
-    lambda a, dim, keepdim: np.logical_and.reduce(a, dim, None, None, keepdim),
+    lambda a, dim, keepdim: np.logical_and.reduce(a, axis=dim, keepdims=keepdim),
     result=lambda d: BOOL,
     formula=r"\forall a",
     oracle=lambda t, a, dim, keepdim: t.all(a, dim, keepdim) if dim else a.bool(),
@@ -179,7 +179,7 @@ def along(
     return Op(name, "reduce", forward, shape, grad, **record)
 
 
-argmax = along(
+argmax: Op = along(
     "argmax",
     lambda a, dim, keepdim: np.argmax(a, dim, keepdims=keepdim) if a.ndim else np.array(0),
     result=lambda d: INT64,
@@ -187,7 +187,7 @@ argmax = along(
     formula=r"\arg\max a",
     onnx="ArgMax",
 )
-argmin = along(
+argmin: Op = along(
     "argmin",
     lambda a, dim, keepdim: np.argmin(a, dim, keepdims=keepdim) if a.ndim else np.array(0),
     result=lambda d: INT64,
@@ -201,7 +201,7 @@ def _widened(d: np.dtype) -> np.dtype:
     return INT64 if d.kind in "bui" else d
 
 
-cumsum = along(
+cumsum: Op = along(
     "cumsum",
     lambda a, dim: np.cumsum(a, dim, dtype=_widened(a.dtype)) if a.ndim else a.copy(),
     (lambda g, dim: flip(cumsum(flip(g, dims=(dim,)), dim=dim), dims=(dim,)),),
@@ -242,9 +242,9 @@ def _prod_grad(g: Any, a: Any, dim: int, keepdim: bool) -> Any:
     return (g if keepdim else g.unsqueeze(dim)) * before * after
 
 
-prod = along(
+prod: Op = along(
     "prod",
-    lambda a, dim, keepdim: np.multiply.reduce(a, dim, _widened(a.dtype), None, keepdim) if a.ndim else a.copy(),
+    lambda a, dim, keepdim: np.multiply.reduce(a, axis=dim, dtype=_widened(a.dtype), keepdims=keepdim) if a.ndim else a.copy(),
     (_prod_grad,),
     result=_widened,
     formula=r"\prod a",

@@ -108,7 +108,7 @@ def _torch_fold(t: Any, g: Any, shape: Shape, setting: dict[str, Any]) -> Any:
     return y.reshape(-1).index_add(0, _torch_windows(t, position, **setting).reshape(-1), g.reshape(-1)).reshape(shape)
 
 
-windows = Op(
+windows: Op = Op(
     "windows",
     "window",
     _windows,
@@ -132,7 +132,7 @@ windows = Op(
         Sample(((1, 5, 5, 1),), _setting((3, 3), (0, 1), (1, 1), (1, 2)), error="stride"),
     ],
 )
-fold = Op(
+fold: Op = Op(
     "fold",
     "window",
     _fold,
@@ -252,7 +252,7 @@ def _torch_argmax(t: Any, a: Any, **setting: Any) -> Any:
     return found.to(t.uint8)
 
 
-window_argmax = Op(
+window_argmax: Op = Op(
     "window_argmax",
     "window",
     _window_argmax,
@@ -262,7 +262,7 @@ window_argmax = Op(
     samples=lambda: [Sample(((2, 4, 6, 3),), _POOL), Sample(((1, 5, 5, 2),), _OVERLAP), Sample(((0, 4, 4, 1),), _POOL)],
     errors=lambda: [Sample(((1, 1, 4, 1),), _POOL, error="larger than dimension 1")],
 )
-window_gather = Op(
+window_gather: Op = Op(
     "window_gather",
     "window",
     _window_gather,
@@ -278,7 +278,7 @@ window_gather = Op(
     samples=lambda: [Sample(((1, 4, 4, 1), _CODE), _POOL), Sample(((1, 3, 3, 1), _CODE), _OVERLAP)],
     errors=lambda: [Sample(((1, 6, 4, 1), _CODE), _POOL, error="but the code is")],
 )
-window_scatter = Op(
+window_scatter: Op = Op(
     "window_scatter",
     "window",
     _window_scatter,
