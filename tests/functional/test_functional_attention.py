@@ -10,7 +10,12 @@ import cutaway
 import cutaway.functional as F
 from cutaway.core.errors import ArgumentError, DTypeError, ShapeError
 
-QKV = [((3, 4), (5, 4), (5, 2)), ((2, 3, 4), (2, 5, 4), (2, 5, 4)), ((2, 3, 4, 6), (2, 3, 5, 6), (2, 3, 5, 6)), ((1, 1, 1), (1, 1, 1), (1, 1, 1))]
+QKV = [
+    ((3, 4), (5, 4), (5, 2)),
+    ((2, 3, 4), (2, 5, 4), (2, 5, 4)),
+    ((2, 3, 4, 6), (2, 3, 5, 6), (2, 3, 5, 6)),
+    ((1, 1, 1), (1, 1, 1), (1, 1, 1)),
+]
 
 
 def _draw(rng, shapes):
@@ -21,7 +26,7 @@ def _draw(rng, shapes):
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("shapes", QKV, ids=str)
 def test_plain(shapes, causal, scale, agree, rng):
-    call = lambda f: (lambda q, k, v: f.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=scale))  # noqa: E731
+    call = lambda f: lambda q, k, v: f.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=scale)
     with sdpa_kernel(SDPBackend.MATH):  # the only one of PyTorch's with a second derivative
         agree(call(F), call(TF), *_draw(rng, shapes), second=True)
 
@@ -32,7 +37,7 @@ def test_masks(kind, mask_shape, agree, rng):
     mask = rng.random(mask_shape) < 0.7 if kind == "bool" else rng.standard_normal(mask_shape)
     if kind == "bool":
         mask[..., 0, :] = False  # a query that may look nowhere
-    call = lambda f: (lambda q, k, v, m: f.scaled_dot_product_attention(q, k, v, m))  # noqa: E731
+    call = lambda f: lambda q, k, v, m: f.scaled_dot_product_attention(q, k, v, m)
     agree(call(F), call(TF), *_draw(rng, ((2, 4, 3, 6), (2, 4, 5, 6), (2, 4, 5, 6))), mask)
 
 
@@ -44,7 +49,7 @@ def test_a_query_that_may_look_nowhere_gets_zeros():
 
 
 def test_grouped_queries(agree, rng):
-    call = lambda f: (lambda q, k, v: f.scaled_dot_product_attention(q, k, v, enable_gqa=True))  # noqa: E731
+    call = lambda f: lambda q, k, v: f.scaled_dot_product_attention(q, k, v, enable_gqa=True)
     agree(call(F), call(TF), *_draw(rng, ((2, 6, 3, 4), (2, 2, 5, 4), (2, 2, 5, 4))))
 
 
@@ -58,7 +63,15 @@ def test_dropout_scales_what_it_keeps():
 
 
 def _parameters(rng, e, kdim=None, vdim=None):
-    shapes = {"q": (e, e), "k": (e, kdim or e), "v": (e, vdim or e), "in": (3 * e, e), "bias": (3 * e,), "out": (e, e), "out_bias": (e,)}
+    shapes = {
+        "q": (e, e),
+        "k": (e, kdim or e),
+        "v": (e, vdim or e),
+        "in": (3 * e, e),
+        "bias": (3 * e,),
+        "out": (e, e),
+        "out_bias": (e,),
+    }
     return {name: rng.standard_normal(s) for name, s in shapes.items()}
 
 
@@ -95,28 +108,53 @@ def test_multi_head(kind, masks, weights, agree, rng):
         key_padding = hidden if padding == "bool" else np.where(hidden, -np.inf, 0.0)
     arrays = [rng.standard_normal((length, n, e))]
     if kind != "self":
-        arrays += [rng.standard_normal((source, n, 4 if kind == "apart" else e)), rng.standard_normal((source, n, 5 if kind == "apart" else e))]
+        arrays += [
+            rng.standard_normal((source, n, 4 if kind == "apart" else e)),
+            rng.standard_normal((source, n, 5 if kind == "apart" else e)),
+        ]
 
     def call(f, make):
         def run(w_in, w_q, w_k, w_v, b, w_out, b_out, *inputs):
             q, k, v = inputs if len(inputs) == 3 else inputs * 3
             y, w = f.multi_head_attention_forward(
-                q, k, v, e, heads, None if kind == "apart" else w_in, b, None, None, False, 0.0, w_out, b_out,
+                q,
+                k,
+                v,
+                e,
+                heads,
+                None if kind == "apart" else w_in,
+                b,
+                None,
+                None,
+                False,
+                0.0,
+                w_out,
+                b_out,
                 need_weights=weights != "none",
                 average_attn_weights=weights == "mean",
                 attn_mask=None if attn_mask is None else make(attn_mask),
                 key_padding_mask=None if key_padding is None else make(key_padding),
                 use_separate_proj_weight=kind == "apart",
-                q_proj_weight=w_q, k_proj_weight=w_k, v_proj_weight=w_v,
-            )  # fmt: skip
+                q_proj_weight=w_q,
+                k_proj_weight=w_k,
+                v_proj_weight=w_v,
+            )
             return y if w is None else (y, w)
 
         return run
 
     agree(
-        call(F, cutaway.from_numpy), call(TF, torch.from_numpy),
-        p["in"], p["q"], p["k"], p["v"], p["bias"], p["out"], p["out_bias"], *arrays,
-    )  # fmt: skip
+        call(F, cutaway.from_numpy),
+        call(TF, torch.from_numpy),
+        p["in"],
+        p["q"],
+        p["k"],
+        p["v"],
+        p["bias"],
+        p["out"],
+        p["out_bias"],
+        *arrays,
+    )
 
 
 @pytest.mark.parametrize("batched", [False, True])
@@ -128,25 +166,47 @@ def test_multi_head_with_extra_keys(batched, agree, rng):
         def run(x, w_in, b, w_out, b_out, bias_k, bias_v):
             mask = make(np.triu(np.full((3, 3), -np.inf), 1))
             return f.multi_head_attention_forward(
-                x, x, x, e, heads, w_in, b, bias_k, bias_v, True, 0.0, w_out, b_out, attn_mask=mask,
+                x,
+                x,
+                x,
+                e,
+                heads,
+                w_in,
+                b,
+                bias_k,
+                bias_v,
+                True,
+                0.0,
+                w_out,
+                b_out,
+                attn_mask=mask,
                 key_padding_mask=make(np.zeros((2, 3) if batched else 3)),
-            )  # fmt: skip
+            )
 
         return run
 
     x = rng.standard_normal((3, 2, e) if batched else (3, e))
     agree(
-        call(F, cutaway.from_numpy), call(TF, torch.from_numpy),
-        x, p["in"], p["bias"], p["out"], p["out_bias"], rng.standard_normal((1, 1, e)), rng.standard_normal((1, 1, e)),
-    )  # fmt: skip
+        call(F, cutaway.from_numpy),
+        call(TF, torch.from_numpy),
+        x,
+        p["in"],
+        p["bias"],
+        p["out"],
+        p["out_bias"],
+        rng.standard_normal((1, 1, e)),
+        rng.standard_normal((1, 1, e)),
+    )
 
 
 def test_multi_head_key_is_value(agree, rng):
     p = _parameters(rng, 4)
-    call = lambda f: (  # noqa: E731
+    call = lambda f: (
         lambda q, k, w, b, o: f.multi_head_attention_forward(q, k, k, 4, 2, w, b, None, None, False, 0.0, o, None)
     )
-    agree(call(F), call(TF), rng.standard_normal((3, 2, 4)), rng.standard_normal((5, 2, 4)), p["in"], p["bias"], p["out"])
+    agree(
+        call(F), call(TF), rng.standard_normal((3, 2, 4)), rng.standard_normal((5, 2, 4)), p["in"], p["bias"], p["out"]
+    )
 
 
 Q, K = cutaway.zeros(3, 4), cutaway.zeros(5, 4)
@@ -160,15 +220,27 @@ def M(q=X, k=X, v=X, e=4, h=2, w=IN, **options):
 
 
 BAD = {
-    "features": (lambda: A(Q, cutaway.zeros(5, 3), K), ShapeError, r"query\[\.\.\., L, E\].*float32\[3, 4\] and float32\[5, 3\]"),
+    "features": (
+        lambda: A(Q, cutaway.zeros(5, 3), K),
+        ShapeError,
+        r"query\[\.\.\., L, E\].*float32\[3, 4\] and float32\[5, 3\]",
+    ),
     "lengths": (lambda: A(Q, K, cutaway.zeros(6, 4)), ShapeError, "expected query"),
     "dtypes": (lambda: A(Q, K.double(), K), DTypeError, "one dtype"),
     "integers": (lambda: A(Q.long(), K.long(), K.long()), DTypeError, "floating"),
-    "mask-causal": (lambda: A(Q, K, K, cutaway.ones(3, 5), is_causal=True), ArgumentError, "either attn_mask or is_causal"),
+    "mask-causal": (
+        lambda: A(Q, K, K, cutaway.ones(3, 5), is_causal=True),
+        ArgumentError,
+        "either attn_mask or is_causal",
+    ),
     "mask-shape": (lambda: A(Q, K, K, cutaway.ones(4, 5)), ShapeError, "attn_mask and scores"),
     "mask-dtype": (lambda: A(Q, K, K, cutaway.ones(3, 5).long()), DTypeError, "attn_mask must be bool or float32"),
     "dropout": (lambda: A(Q, K, K, dropout_p=2.0), ArgumentError, "not a probability"),
-    "heads": (lambda: A(cutaway.zeros(3, 2, 4), cutaway.zeros(2, 2, 4), cutaway.zeros(2, 2, 4), enable_gqa=True), ShapeError, "multiple"),
+    "heads": (
+        lambda: A(cutaway.zeros(3, 2, 4), cutaway.zeros(2, 2, 4), cutaway.zeros(2, 2, 4), enable_gqa=True),
+        ShapeError,
+        "multiple",
+    ),
     "mha-width": (lambda: M(e=6), ShapeError, "6 features"),
     "mha-heads": (lambda: M(h=3), ShapeError, "num_heads=3"),
     "mha-weight": (lambda: M(w=cutaway.zeros(8, 4)), ShapeError, r"in_proj_weight must be \[12, 4\]"),
@@ -179,7 +251,7 @@ BAD = {
     "mha-mask-dtype": (lambda: M(attn_mask=cutaway.zeros(3, 3).long()), DTypeError, "must be bool or floating"),
     "mha-causal": (lambda: M(is_causal=True), ArgumentError, "give the mask too"),
     "mha-apart": (lambda: M(use_separate_proj_weight=True), ArgumentError, "needs q_proj_weight"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BAD)

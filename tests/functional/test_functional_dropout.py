@@ -51,7 +51,16 @@ def test_all_is_dropped_at_one(f):
     assert y.tolist() == [0.0] * 5 and x.grad.tolist() == [0.0] * 5
 
 
-@pytest.mark.parametrize(("f", "shape"), [(F.dropout1d, (20, 30, 4)), (F.dropout1d, (60, 4)), (F.dropout2d, (20, 30, 3, 4)), (F.dropout2d, (60, 3, 4)), (F.dropout3d, (20, 30, 2, 3, 2))])
+@pytest.mark.parametrize(
+    ("f", "shape"),
+    [
+        (F.dropout1d, (20, 30, 4)),
+        (F.dropout1d, (60, 4)),
+        (F.dropout2d, (20, 30, 3, 4)),
+        (F.dropout2d, (60, 3, 4)),
+        (F.dropout3d, (20, 30, 2, 3, 2)),
+    ],
+)
 def test_channels_fall_together(f, shape):
     cutaway.manual_seed(1)
     y = f(cutaway.ones(*shape), 0.4).numpy()

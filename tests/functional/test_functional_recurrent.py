@@ -64,7 +64,9 @@ def test_lengths_are_those_of_packed_sequences(name, bidirectional, rng):
     lengths = [3, 5, 1, 4]
     directions = 2 if bidirectional else 1
     params = [
-        rng.standard_normal(s) for _ in range(directions) for s in ((g * hidden, inputs), (g * hidden, hidden), (g * hidden,), (g * hidden,))
+        rng.standard_normal(s)
+        for _ in range(directions)
+        for s in ((g * hidden, inputs), (g * hidden, hidden), (g * hidden,), (g * hidden,))
     ]
     x, state = rng.standard_normal((steps, n, inputs)), rng.standard_normal((2, directions, n, hidden))
     u = torch.from_numpy(x).requires_grad_()
@@ -72,13 +74,24 @@ def test_lengths_are_those_of_packed_sequences(name, bidirectional, rng):
     order = packed.sorted_indices
     s = torch.from_numpy(state)[:, :, order]
     w = [torch.from_numpy(p) for p in params]
-    out = getattr(torch, name)(packed.data, packed.batch_sizes, (s[0], s[1]) if name == "lstm" else s[0], w, True, 1, 0.0, False, bidirectional)
+    out = getattr(torch, name)(
+        packed.data, packed.batch_sizes, (s[0], s[1]) if name == "lstm" else s[0], w, True, 1, 0.0, False, bidirectional
+    )
     padded, _ = torch.nn.utils.rnn.pad_packed_sequence(packed._replace(data=out[0]), total_length=steps)
     padded.sum().backward()
     v = cutaway.from_numpy(x).requires_grad_()
     states = [cutaway.from_numpy(a) for a in state]
     mine = getattr(F, name)(
-        v, states if name == "lstm" else states[0], [cutaway.from_numpy(p) for p in params], True, 1, 0.0, False, bidirectional, False, lengths
+        v,
+        states if name == "lstm" else states[0],
+        [cutaway.from_numpy(p) for p in params],
+        True,
+        1,
+        0.0,
+        False,
+        bidirectional,
+        False,
+        lengths,
     )
     mine[0].sum().backward()
     np.testing.assert_allclose(mine[0].detach().numpy(), padded.detach().numpy(), atol=1e-12)
@@ -89,7 +102,7 @@ def test_lengths_are_those_of_packed_sequences(name, bidirectional, rng):
 def test_dropout_acts_between_layers_in_training_only(rng):
     w = [cutaway.from_numpy(rng.standard_normal(s)) for s in ((2, 2), (2, 2)) * 2]
     x, h = cutaway.from_numpy(rng.standard_normal((4, 8, 2))), cutaway.zeros(2, 8, 2, dtype=cutaway.float64)
-    run = lambda p, train: F.rnn_tanh(x, h, w, False, 2, p, train, False, False)[0]  # noqa: E731
+    run = lambda p, train: F.rnn_tanh(x, h, w, False, 2, p, train, False, False)[0]
     plain = run(0.0, True).tolist()
     assert run(0.5, False).tolist() == plain != run(0.5, True).tolist()
 
@@ -108,15 +121,35 @@ W = [cutaway.zeros(2, 4), cutaway.zeros(2, 2)]
 BAD = {
     "params": (lambda: F.rnn_tanh(X, H, W, True, 1, 0.0, True, False, False), ArgumentError, "need 4 params, got 2"),
     "dims": (lambda: F.rnn_tanh(X[0], H, W, False, 1, 0.0, True, False, False), ShapeError, r"\[T, N, I\].*unsqueeze"),
-    "state": (lambda: F.rnn_tanh(X, cutaway.zeros(2, 3, 2), W, False, 1, 0.0, True, False, False), ShapeError, r"state must be \[1, 3, 2\]"),
-    "batch_first": (lambda: F.rnn_tanh(X, H, W, False, 1, 0.0, True, False, True), ShapeError, r"state must be \[1, 5, 2\]"),
+    "state": (
+        lambda: F.rnn_tanh(X, cutaway.zeros(2, 3, 2), W, False, 1, 0.0, True, False, False),
+        ShapeError,
+        r"state must be \[1, 3, 2\]",
+    ),
+    "batch_first": (
+        lambda: F.rnn_tanh(X, H, W, False, 1, 0.0, True, False, True),
+        ShapeError,
+        r"state must be \[1, 5, 2\]",
+    ),
     "no-steps": (lambda: F.rnn_tanh(X[:0], H, W, False, 1, 0.0, True, False, False), ShapeError, "no time steps"),
-    "lengths": (lambda: F.rnn_tanh(X, H, W, False, 1, 0.0, True, False, False, [1, 2]), ArgumentError, "3 numbers from 1 to 5"),
-    "length-0": (lambda: F.rnn_tanh(X, H, W, False, 1, 0.0, True, False, False, [1, 0, 2]), ArgumentError, "from 1 to 5"),
-    "features": (lambda: F.rnn_tanh(cutaway.zeros(5, 3, 6), H, W, False, 1, 0.0, True, False, False), ShapeError, "6 features"),
+    "lengths": (
+        lambda: F.rnn_tanh(X, H, W, False, 1, 0.0, True, False, False, [1, 2]),
+        ArgumentError,
+        "3 numbers from 1 to 5",
+    ),
+    "length-0": (
+        lambda: F.rnn_tanh(X, H, W, False, 1, 0.0, True, False, False, [1, 0, 2]),
+        ArgumentError,
+        "from 1 to 5",
+    ),
+    "features": (
+        lambda: F.rnn_tanh(cutaway.zeros(5, 3, 6), H, W, False, 1, 0.0, True, False, False),
+        ShapeError,
+        "6 features",
+    ),
     "cell-gates": (lambda: F.lstm_cell(X[0], (H[0], H[0]), *W), ShapeError, r"w_hh must be \[4 H, H\]"),
     "cell-batch": (lambda: F.rnn_tanh_cell(X[0], cutaway.zeros(2, 2), *W), ShapeError, r"state float32\[2, 2\]"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -6,16 +6,50 @@ Each is an ordinary function of Tensor operations, so gradients of any order and
 from __future__ import annotations
 
 from cutaway.functional.activation import (
-    celu, elu, gelu, glu, hardsigmoid, hardswish, hardtanh, identity, leaky_relu, log_softmax, logsigmoid, mish, prelu, relu,
-    relu6, selu, sigmoid, silu, softmax, softmin, softplus, softsign, step, tanh, tanhshrink, threshold,
+    celu,
+    elu,
+    gelu,
+    glu,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    identity,
+    leaky_relu,
+    log_softmax,
+    logsigmoid,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softmin,
+    softplus,
+    softsign,
+    step,
+    tanh,
+    tanhshrink,
+    threshold,
 )  # fmt: skip
 from cutaway.functional.attention import multi_head_attention_forward, scaled_dot_product_attention
 from cutaway.functional.classification import (
-    binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, kl_div, multi_margin_loss, nll_loss,
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    kl_div,
+    multi_margin_loss,
+    nll_loss,
 )  # fmt: skip
 from cutaway.functional.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from cutaway.functional.distance import (
-    cosine_embedding_loss, cosine_similarity, hinge_embedding_loss, margin_ranking_loss, normalize, pairwise_distance,
+    cosine_embedding_loss,
+    cosine_similarity,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    normalize,
+    pairwise_distance,
     triplet_margin_loss,
 )  # fmt: skip
 from cutaway.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
@@ -25,11 +59,43 @@ from cutaway.functional.linear import bilinear, linear
 from cutaway.functional.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from cutaway.functional.padding import pad
 from cutaway.functional.pool import (
-    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d, adaptive_max_pool2d, avg_pool1d,
-    avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d,
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
 )  # fmt: skip
-from cutaway.functional.recurrent import gru, gru_cell, lstm, lstm_cell, rnn_relu, rnn_relu_cell, rnn_tanh, rnn_tanh_cell
+from cutaway.functional.recurrent import (
+    gru,
+    gru_cell,
+    lstm,
+    lstm_cell,
+    rnn_relu,
+    rnn_relu_cell,
+    rnn_tanh,
+    rnn_tanh_cell,
+)
 from cutaway.functional.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss, sum_squared_error
 from cutaway.functional.unfold import fold, pixel_shuffle, pixel_unshuffle, unfold
 
-__all__ = [name for name, value in globals().items() if hasattr(value, "formula")]
+__all__ = [
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
+    "adaptive_max_pool2d", "alpha_dropout", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm", "bilinear",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "conv1d", "conv2d", "conv3d",
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cosine_embedding_loss", "cosine_similarity",
+    "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "embedding", "fold", "gelu", "glu",
+    "group_norm", "gru", "gru_cell", "hardsigmoid", "hardswish", "hardtanh", "hinge_embedding_loss", "huber_loss",
+    "identity", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear",
+    "local_response_norm", "log_softmax", "logsigmoid", "lstm", "lstm_cell", "margin_ranking_loss", "max_pool1d",
+    "max_pool2d", "max_pool3d", "mish", "mse_loss", "multi_head_attention_forward", "multi_margin_loss", "nll_loss",
+    "normalize", "one_hot", "pad", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu",
+    "relu6", "rms_norm", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "scaled_dot_product_attention",
+    "selu", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin", "softplus", "softsign", "step",
+    "sum_squared_error", "tanh", "tanhshrink", "threshold", "triplet_margin_loss", "unfold", "upsample",
+]  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cutaway.core.aval import broadcast_shapes, show
@@ -58,7 +57,8 @@ def same_shape(op: str, input: Tensor, target: Tensor) -> None:
         stretched = ()
     if stretched not in (a, b) or not stretched:
         raise ShapeError(
-            f"{op}: input {show(input)} and target {show(target)} must have the same shape{_outer(stretched)}. {_fix(a, b)}"
+            f"{op}: input {show(input)} and target {show(target)} must have the same shape{_outer(stretched)}. "
+            f"{_fix(a, b)}"
         )
     warnings.warn(
         f"{op}: target {show(target)} differs in shape from input {show(input)} and is broadcast; "
@@ -97,22 +97,25 @@ def probability(op: str, p: float) -> None:
         raise ArgumentError(f"{op}: p={p} is not a probability; choose it between 0 and 1")
 
 
-def n_tuple(op: str, name: str, value: int | Sequence[int], n: int, least: int) -> tuple[int, ...]:
+def n_tuple(op: str, name: str, value: Any, n: int, least: int) -> tuple[int, ...]:
     """`value` once a spatial dimension: an int stands for all of them.  Raises ArgumentError or ArgumentTypeError."""
+    out: tuple[int, ...]
     if value.__class__ is int:
         out = (value,) * n
     else:
         try:
-            out = tuple(map(int, value)) if hasattr(value, "__len__") else (int(value),) * n  # type: ignore
+            out = tuple(map(int, value)) if hasattr(value, "__len__") else (int(value),) * n
         except (TypeError, ValueError):
             raise ArgumentTypeError(f"{op}: {name} must be an int or {n} ints, got {value!r}") from None
         if len(out) == 1:
             out *= n
         if len(out) != n:
-            raise ArgumentError(f"{op}: {name} {value!r} has {len(out)} numbers; give one, or {n}: one a spatial dimension")
-    if min(out) < least:  # type: ignore[type-var]
+            raise ArgumentError(
+                f"{op}: {name} {value!r} has {len(out)} numbers; give one, or {n}: one a spatial dimension"
+            )
+    if min(out) < least:
         raise ArgumentError(f"{op}: {name} {value!r} must be at least {least}")
-    return out  # type: ignore[return-value]
+    return out
 
 
 def batched(op: str, x: Tensor, n: int, layout: str) -> tuple[Tensor, bool]:

@@ -1,4 +1,5 @@
-"""Activations: what a neuron does with its weighted sum.  All work elementwise, x[...] -> y[...], unless said otherwise."""
+"""Activations: what a neuron does with its weighted sum.  All work elementwise, x[...] -> y[...], unless said
+otherwise."""
 
 from __future__ import annotations
 
@@ -8,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from cutaway.core.aval import normalize_dim, show
 from cutaway.core.errors import ArgumentError, ShapeError
-from cutaway.core.functions import where
 from cutaway.core.op import composite
+from cutaway.core.ops.elementwise import where
 from cutaway.functional._check import floating, is_tensor
 
 if TYPE_CHECKING:
-    from cutaway.core.dtypes import dtype as DType  # noqa: N812
+    from cutaway.core.dtypes import dtype as DType
     from cutaway.core.tensor import Tensor
 
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -75,7 +76,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     channels = input.shape[1] if input.ndim > 1 else 1
     if weight.ndim > 1 or weight.numel() not in (1, channels):
         raise ShapeError(
-            f"prelu: weight {show(weight)} does not fit input {show(input)}; give one slope, or {channels}: one a channel"
+            f"prelu: weight {show(weight)} does not fit input {show(input)}; give one slope, or {channels}: one "
+            "a channel"
         )
     slope = weight.reshape((1, -1) + (1,) * (input.ndim - 2)) if input.ndim > 1 else weight.reshape(())
     return where(input > 0, input, input * slope)
@@ -97,7 +99,8 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 @composite(r"\begin{cases} x & x > 0 \\ \alpha\,(e^{x/\alpha} - 1) & x \le 0 \end{cases}")
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """ELU with a continuous slope for every alpha (Barron 2017, arXiv 1704.07483).  Raises ArgumentError for alpha 0."""
+    """ELU with a continuous slope for every alpha (Barron 2017, arXiv 1704.07483).  Raises ArgumentError for alpha
+    0."""
     if alpha == 0:
         raise ArgumentError("celu: alpha must not be 0; use relu for the limit")
     return _give(input, where(input > 0, input, (input / alpha).clamp(max=0).expm1() * alpha), inplace)
@@ -172,7 +175,9 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 @composite(r"\min(\max(x, 0), 6)")
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """ReLU with a ceiling at 6 (Krizhevsky 2010)."""
-    return hardtanh(input, 0.0 if input.dtype.is_floating_point else 0, 6.0 if input.dtype.is_floating_point else 6, inplace)
+    return hardtanh(
+        input, 0.0 if input.dtype.is_floating_point else 0, 6.0 if input.dtype.is_floating_point else 6, inplace
+    )
 
 
 @composite(r"\mathrm{relu6}(x + 3) / 6")
@@ -209,7 +214,8 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 @composite(r"a\,\sigma(b)")
 def glu(input: Tensor, dim: int = -1) -> Tensor:
-    """Gated linear unit: the first half of `dim` times the sigmoid of the second (Dauphin et al. 2016, arXiv 1612.08083).
+    """Gated linear unit: the first half of `dim` times the sigmoid of the second (Dauphin et al. 2016, arXiv
+    1612.08083).
 
     x[..., 2C, ...] -> y[..., C, ...].  Raises ShapeError when the dimension is odd.
     """
@@ -223,7 +229,9 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 def _softmax_dim(op: str, input: Tensor, dim: int | None) -> int:
     if dim is None:
         dim = 0 if input.ndim in (0, 1, 3) else 1
-        warnings.warn(f"{op}: the dimension was not given and dim={dim} is assumed; write {op}(x, dim=...)", stacklevel=4)
+        warnings.warn(
+            f"{op}: the dimension was not given and dim={dim} is assumed; write {op}(x, dim=...)", stacklevel=4
+        )
     return normalize_dim(dim, input.ndim, op)
 
 

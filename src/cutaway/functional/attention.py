@@ -46,9 +46,17 @@ def scaled_dot_product_attention(
     probability(op, dropout_p)
     floating(op, query)
     if not query.dtype is key.dtype is value.dtype:
-        raise DTypeError(f"{op}: query, key and value must have one dtype, got {show(query, key, value)}; convert with .to()")
-    if min(query.ndim, key.ndim, value.ndim) < 2 or query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
-        raise ShapeError(f"{op}: expected query[..., L, E], key[..., S, E], value[..., S, V], got {show(query, key, value)}")
+        raise DTypeError(
+            f"{op}: query, key and value must have one dtype, got {show(query, key, value)}; convert with .to()"
+        )
+    if (
+        min(query.ndim, key.ndim, value.ndim) < 2
+        or query.shape[-1] != key.shape[-1]
+        or key.shape[-2] != value.shape[-2]
+    ):
+        raise ShapeError(
+            f"{op}: expected query[..., L, E], key[..., S, E], value[..., S, V], got {show(query, key, value)}"
+        )
     if is_causal and attn_mask is not None:
         raise ArgumentError(f"{op}: give either attn_mask or is_causal=True; a causal mask can be made with tril")
     if enable_gqa:
@@ -64,9 +72,14 @@ def scaled_dot_product_attention(
 
 def _shared_heads(op: str, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
     """Every head of key and value repeated for its group of query heads (Ainslie et al. 2023, arXiv 2305.13245)."""
-    if min(query.ndim, key.ndim, value.ndim) < 3 or query.shape[-3] % key.shape[-3] or query.shape[-3] % value.shape[-3]:
+    if (
+        min(query.ndim, key.ndim, value.ndim) < 3
+        or query.shape[-3] % key.shape[-3]
+        or query.shape[-3] % value.shape[-3]
+    ):
         raise ShapeError(
-            f"{op}: with enable_gqa the heads of query must be a multiple of those of key and value, got {show(query, key, value)}"
+            f"{op}: with enable_gqa the heads of query must be a multiple of those of key and value, got "
+            f"{show(query, key, value)}"
         )
     heads = query.shape[-3]
     return (
@@ -112,12 +125,18 @@ def causal_mask(rows: int, columns: int, like: Tensor) -> Tensor:
     return like._wrap(_causal(rows, columns, like.dtype.np))
 
 
+def _barred(mask: Tensor, like: Tensor) -> Tensor:
+    """-inf where the mask is True, 0 elsewhere, in the dtype of `like`."""
+    bias: Tensor = zeros(tuple(mask.shape), dtype=like.dtype)
+    return bias.masked_fill(mask, -math.inf)
+
+
 def _additive(op: str, mask: Tensor, query: Tensor, rows: int, columns: int) -> Tensor:
     """What is added to the scores: a bool mask (True: may look) as 0 and -inf."""
     is_tensor(op, attn_mask=mask)
     broadcast_shapes(tuple(mask.shape), (*query.shape[:-2], rows, columns), op=f"{op}: attn_mask and scores")
     if mask.dtype.category == 0:
-        return zeros(tuple(mask.shape), dtype=query.dtype).masked_fill(~mask, -math.inf)
+        return _barred(~mask, query)
     if mask.dtype is not query.dtype:
         raise DTypeError(f"{op}: attn_mask must be bool or {query.dtype.name}, got {show(mask)}; convert it with .to()")
     return mask
@@ -165,7 +184,10 @@ def multi_head_attention_forward(
     op = "multi_head_attention_forward"
     is_tensor(op, query=query, key=key, value=value)
     if not (query.ndim == key.ndim == value.ndim and query.ndim in (2, 3)):
-        raise ShapeError(f"{op}: expected query[L, N, E], key[S, N, K], value[S, N, V], or all without N, got {show(query, key, value)}")
+        raise ShapeError(
+            f"{op}: expected query[L, N, E], key[S, N, K], value[S, N, V], or all without N, got "
+            f"{show(query, key, value)}"
+        )
     if is_causal and attn_mask is None:
         raise ArgumentError(f"{op}: is_causal=True is a hint about attn_mask; give the mask too")
     with_batch = query.ndim == 3
@@ -179,7 +201,9 @@ def multi_head_attention_forward(
             f"{op}: query {show(query)} must have {embed_dim_to_check} features, a multiple of num_heads={num_heads}"
         )
     if tuple(key.shape[:2]) != tuple(value.shape[:2]) or key.shape[1] != batch:
-        raise ShapeError(f"{op}: key {show(key)} and value {show(value)} must agree in length, and with query {show(query)} in N")
+        raise ShapeError(
+            f"{op}: key {show(key)} and value {show(value)} must agree in length, and with query {show(query)} in N"
+        )
     if use_separate_proj_weight:
         q, k, v = _project_apart(op, query, key, value, q_proj_weight, k_proj_weight, v_proj_weight, in_proj_bias)
     else:
@@ -211,14 +235,18 @@ def _project(
     width = query.shape[-1]
     if weight is None or tuple(weight.shape) != (3 * width, width):
         found = "nothing" if weight is None else show(weight)
-        raise ShapeError(f"{op}: in_proj_weight must be [{3 * width}, {width}], got {found}; or use_separate_proj_weight=True")
+        raise ShapeError(
+            f"{op}: in_proj_weight must be [{3 * width}, {width}], got {found}; or use_separate_proj_weight=True"
+        )
     if query is key and key is value:
         q, k, v = linear(query, weight, bias).chunk(3, -1)
         return q, k, v
     w_q, w_k, w_v = weight.chunk(3)
     b_q, b_k, b_v = (None, None, None) if bias is None else bias.chunk(3)
     if key is value:
-        k, v = linear(key, weight.narrow(0, width, 2 * width), None if bias is None else bias.narrow(0, width, 2 * width)).chunk(2, -1)
+        k, v = linear(
+            key, weight.narrow(0, width, 2 * width), None if bias is None else bias.narrow(0, width, 2 * width)
+        ).chunk(2, -1)
         return linear(query, w_q, b_q), k, v
     return linear(query, w_q, b_q), linear(key, w_k, b_k), linear(value, w_v, b_v)
 
@@ -259,7 +287,8 @@ def _mask(op: str, q: Tensor, columns: int, attn_mask: Tensor | None, padding: T
         given = attn_mask.shape[-1]
         if tuple(attn_mask.shape) not in ((rows, given), (batch * heads, rows, given)) or given > columns:
             raise ShapeError(
-                f"{op}: attn_mask must be [{rows}, {columns}] or [{batch * heads}, {rows}, {columns}], got {show(attn_mask)}"
+                f"{op}: attn_mask must be [{rows}, {columns}] or [{batch * heads}, {rows}, {columns}], got "
+                f"{show(attn_mask)}"
             )
         bias = _open_end(_forbidden(op, attn_mask, q), columns)
         if attn_mask.ndim == 3:
@@ -275,7 +304,7 @@ def _mask(op: str, q: Tensor, columns: int, attn_mask: Tensor | None, padding: T
 def _forbidden(op: str, mask: Tensor, like: Tensor) -> Tensor:
     """A bool mask (True: may not look) as 0 and -inf; a floating one as it is."""
     if mask.dtype.category == 0:
-        return zeros(tuple(mask.shape), dtype=like.dtype).masked_fill(mask, -math.inf)
+        return _barred(mask, like)
     if not mask.dtype.is_floating_point:
         raise DTypeError(f"{op}: a mask must be bool or floating, got {show(mask)}; convert it with .bool()")
     return mask.to(like.dtype)

@@ -8,8 +8,8 @@ import numpy as np
 
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, IndexOutOfRange, ShapeError
-from cutaway.core.functions import where
 from cutaway.core.op import composite
+from cutaway.core.ops.elementwise import where
 from cutaway.functional._check import floating, integer, is_tensor, known, reduced, reduction_name, same_shape
 from cutaway.functional.activation import log1p_exp, log_softmax
 
@@ -52,7 +52,9 @@ def cross_entropy(
         index = target if valid is None else where(valid, target, 0)
         index = index.unsqueeze(dim)
         surprise = input.logsumexp(dim, keepdim=True) - input.gather(dim, index)
-        return _counted(surprise.squeeze(dim) if reduction == "none" or valid is not None else surprise, valid, reduction)
+        return _counted(
+            surprise.squeeze(dim) if reduction == "none" or valid is not None else surprise, valid, reduction
+        )
     log_p = log_softmax(input, dim)
     loss = _pick("cross_entropy", log_p, target, weight, valid, dim, reduction)
     if not label_smoothing:
@@ -68,7 +70,9 @@ def cross_entropy(
     return loss * (1.0 - label_smoothing) + smooth * (label_smoothing / input.shape[dim])
 
 
-def _soft_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float) -> Tensor:
+def _soft_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
+) -> Tensor:
     """Cross entropy against probabilities."""
     dim = 1 if input.ndim > 1 else 0
     classes = input.shape[dim]
@@ -139,7 +143,8 @@ def _valid(op: str, target: Tensor, classes: int, ignore_index: int | None) -> T
         if wrong.any():
             first = [int(i) for i in np.argwhere(wrong)[0]]
             raise IndexOutOfRange(
-                f"{op}: target{first or ''} is class {int(values[wrong][0])}, but there are {classes} classes, numbered 0 "
+                f"{op}: target{first or ''} is class {int(values[wrong][0])}, but there are {classes} classes, "
+                "numbered 0 "
                 f"to {classes - 1}. Widen the last layer, or correct the label"
                 + ("" if ignore_index is None else f"; labels to be skipped must equal ignore_index ({ignore_index})")
             )
@@ -197,9 +202,12 @@ def _same(op: str, input: Tensor, target: Tensor) -> None:
 
 
 def _log(q: Tensor) -> Tensor:
-    """ln q, but at least -100, and with a slope of at most 1e12: finite, value and gradient, where a sigmoid saturates."""
+    """ln q as PyTorch takes it here: at least -100, its slope at most 1e12, and 0 at q = 1.
+
+    Value and gradient stay finite where a sigmoid saturates, and the gradient vanishes where it does so rightly.
+    """
     fixed = q.detach()
-    bounded = q + (fixed.clamp(min=1e-12) - fixed)
+    bounded = where(fixed < 1.0, q + (fixed.clamp(min=1e-12) - fixed), fixed)
     return bounded.log() + (fixed.log().clamp(min=-100.0) - bounded.detach().log())
 
 
@@ -323,4 +331,3 @@ def multi_margin_loss(
         excess = excess * weight[target].unsqueeze(dim)
     excess = excess.scatter(dim, index, 0.0)  # the right class is not compared with itself
     return reduced(excess.sum(dim) / classes, reduction)
-

@@ -1,7 +1,9 @@
 """Convolution in any number of spatial dimensions, and its adjoint, the transposed convolution.
 
-A convolution is a contraction over windows: `windows` shows every patch of the image as a view, and one einsum multiplies
-all patches by the kernel (the book's im2col, section 7.4, without its copy being written out). Channels lie last inside,
+A convolution is a contraction over windows: `windows` shows every patch of the image as a view, and one einsum
+multiplies
+all patches by the kernel (the book's im2col, section 7.4, without its copy being written out). Channels lie last
+inside,
 so that a patch row is contiguous; what comes out is NCHW by a free permutation.
 """
 
@@ -54,13 +56,15 @@ def conv2d(
     dilation: Ints = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Convolution over two dimensions (book, section 7.2).  x[N, C, H, W] or [C, H, W], weight[O, C/groups, KH, KW], bias[O]
+    """Convolution over two dimensions (book, section 7.2).  x[N, C, H, W] or [C, H, W], weight[O, C/groups, KH, KW],
+    bias[O]
     -> y[N, O, H', W'] with H' = (H + 2 padding - dilation (KH - 1) - 1) // stride + 1.
 
     stride, padding, dilation: an int or a pair. padding="valid" adds nothing, "same" keeps H and W (stride 1 only).
     groups: channels are split into so many independent convolutions; groups = C is the depthwise one.
 
-    Raises ShapeError when channels disagree or the kernel is larger than the padded image, DTypeError when dtypes differ,
+    Raises ShapeError when channels disagree or the kernel is larger than the padded image, DTypeError when dtypes
+    differ,
     ArgumentError for an impossible option.
     """
     return _convolution("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
@@ -113,7 +117,8 @@ def conv_transpose2d(
 ) -> Tensor:
     """The gradient of conv2d towards its image, as a layer: every pixel stamps the kernel on a larger image.
     x[N, C, H, W] or [C, H, W], weight[C, O/groups, KH, KW], bias[O] -> y[N, O, H', W'] with
-    H' = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1 (Zeiler et al. 2010; Dumoulin 2016, arXiv 1603.07285).
+    H' = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1 (Zeiler et al. 2010; Dumoulin 2016,
+    arXiv 1603.07285).
 
     Raises ShapeError when channels disagree or nothing is left of the output, DTypeError when dtypes differ,
     ArgumentError for an impossible option (output_padding must be smaller than stride or dilation).
@@ -193,8 +198,10 @@ def _convolution(
         raise ShapeError(_channel_hint(op, input, weight, x.shape[1], groups))
     low, high = _paddings(op, padding, kernel, dilation, stride, n)
     size = tuple(x.shape[2:])
-    if 0 in kernel or 0 in size or any(
-        s + lo + hi < d * (k - 1) + 1 for s, lo, hi, k, d in zip(size, low, high, kernel, dilation, strict=True)
+    if (
+        0 in kernel
+        or 0 in size
+        or any(s + lo + hi < d * (k - 1) + 1 for s, lo, hi, k, d in zip(size, low, high, kernel, dilation, strict=True))
     ):
         raise ShapeError(
             f"{op}: the kernel of weight {show(weight)} with dilation {dilation} does not fit into input {show(input)} "
@@ -244,7 +251,8 @@ def _transposed(
     out = tuple(f - 2 * c + e for f, c, e in zip(full, crop, extra, strict=True))
     if 0 in kernel or 0 in size or min(out) < 1:
         raise ShapeError(
-            f"{op}: output size {list(out)} is empty for input {show(input)}, weight {show(weight)}, padding {padding!r}; "
+            f"{op}: output size {list(out)} is empty for input {show(input)}, weight {show(weight)}, padding "
+            f"{padding!r}; "
             "use a smaller padding"
         )
     if groups != 1:
@@ -253,7 +261,9 @@ def _transposed(
     x = layout(x, dims=plan.image_last)
     stamps = einsum(x, weight.permute(plan.kernel_turned), spec=plan.spread)
     tail = (groups, per_group) if groups != 1 else (per_group,)
-    y = fold_op(stamps, shape=(x.shape[0], *full, *tail), dims=plan.dims, kernel=kernel, stride=stride, dilation=dilation)
+    y = fold_op(
+        stamps, shape=(x.shape[0], *full, *tail), dims=plan.dims, kernel=kernel, stride=stride, dilation=dilation
+    )
     if any(extra):
         y = _zeros_around(y, (0,) * n, extra)
     if any(crop):
@@ -292,7 +302,10 @@ def _check_parts(
 
 def _channel_hint(op: str, input: Tensor, weight: Tensor, channels: int, groups: int, transposed: bool = False) -> str:
     expected = weight.shape[0] if transposed else weight.shape[1] * groups
-    text = f"{op}: input {show(input)} has {channels} channels, weight {show(weight)} with groups={groups} takes {expected}"
+    text = (
+        f"{op}: input {show(input)} has {channels} channels, weight {show(weight)} with groups={groups} takes "
+        f"{expected}"
+    )
     if channels == expected:
         return f"{op}: groups={groups} must divide the channels of input {show(input)} and weight {show(weight)}"
     if input.shape[-1] == expected:

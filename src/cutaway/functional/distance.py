@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from cutaway.core.aval import broadcast_shapes, normalize_dim, show
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
-from cutaway.core.functions import where
 from cutaway.core.op import composite
+from cutaway.core.ops.elementwise import where
 from cutaway.functional._check import floating, is_tensor, reduced, reduction_name, same_shape
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def hinge_embedding_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Pulls the distances of similar pairs (target 1) to 0, pushes those of dissimilar ones (target -1) past the margin.
+    """Pulls the distances of similar pairs (target 1) to 0, pushes those of dissimilar ones (target -1) past the
+    margin.
 
     input[...], target[...] -> scalar.  Raises ShapeError where the shapes would broadcast to more than either.
     """
@@ -95,13 +96,16 @@ def margin_ranking_loss(
     is_tensor(op, input1=input1, input2=input2, target=target)
     if not input1.ndim == input2.ndim == target.ndim:
         raise ShapeError(
-            f"{op}: input1 {show(input1)}, input2 {show(input2)} and target {show(target)} must have the same number of "
+            f"{op}: input1 {show(input1)}, input2 {show(input2)} and target {show(target)} must have the same "
+            "number of "
             "dimensions; use squeeze or unsqueeze"
         )
     return reduced((target * (input2 - input1) + margin).relu(), reduction)
 
 
-@composite(r"\tfrac1N \sum_i \begin{cases} 1 - \cos(a_i, b_i) & y_i = 1 \\ \max(0, \cos(a_i, b_i) - m) & y_i = -1 \end{cases}")
+@composite(
+    r"\tfrac1N \sum_i \begin{cases} 1 - \cos(a_i, b_i) & y_i = 1 \\ \max(0, \cos(a_i, b_i) - m) & y_i = -1 \end{cases}"
+)
 def cosine_embedding_loss(
     input1: Tensor,
     input2: Tensor,
@@ -122,7 +126,8 @@ def cosine_embedding_loss(
     batch = tuple(input1.shape[:-1])
     if input1.ndim not in (1, 2) or tuple(input1.shape) != tuple(input2.shape) or tuple(target.shape) != batch:
         raise ShapeError(
-            f"{op}: expected input1[N, D], input2[N, D], target[N] (or [D], [D], []), got {show(input1, input2, target)}; "
+            f"{op}: expected input1[N, D], input2[N, D], target[N] (or [D], [D], []), got "
+            f"{show(input1, input2, target)}; "
             "reshape them"
         )
     # PyTorch adds epsilon to the squared lengths here, unlike in cosine_similarity.

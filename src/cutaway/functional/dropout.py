@@ -11,8 +11,8 @@ import numpy as np
 
 from cutaway.core.aval import numel, show
 from cutaway.core.errors import ShapeError
-from cutaway.core.functions import where
 from cutaway.core.op import composite
+from cutaway.core.ops.elementwise import where
 from cutaway.core.ops.random import philox_uniform
 from cutaway.core.random import default_generator
 from cutaway.functional._check import floating, is_tensor, probability
@@ -88,8 +88,8 @@ def _drop_channels(op: str, n: int, input: Tensor, p: float, training: bool, inp
     probability(op, p)
     if input.ndim not in (n + 1, n + 2):
         raise ShapeError(
-            f"{op}: expected a batch of channels with {n} dimensions of space (the batch may be left out), got {show(input)}"
-            + ("; use dropout for features [N, C]" if input.ndim == 2 else "")
+            f"{op}: expected a batch of channels with {n} dimensions of space (the batch may be left out), got "
+            f"{show(input)}" + ("; use dropout for features [N, C]" if input.ndim == 2 else "")
         )
     shape = tuple(input.shape[: input.ndim - n]) + (1,) * n
     return _drop(op, input, p, training, inplace, shape)
@@ -97,7 +97,8 @@ def _drop_channels(op: str, n: int, input: Tensor, p: float, training: bool, inp
 
 @composite(r"a\,(m \odot x + (1 - m)\,\alpha') + b")
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    """Dropout for SELU networks: dropped values go to SELU's lower limit, and an affine map restores mean 0 and variance 1.
+    """Dropout for SELU networks: dropped values go to SELU's lower limit, and an affine map restores mean 0 and
+    variance 1.
     x[...] (Klambauer et al. 2017, arXiv 1706.02515).
 
     Raises ArgumentError unless 0 <= p <= 1.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cutaway.core.aval import show
 from cutaway.core.autograd import no_grad
+from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, DTypeError, IndexOutOfRange, ShapeError
-from cutaway.core.functions import where, zeros
+from cutaway.core.functions import zeros
 from cutaway.core.op import composite
+from cutaway.core.ops.elementwise import where
 from cutaway.functional._check import integer, is_tensor, known
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def embedding(
     if weight.ndim != 2:
         raise ShapeError(f"embedding: weight must be [vocabulary, features], got {show(weight)}")
     if scale_grad_by_freq:
-        raise ArgumentError("embedding: scale_grad_by_freq=True is not offered; divide the gradient by the counts instead")
+        raise ArgumentError(
+            "embedding: scale_grad_by_freq=True is not offered; divide the gradient by the counts instead"
+        )
     rows = weight.shape[0]
     if padding_idx is not None:
         if not -rows <= padding_idx < rows:
@@ -47,7 +50,7 @@ def embedding(
     _in_range(input, rows)
     if max_norm is not None:
         _renormalize(input, weight, max_norm, norm_type)
-    y = weight[input]
+    y: Tensor = weight[input]
     if padding_idx is None:
         return y
     return where((input == padding_idx).unsqueeze(-1), y.detach(), y)
@@ -88,9 +91,13 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
             raise ArgumentError("one_hot: an empty tensor does not tell the number of classes; give num_classes")
         num_classes = int(tensor.max().item()) + 1
     if num_classes < 1 and tensor.numel():
-        raise ArgumentError(f"one_hot: num_classes must be positive, got {num_classes}; -1 finds it from the largest class")
+        raise ArgumentError(
+            f"one_hot: num_classes must be positive, got {num_classes}; -1 finds it from the largest class"
+        )
     if values is not None and values.size and not (values.min() >= 0 and values.max() < num_classes):
         bad = int(values.min()) if values.min() < 0 else int(values.max())
-        raise IndexOutOfRange(f"one_hot: class {bad} is out of range for num_classes={num_classes} (valid: 0 to {num_classes - 1})")
-    hot = zeros((*tensor.shape, num_classes), dtype=tensor.dtype)
+        raise IndexOutOfRange(
+            f"one_hot: class {bad} is out of range for num_classes={num_classes} (valid: 0 to {num_classes - 1})"
+        )
+    hot: Tensor = zeros((*tensor.shape, num_classes), dtype=tensor.dtype)
     return hot.scatter(-1, tensor.unsqueeze(-1), 1)

@@ -35,7 +35,8 @@ def interpolate(
 ) -> Tensor:
     """x[N, C, L], [N, C, H, W] or [N, C, D, H, W] at another size: either `size`, or `scale_factor` times the old one.
 
-    mode: "nearest", "nearest-exact", "area" for any of them; "linear" for one dimension of space, "bilinear" and "bicubic"
+    mode: "nearest", "nearest-exact", "area" for any of them; "linear" for one dimension of space, "bilinear" and
+    "bicubic"
     (Keys 1981, a = -0.75) for two, "trilinear" for three.
     align_corners=True puts the corner pixels of both images on one another; False their outer edges.
 
@@ -48,11 +49,14 @@ def interpolate(
         raise ArgumentError(f"interpolate: mode {mode!r} is unknown; use one of {', '.join((*ANY, *SPATIAL))}")
     if not 1 <= n <= 3 or SPATIAL.get(mode, n) != n:
         raise ShapeError(
-            f"interpolate: mode {mode!r} needs [N, C] and {SPATIAL.get(mode, '1 to 3')} dimensions of space, got {show(input)}; "
+            f"interpolate: mode {mode!r} needs [N, C] and {SPATIAL.get(mode, '1 to 3')} dimensions of space, got "
+            f"{show(input)}; "
             + {1: "use mode='linear'", 2: "use mode='bilinear'", 3: "use mode='trilinear'"}.get(n, "reshape it")
         )
     if antialias:
-        raise ArgumentError("interpolate: antialias=True is not offered; blur or average with avg_pool2d before shrinking")
+        raise ArgumentError(
+            "interpolate: antialias=True is not offered; blur or average with avg_pool2d before shrinking"
+        )
     if align_corners is not None and mode in ANY:
         raise ArgumentError(f"interpolate: align_corners has no meaning with mode {mode!r}; leave it out")
     out, factors = _sizes(input, n, size, scale_factor, bool(recompute_scale_factor), mode == "area")
@@ -66,7 +70,9 @@ def interpolate(
     return x
 
 
-def _sizes(x: Tensor, n: int, size: Any, scale_factor: Any, recompute: bool, area: bool) -> tuple[tuple[int, ...], list[float | None]]:
+def _sizes(
+    x: Tensor, n: int, size: Any, scale_factor: Any, recompute: bool, area: bool
+) -> tuple[tuple[int, ...], list[float | None]]:
     """Output size, and per dimension the factor that positions are computed with (None: output over input)."""
     if (size is None) == (scale_factor is None):
         raise ArgumentError("interpolate: give either size or scale_factor, and not both")
@@ -76,7 +82,9 @@ def _sizes(x: Tensor, n: int, size: Any, scale_factor: Any, recompute: bool, are
         raise ArgumentError(f"interpolate: {value!r} must be one number, or {n}: one a dimension of space of {show(x)}")
     if size is not None:
         if recompute:
-            raise ArgumentError("interpolate: recompute_scale_factor has no meaning with an explicit size; leave it out")
+            raise ArgumentError(
+                "interpolate: recompute_scale_factor has no meaning with an explicit size; leave it out"
+            )
         return tuple(map(int, values)), [None] * n
     out = tuple(math.floor(s * f) for s, f in zip(x.shape[2:], values, strict=True))
     return out, [None] * n if recompute or area else [float(f) for f in values]
@@ -86,13 +94,13 @@ def _along(x: Tensor, dim: int, out: int, factor: float | None, mode: str, align
     """x resampled along one dimension."""
     n = x.shape[dim]
     if mode.startswith("nearest"):
-        if out == n and (factor is None or factor == 1.0):
-            return x
         return _nearest(x, dim, n, out, factor, mode)
     floating("interpolate", x)
-    if out == n and (align_corners or factor is None or factor == 1.0):
-        return x
-    taps = (_cubic_taps if mode == "bicubic" else _linear_taps)(*_positions(n, out, factor, align_corners, mode == "bicubic"), n)
+    if out == n and (mode != "bicubic" or align_corners or factor is None or factor == 1.0):
+        return x  # PyTorch copies where the size stays, whatever the factor; not so in bicubic mode
+    taps = (_cubic_taps if mode == "bicubic" else _linear_taps)(
+        *_positions(n, out, factor, align_corners, mode == "bicubic"), n
+    )
     shape = (out,) + (1,) * (x.ndim - dim - 1)
     y = None
     for index, weight in taps:
@@ -103,20 +111,32 @@ def _along(x: Tensor, dim: int, out: int, factor: float | None, mode: str, align
 
 
 def _nearest(x: Tensor, dim: int, n: int, out: int, factor: float | None, mode: str) -> Tensor:
-    if mode == "nearest" and out % n == 0 and (factor is None or factor == out // n):
+    # In two dimensions PyTorch keeps or doubles pixels whatever the exact factor was; in one and three it does not.
+    plain = mode == "nearest" and x.ndim == 4 and out in (n, 2 * n)
+    if plain or (mode == "nearest" and out % n == 0 and (factor is None or factor == out // n)):
+        if out == n:
+            return x
         # A whole number of copies of each pixel: an expansion, whose gradient is a plain sum.
         lead, tail = x.shape[:dim], x.shape[dim + 1 :]
         return x.unsqueeze(dim + 1).expand((*lead, n, out // n, *tail)).reshape((*lead, out, *tail))
-    # PyTorch computes these positions in float32, and a rounding there moves a pixel: so do we.
-    scale = np.float32(1.0 / factor) if factor is not None else np.float32(n) / np.float32(out)
-    place = np.arange(out, dtype=np.float32)
-    if mode == "nearest-exact":
-        place = place + np.float32(0.5)
-    index = np.minimum(np.floor(place * scale), n - 1).astype(np.int64)
+    # The roundings of these positions are PyTorch's: one unit in the last place moves a pixel.
+    single = mode == "nearest" or x.ndim == 4 or x.dtype.itemsize < 8
+    real = np.dtype(np.float32 if single else np.float64).type
+    scale = real(1.0 / factor) if factor is not None else real(n) / real(out)
+    place = np.arange(out, dtype=np.float64)
+    if mode == "nearest":
+        at = place * scale
+    elif x.ndim == 4:
+        at = (place + 0.5) * scale
+    else:
+        at = ((place + 0.5) * scale - 0.5).astype(real) + real(0.5)
+    index = np.minimum(np.floor(at.astype(np.float32)), n - 1).astype(np.int64)
     return x.index_select(dim, from_numpy(index))
 
 
-def _positions(n: int, out: int, factor: float | None, align_corners: bool, cubic: bool) -> tuple[np.ndarray, np.ndarray]:
+def _positions(
+    n: int, out: int, factor: float | None, align_corners: bool, cubic: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Where each output pixel lies in the input: the pixel before it, and the distance from that one."""
     i = np.arange(out, dtype=np.float64)
     if align_corners:
@@ -140,10 +160,10 @@ def _cubic_taps(before: np.ndarray, t: np.ndarray, n: int) -> Taps:
     """Keys' cubic convolution with a = -0.75: near and far branch of the kernel at distances 1 + t, t, 1 - t, 2 - t."""
     a = -0.75
 
-    def near(d: np.ndarray) -> np.ndarray:
+    def near(d: np.ndarray) -> Any:
         return ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0
 
-    def far(d: np.ndarray) -> np.ndarray:
+    def far(d: np.ndarray) -> Any:
         return ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a
 
     weights = (far(1.0 + t), near(t), near(1.0 - t), far(2.0 - t))

@@ -64,7 +64,11 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     """
     is_tensor("bilinear", input1=input1, input2=input2, weight=weight)
     fits = weight.ndim == 3 and input1.ndim > 0 and input1.ndim == input2.ndim
-    if not fits or (input1.shape[-1], input2.shape[-1]) != tuple(weight.shape[1:]) or input1.shape[:-1] != input2.shape[:-1]:
+    if (
+        not fits
+        or (input1.shape[-1], input2.shape[-1]) != tuple(weight.shape[1:])
+        or input1.shape[:-1] != input2.shape[:-1]
+    ):
         raise ShapeError(
             f"bilinear: expected x1[..., I], x2[..., J], weight[O, I, J], got {show(input1, input2, weight)}; "
             "the leading sizes of x1 and x2 must be equal, their last ones those of weight"

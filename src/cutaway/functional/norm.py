@@ -30,7 +30,8 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Each channel normalised over the batch and over space (Ioffe & Szegedy 2015, arXiv 1502.03167; book, section 6.3).
+    """Each channel normalised over the batch and over space (Ioffe & Szegedy 2015, arXiv 1502.03167; book, section
+    6.3).
     x[N, C] or [N, C, ...]; running_mean, running_var, weight, bias [C].
 
     training=True uses the batch's own mean and variance, and moves the running ones towards them in place by `momentum`
@@ -45,18 +46,28 @@ def batch_norm(
     if input.ndim < 2:
         raise ShapeError(f"{op}: expected x[N, C, ...] with at least 2 dimensions, got {show(input)}")
     channels = input.shape[1]
-    for name, part in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+    for name, part in (
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+        ("weight", weight),
+        ("bias", bias),
+    ):
         if part is not None and tuple(part.shape) != (channels,):
-            raise ShapeError(f"{op}: {name} {show(part)} must hold one number a channel, [{channels}], for input {show(input)}")
+            raise ShapeError(
+                f"{op}: {name} {show(part)} must hold one number a channel, [{channels}], for input {show(input)}"
+            )
     column = (channels,) + (1,) * (input.ndim - 2)
     if not training:
         if running_mean is None or running_var is None:
-            raise ArgumentError(f"{op}: outside training running_mean and running_var are needed; pass training=True without")
+            raise ArgumentError(
+                f"{op}: outside training running_mean and running_var are needed; pass training=True without"
+            )
         return _rescaled(input, running_mean, running_var, weight, bias, column, eps)
     count = input.numel() // channels if channels else 0
     if count == 1:
         raise ArgumentError(
-            f"{op}: one value a channel has no variance: input {show(input)} in training; use a larger batch, or .eval()"
+            f"{op}: one value a channel has no variance: input {show(input)} in training; use a larger batch, or "
+            ".eval()"
         )
     dims = (0, *range(2, input.ndim))
     mean = input.mean(dims, keepdim=True)
@@ -74,7 +85,13 @@ def batch_norm(
 
 
 def _rescaled(
-    x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, column: tuple[int, ...], eps: float
+    x: Tensor,
+    mean: Tensor,
+    var: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    column: tuple[int, ...],
+    eps: float,
 ) -> Tensor:
     """Known statistics make normalisation an affine map: x * scale + shift, computed a channel."""
     scale = (var + eps).rsqrt()
@@ -198,11 +215,20 @@ def instance_norm(
     is_tensor(op, input=input)
     floating(op, input)
     if input.ndim < 3:
-        raise ShapeError(f"{op}: expected x[N, C, ...] with dimensions of space, got {show(input)}; add them with unsqueeze")
+        raise ShapeError(
+            f"{op}: expected x[N, C, ...] with dimensions of space, got {show(input)}; add them with unsqueeze"
+        )
     channels, space = input.shape[1], tuple(input.shape[2:])
-    for name, part in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+    for name, part in (
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+        ("weight", weight),
+        ("bias", bias),
+    ):
         if part is not None and tuple(part.shape) != (channels,):
-            raise ShapeError(f"{op}: {name} {show(part)} must hold one number a channel, [{channels}], for input {show(input)}")
+            raise ShapeError(
+                f"{op}: {name} {show(part)} must hold one number a channel, [{channels}], for input {show(input)}"
+            )
     column = (channels,) + (1,) * len(space)
     if not use_input_stats:
         if running_mean is None or running_var is None:
@@ -226,7 +252,8 @@ def instance_norm(
 
 @composite(r"x_c \Big/ \Big(k + \tfrac{\alpha}{n} \sum_{c'} x_{c'}^2\Big)^{\beta}")
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
-    """Each value held down by its `size` neighbours across channels (Krizhevsky et al. 2012, section 3.3).  x[N, C, ...].
+    """Each value held down by its `size` neighbours across channels (Krizhevsky et al. 2012, section 3.3).  x[N, C,
+    ...].
 
     Raises ShapeError for less than 3 dimensions, ArgumentError for a size below 1.
     """
@@ -238,8 +265,6 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
         raise ArgumentError(f"{op}: size must be at least 1, got {size}")
     n, channels, *space = input.shape
     low = (0, size // 2, *(0,) * len(space))
-    squares = pad_op(
-        input * input, low=low, step=(1,) * input.ndim, shape=(n, channels + size - 1, *space), value=0.0
-    )
+    squares = pad_op(input * input, low=low, step=(1,) * input.ndim, shape=(n, channels + size - 1, *space), value=0.0)
     near = windows(squares, dims=(1,), kernel=(size,), stride=(1,), dilation=(1,)).mean(2)
     return input / (near * alpha + k) ** beta

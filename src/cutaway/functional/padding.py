@@ -76,11 +76,15 @@ def _constant(x: Tensor, low: list[int], high: list[int], value: float) -> Tenso
 
 
 def _from_itself(x: Tensor, dim: int, low: int, high: int, mode: str) -> Tensor:
+    if mode == "circular" and min(low, high) < 0:  # what was cropped away does not come round again
+        start, cut = max(-low, 0), max(-low, 0) + max(-high, 0)
+        x, low, high = x.narrow(dim, start, x.shape[dim] - cut), max(low, 0), max(high, 0)
     n = x.shape[dim]
     limit = {"reflect": n - 1, "replicate": max(low, high) if n else 0, "circular": n}[mode]
     if max(low, high) > limit:
         raise ShapeError(
-            f"pad: mode {mode!r} can add at most {limit} elements to dimension {dim} of {show(x)}, got ({low}, {high}); "
+            f"pad: mode {mode!r} can add at most {limit} elements to dimension {dim} of {show(x)}, got ({low}, "
+            f"{high}); "
             "use less padding or mode='constant'"
         )
     source = SOURCES[mode](np.arange(-low, n + high), n).astype(np.int64)

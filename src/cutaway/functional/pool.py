@@ -50,7 +50,8 @@ def max_pool2d(
     """Largest element of each window.  x[N, C, H, W] or [C, H, W] -> y[N, C, H', W'] with
     H' = (H + 2 padding - dilation (K - 1) - 1) // stride + 1; stride is the kernel size if not given.
 
-    ceil_mode=True rounds up: a last window may hang over the border. return_indices=True also gives where each maximum was
+    ceil_mode=True rounds up: a last window may hang over the border. return_indices=True also gives where each
+    maximum was
     found, as int64 positions in the flattened image. The gradient goes to the first maximum of a window.
 
     Raises ShapeError when no window fits, ArgumentError for an impossible option (padding is at most half the kernel).
@@ -68,7 +69,8 @@ def max_pool3d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """Largest element of each window.  x[N, C, D, H, W] -> y[N, C, D', H', W'].  Options and errors as in max_pool2d."""
+    """Largest element of each window.  x[N, C, D, H, W] -> y[N, C, D', H', W'].  Options and errors as in
+    max_pool2d."""
     return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
@@ -100,7 +102,8 @@ def avg_pool2d(
 ) -> Tensor:
     """Mean of each window.  x[N, C, H, W] or [C, H, W] -> y[N, C, H', W'], sizes as in max_pool2d.
 
-    count_include_pad=False leaves the zeros of the padding out of the mean; divisor_override divides by that number instead.
+    count_include_pad=False leaves the zeros of the padding out of the mean; divisor_override divides by that number
+    instead.
     Raises ShapeError when no window fits, ArgumentError for an impossible option, DTypeError for integers.
     """
     return _avg_pool(
@@ -135,7 +138,8 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Ints) -> Tensor:
 
 @composite(r"\mathrm{mean}_{\lfloor iL/n \rfloor \le l < \lceil (i+1)L/n \rceil}\, x_l")
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
-    """Means of a grid of windows that cover the image, whatever its size.  x[N, C, H, W] or [C, H, W] -> y[N, C, *output_size].
+    """Means of a grid of windows that cover the image, whatever its size.  x[N, C, H, W] or [C, H, W] -> y[N, C,
+    *output_size].
 
     output_size: an int or a pair; None keeps a size. 1 is the global mean that ResNets end with.
     Raises ShapeError for an image without pixels.
@@ -190,7 +194,7 @@ def _grid(
     is_tensor(op, input=x)
     if x.ndim not in (n + 1, n + 2):
         raise ShapeError(
-            f"{op}: expected [N, C{', D, H, W'[-3 * n:] if n > 1 else ', L'}] or the same without N, got {show(x)}; "
+            f"{op}: expected [N, C{', D, H, W'[-3 * n :] if n > 1 else ', L'}] or the same without N, got {show(x)}; "
             "add the missing dimension with unsqueeze"
         )
     kernel = n_tuple(op, "kernel_size", kernel_size, n, 1)
@@ -306,11 +310,15 @@ def _counts(grid: _Grid, size: tuple[int, ...], with_padding: bool) -> np.ndarra
 def _adaptive_sizes(op: str, n: int, x: Tensor, output_size: Any) -> tuple[int, ...]:
     is_tensor(op, input=x)
     if x.ndim not in (n + 1, n + 2) or 0 in x.shape[-n:]:
-        raise ShapeError(f"{op}: expected [N, C, ...] with {n} non-empty dimensions of space (N may be left out), got {show(x)}")
-    sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * n
+        raise ShapeError(
+            f"{op}: expected [N, C, ...] with {n} non-empty dimensions of space (N may be left out), got {show(x)}"
+        )
+    sizes = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * n
     if len(sizes) == 1:
-        sizes = tuple(sizes) * n
-    return n_tuple(op, "output_size", [have if o is None else o for o, have in zip(sizes, x.shape[-n:], strict=False)], n, 1)
+        sizes *= n
+    if len(sizes) == n:
+        sizes = tuple(have if o is None else o for o, have in zip(sizes, x.shape[-n:], strict=True))
+    return n_tuple(op, "output_size", sizes, n, 1)
 
 
 def _bins(length: int, count: int) -> list[tuple[int, int]]:
@@ -350,9 +358,7 @@ def _adaptive_max(op: str, n: int, input: Tensor, output_size: Any, return_indic
         if d == n:
             y, at = _max_pool(op, n, x, tuple(x.shape[-n:]), None, 0, 1, False, True)
             return y, _moved(at, tuple(x.shape[-n:]), origin, size)
-        parts = [
-            cover(x.narrow(lead + d, a, b - a), d + 1, (*origin, a)) for a, b in _bins(size[d], sizes[d])
-        ]
+        parts = [cover(x.narrow(lead + d, a, b - a), d + 1, (*origin, a)) for a, b in _bins(size[d], sizes[d])]
         return cat([p[0] for p in parts], lead + d), cat([p[1] for p in parts], lead + d)
 
     y, at = cover(input, 0, ())
@@ -369,5 +375,3 @@ def _moved(at: Tensor, part: tuple[int, ...], origin: tuple[int, ...], whole: tu
         weight *= whole[d]
     assert flat is not None
     return flat
-
-

@@ -10,8 +10,9 @@ import numpy as np
 
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, ShapeError
-from cutaway.core.functions import cat, from_numpy, stack, where
+from cutaway.core.functions import cat, from_numpy, stack
 from cutaway.core.op import composite
+from cutaway.core.ops.elementwise import where
 from cutaway.functional._check import is_tensor
 from cutaway.functional.dropout import dropout as _dropout
 from cutaway.functional.linear import linear
@@ -121,7 +122,9 @@ def rnn_tanh(
     lengths: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """Elman's network over time.  Arguments and result as in gru."""
-    y, (h,) = _walk("rnn_tanh", 1, input, (hx,), params, has_biases, num_layers, dropout, train, bidirectional, batch_first, lengths)
+    y, (h,) = _walk(
+        "rnn_tanh", 1, input, (hx,), params, has_biases, num_layers, dropout, train, bidirectional, batch_first, lengths
+    )
     return y, h
 
 
@@ -139,7 +142,9 @@ def rnn_relu(
     lengths: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """Elman's network with ReLU over time.  Arguments and result as in gru."""
-    y, (h,) = _walk("rnn_relu", 1, input, (hx,), params, has_biases, num_layers, dropout, train, bidirectional, batch_first, lengths)
+    y, (h,) = _walk(
+        "rnn_relu", 1, input, (hx,), params, has_biases, num_layers, dropout, train, bidirectional, batch_first, lengths
+    )
     return y, h
 
 
@@ -160,12 +165,15 @@ def gru(
     -> y[T, N, directions * H], h[layers * directions, N, H].
 
     params: for each layer, and each direction in it, w_ih, w_hh and, with has_biases, b_ih, b_hh.
-    dropout acts between layers, in training. lengths[N]: the true lengths of padded sequences; beyond them y is zero and
+    dropout acts between layers, in training. lengths[N]: the true lengths of padded sequences; beyond them y is zero
+    and
     the state stands still, and the backward direction starts at each sequence's own end.
 
     Raises ShapeError when sizes disagree, ArgumentError when the number of params does not fit.
     """
-    y, (h,) = _walk("gru", 3, input, (hx,), params, has_biases, num_layers, dropout, train, bidirectional, batch_first, lengths)
+    y, (h,) = _walk(
+        "gru", 3, input, (hx,), params, has_biases, num_layers, dropout, train, bidirectional, batch_first, lengths
+    )
     return y, h
 
 
@@ -183,7 +191,9 @@ def lstm(
     lengths: Any = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Long short-term memory over time.  hx = (h, c); returns y, h, c.  Otherwise as gru."""
-    y, (h, c) = _walk("lstm", 4, input, tuple(hx), params, has_biases, num_layers, dropout, train, bidirectional, batch_first, lengths)
+    y, (h, c) = _walk(
+        "lstm", 4, input, tuple(hx), params, has_biases, num_layers, dropout, train, bidirectional, batch_first, lengths
+    )
     return y, h, c
 
 
@@ -235,10 +245,14 @@ def _walk(
     each = 4 if has_biases else 2
     if len(params) != num_layers * directions * each:
         raise ArgumentError(
-            f"{op}: {num_layers} layers in {directions} directions need {num_layers * directions * each} params, got {len(params)}"
+            f"{op}: {num_layers} layers in {directions} directions need {num_layers * directions * each} params, "
+            f"got {len(params)}"
         )
     if input.ndim != 3:
-        raise ShapeError(f"{op}: expected input [{'N, T' if batch_first else 'T, N'}, I], got {show(input)}; add a batch with unsqueeze")
+        raise ShapeError(
+            f"{op}: expected input [{'N, T' if batch_first else 'T, N'}, I], got {show(input)}; add a batch with "
+            "unsqueeze"
+        )
     x = input.transpose(0, 1) if batch_first else input
     steps, batch = x.shape[:2]
     hidden = params[1].shape[-1]
@@ -300,7 +314,8 @@ def _scan(
 def apart(x: Tensor) -> list[Tensor]:
     """x[T, ...] as T tensors [...].
 
-    In two strides, blocks and then rows: the gradient of a row is padded to its block, and that of a block to the whole,
+    In two strides, blocks and then rows: the gradient of a row is padded to its block, and that of a block to the
+    whole,
     which is T sqrt(T) work where rows cut straight from the whole would be T^2.
     """
     steps = x.shape[0]

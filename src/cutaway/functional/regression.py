@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, ShapeError
-from cutaway.core.functions import where
 from cutaway.core.op import composite
+from cutaway.core.ops.elementwise import where
 from cutaway.functional._check import reduced, reduction_name, same_shape
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def mse_loss(
 
 @composite(r"\tfrac12 \sum_i (x_i - t_i)^2")
 def sum_squared_error(input: Tensor, target: Tensor) -> Tensor:
-    """Half the sum of squared differences (book, section 4.2.1), whose gradient is x - t.  input[...], target[...] -> scalar.
+    """Half the sum of squared differences (book, section 4.2.1), whose gradient is x - t.  input[...], target[...]
+    -> scalar.
 
     Raises ShapeError when the shapes differ in a way that would compare every row with every other.
     """
@@ -78,7 +79,9 @@ def l1_loss(
     return _averaged(_weighted("l1_loss", (input - target).abs(), weight), weight, reduction)
 
 
-@composite(r"\tfrac1N \sum_i \begin{cases} d_i^2 / 2\beta & |d_i| < \beta \\ |d_i| - \beta/2 & |d_i| \ge \beta \end{cases}")
+@composite(
+    r"\tfrac1N \sum_i \begin{cases} d_i^2 / 2\beta & |d_i| < \beta \\ |d_i| - \beta/2 & |d_i| \ge \beta \end{cases}"
+)
 def smooth_l1_loss(
     input: Tensor,
     target: Tensor,
@@ -102,7 +105,10 @@ def smooth_l1_loss(
     return reduced(where(size < beta, d * d * (0.5 / beta), size - 0.5 * beta), reduction)
 
 
-@composite(r"\tfrac1N \sum_i \begin{cases} d_i^2 / 2 & |d_i| \le \delta \\ \delta\,(|d_i| - \delta/2) & |d_i| > \delta \end{cases}")
+@composite(
+    r"\tfrac1N \sum_i \begin{cases} d_i^2 / 2 & |d_i| \le \delta \\ \delta\,(|d_i| - \delta/2) & |d_i| > \delta "
+    r"\end{cases}"
+)
 def huber_loss(
     input: Tensor,
     target: Tensor,

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 Ints = int | Sequence[int]
 
 
-def _positions(size: Sequence[int], kernel: Sequence[int], padding: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> tuple[int, ...]:
+def _positions(
+    size: Sequence[int], kernel: Sequence[int], padding: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> tuple[int, ...]:
     return tuple(
         (s + 2 * p - d * (k - 1) - 1) // t + 1
         for s, k, p, t, d in zip(size, kernel, padding, stride, dilation, strict=True)
@@ -41,7 +43,8 @@ def unfold(input: Tensor, kernel_size: Ints, dilation: Ints = 1, padding: Ints =
     stride = n_tuple("unfold", "stride", stride, 2, 1)
     if min(_positions(x.shape[2:], kernel, padding, stride, dilation)) < 1:
         raise ShapeError(
-            f"unfold: kernel {kernel} with dilation {dilation} is larger than input {show(input)} with padding {padding}; "
+            f"unfold: kernel {kernel} with dilation {dilation} is larger than input {show(input)} with padding "
+            f"{padding}; "
             "use a smaller kernel or more padding"
         )
     if any(padding):
@@ -73,7 +76,9 @@ def fold(
     taps = kernel[0] * kernel[1]
     oh, ow = _positions(size, kernel, padding, stride, dilation)
     if rows % taps:
-        raise ShapeError(f"fold: input {show(input)} has {rows} rows, not a multiple of the kernel's {taps} elements {kernel}")
+        raise ShapeError(
+            f"fold: input {show(input)} has {rows} rows, not a multiple of the kernel's {taps} elements {kernel}"
+        )
     if oh < 1 or ow < 1 or oh * ow != columns:
         raise ShapeError(
             f"fold: output_size {size} has {oh} x {ow} = {max(oh, 0) * max(ow, 0)} patches, but input {show(input)} "
