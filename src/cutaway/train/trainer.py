@@ -18,9 +18,11 @@ from cutaway.train.recipe import Recipe
 from cutaway.train.settings import Settings
 from cutaway.train.task import Examples, Task
 
-EVALUATION_BATCH = 500
+EVALUATION_BATCH = 100
 TRAIN_SAMPLE = 5_000
 """Training images that an evaluation looks at: enough to compare with the test, at half its cost."""
+
+_MOVING = ("last_epoch", "_step_count", "_last_lr")  # of a schedule's state; the rest follows from the settings
 
 
 class Interrupted(Exception):
@@ -139,7 +141,7 @@ class Trainer:
             "seconds": self.seconds,
             "losses": np.asarray(self.losses, np.float64),
             "optimizer": optimizer,
-            "schedule": self.schedule.state_dict(),
+            "schedule": {name: self.schedule.state_dict()[name] for name in _MOVING},
             "random": default_generator.get_state(),
         }
 
@@ -149,7 +151,7 @@ class Trainer:
         optimizer = dict(state["optimizer"])
         optimizer["state"] = {numbers[name]: held for name, held in optimizer["state"].items()}
         self.optimizer.load_state_dict(optimizer)
-        self.schedule.load_state_dict(state["schedule"])
+        self.schedule.load_state_dict(self.schedule.state_dict() | state["schedule"])
         default_generator.set_state(state["random"])
         self.step, self.evaluated, self.seconds = state["step"], state["evaluated"], state["seconds"]
         self.losses = np.asarray(state["losses"]).tolist()
