@@ -275,22 +275,25 @@ def _set(tensor: Tensor, value: np.ndarray) -> Tensor:
 
 # --- by name ----------------------------------------------------------------------------------------------------------
 
-BY_NAME: dict[str, Callable[[Tensor], Tensor]] = {
-    "he": lambda w: kaiming_normal_(w, nonlinearity="relu"),
-    "kaiming": lambda w: kaiming_normal_(w, nonlinearity="relu"),
-    "kaiming_normal": lambda w: kaiming_normal_(w, nonlinearity="relu"),
-    "kaiming_uniform": lambda w: kaiming_uniform_(w, nonlinearity="relu"),
-    "he_normal": lambda w: kaiming_normal_(w, nonlinearity="relu"),
-    "he_uniform": lambda w: kaiming_uniform_(w, nonlinearity="relu"),
-    "xavier": xavier_normal_,
-    "xavier_normal": xavier_normal_,
-    "xavier_uniform": xavier_uniform_,
-    "glorot": xavier_normal_,
-    "glorot_normal": xavier_normal_,
-    "glorot_uniform": xavier_uniform_,
-    "orthogonal": orthogonal_,
-    "zeros": zeros_,
+
+def _he_normal(w: Tensor) -> Tensor:
+    return kaiming_normal_(w, nonlinearity="relu")
+
+
+def _he_uniform(w: Tensor) -> Tensor:
+    return kaiming_uniform_(w, nonlinearity="relu")
+
+
+# "relu" and "sigmoid" are the book's names for the values that suit these activations.
+_ALIASES: dict[Callable[[Tensor], Tensor], str] = {
+    _he_normal: "he kaiming relu he_normal kaiming_normal",
+    _he_uniform: "he_uniform kaiming_uniform",
+    xavier_normal_: "xavier glorot sigmoid xavier_normal glorot_normal",
+    xavier_uniform_: "xavier_uniform glorot_uniform",
+    orthogonal_: "orthogonal",
+    zeros_: "zeros",
 }
+BY_NAME = {name: fill for fill, names in _ALIASES.items() for name in names.split()}
 
 
 def by_name(name: str) -> Callable[[Tensor], Tensor]:
@@ -298,12 +301,11 @@ def by_name(name: str) -> Callable[[Tensor], Tensor]:
 
     Raises ArgumentError for an unknown name, listing the known ones.
     """
-    key = name.strip().lower().removesuffix("_").replace("-", "_")
-    if key in BY_NAME:
-        return BY_NAME[key]
-    text = key.removeprefix("std=")
+    key = name.strip().lower()
+    if (plain := key.removesuffix("_").replace("-", "_")) in BY_NAME:
+        return BY_NAME[plain]
     try:
-        std = float(text)
+        std = float(key.removeprefix("std="))
     except ValueError:
         std = math.nan
     if not 0 <= std < math.inf:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cutaway.core.aval import show
+from cutaway.core.creation import full
 from cutaway.core.errors import ShapeError
 from cutaway.core.tensor import Tensor
 from cutaway.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
@@ -35,8 +36,8 @@ class LazyModule(Module):
         """Nothing to draw yet; the ordinary layer draws."""
 
     def has_uninitialized_params(self) -> bool:
-        """True until the size is known."""
-        return any(isinstance(p, UninitializedParameter) for p in self._parameters.values())
+        """True: once the size is known, this is no lazy module any more."""
+        return True
 
     def _put_off(self) -> None:
         for name, p in self._parameters.items():
@@ -71,10 +72,12 @@ class LazyModule(Module):
         return self(*args, **kwargs)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        saved = state_dict.get(prefix + "weight")
-        if saved is not None and not isinstance(saved, UninitializedParameter):
+        saved = state_dict.get(prefix + "weight", state_dict.get(prefix + "running_mean"))
+        if saved is None:
+            super()._load_from_state_dict(state_dict, prefix, *args)  # which reports it as missing
+        elif not isinstance(saved, UninitializedParameter) and saved.shape != (0,):
             self._become(self._size_of_weight(saved))
-        self.__class__._load_from_state_dict(self, state_dict, prefix, *args)
+            self._load_from_state_dict(state_dict, prefix, *args)
 
 
 def _channels(layer: str, input: Tensor, batched: int) -> int:
@@ -173,6 +176,9 @@ class _LazyBatchNorm(LazyModule):
         super().__init__(1, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
         self.num_features = 0
         self._put_off()
+        for name in ("running_mean", "running_var"):
+            if (b := self._buffers[name]) is not None:
+                self._buffers[name] = b[:0]
 
     def _size_of_input(self, input: Tensor) -> int:
         self._check(input)
@@ -183,9 +189,9 @@ class _LazyBatchNorm(LazyModule):
 
     def _set_size(self, size: int) -> dict[str, tuple[int, ...]]:
         self.num_features = size
-        for name in ("running_mean", "running_var"):
+        for name, first in (("running_mean", 0.0), ("running_var", 1.0)):
             if (b := self._buffers[name]) is not None:
-                self._buffers[name] = b.repeat(size)
+                self._buffers[name] = full((size,), first, dtype=b.dtype)
         return {name: (size,) for name, p in self._parameters.items() if p is not None}
 
 

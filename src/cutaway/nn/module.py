@@ -244,7 +244,8 @@ class Module:
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call `hook(module, grad_input, grad_output)` when the gradient has passed; a result replaces grad_input.
 
-        Both are tuples, one entry a positional argument or output, None where there is no gradient.
+        Both are tuples, one entry a positional argument or output, None where there is no gradient (PyTorch: zeros, for
+        an input that needs none beside one that does).
         """
         return RemovableHandle(self._hook_table().grad_input, Hook(hook), prepend)
 
@@ -288,7 +289,7 @@ class Module:
         seen: set[int] = set()
         owners = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, owner in owners:
-            for name, member in owner.__dict__[table].items():
+            for name, member in getattr(owner, table).items():
                 if member is None or id(member) in seen:
                     continue
                 if remove_duplicate:
