@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,11 @@ class Methods:
     """Operators, functions and in-place methods of Tensor."""
 
     _data: np.ndarray
+
+    if TYPE_CHECKING:  # what Tensor has besides
+
+        def _assign(self, y: Tensor, name: str) -> Tensor: ...
+        def _become(self, y: Tensor) -> Tensor: ...
 
     # --- operators ----------------------------------------------------------------------------------------------------
 
@@ -140,8 +146,6 @@ class Methods:
 
     def __ipow__(self, other: Any) -> Tensor:
         return self.pow_(other)
-
-    __hash__ = None  # type: ignore[assignment]
 
     # --- elementwise --------------------------------------------------------------------------------------------------
 
@@ -311,11 +315,11 @@ class Methods:
 
     def log2(self) -> Tensor:
         """Logarithms to base 2."""
-        return _ew.log(self) * (1 / np.log(2.0).item())
+        return _ew.log(self) * (1 / math.log(2.0))
 
     def log10(self) -> Tensor:
         """Logarithms to base 10."""
-        return _ew.log(self) * (1 / np.log(10.0).item())
+        return _ew.log(self) * (1 / math.log(10.0))
 
     def exp2(self) -> Tensor:
         """2 to the power of self."""
@@ -409,7 +413,7 @@ class Methods:
 
     def lerp(self, end: Any, weight: Any) -> Tensor:
         """self + weight (end - self)."""
-        return self + (end - self) * weight
+        return _ew.add(self, (end - self) * weight)
 
     def nan_to_num(self, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Tensor:
         """NaN and infinities replaced by numbers."""
@@ -886,7 +890,7 @@ class Methods:
 
     def copy_(self, src: Any, non_blocking: bool = False) -> Tensor:
         """The elements of `src`, broadcast and converted, written into this tensor."""
-        return self._assign(_d.expand(src.to(self.dtype), self._data.shape), "copy_")
+        return self._assign(_d.expand(src.to(self), self._data.shape), "copy_")
 
     def squeeze_(self, dim: Any = None) -> Tensor:
         """`squeeze` of this handle."""
