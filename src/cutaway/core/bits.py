@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-_BITS = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}
+_BITS: dict[int, np.dtype[Any]] = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}
 
 
 def keep(mask: np.ndarray, a: np.ndarray) -> np.ndarray:

@@ -37,9 +37,7 @@ def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
             raise ShapeError(
                 f"{op}: the data is ragged or mixed; nested lists must have equal lengths at each level"
             ) from None
-        if array.dtype.kind == "f" and not _holds_numpy(data):
-            array = array.astype(dtypes.get_default_dtype().np)
-        elif array.size == 0 and array.dtype.kind == "f":
+        if dtype is None and array.dtype.kind == "f" and (array.size == 0 or not _holds_numpy(data)):
             array = array.astype(dtypes.get_default_dtype().np)
     if array.dtype.kind not in "biuf":
         raise ArgumentTypeError(
@@ -66,7 +64,7 @@ def _holds_numpy(data: Any) -> bool:
 
 
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A new tensor with a copy of `data`: numbers, nested lists, arrays.  Raises ShapeError for ragged lists."""
+    """A new tensor with a copy of `data`: numbers, nested lists, arrays.  Raises ArgumentError for ragged lists."""
     return _made(np.array(_from_data(data, dtype, "tensor")), requires_grad, device)
 
 

@@ -56,13 +56,18 @@ def _floating(name: str, x: Tensor) -> None:
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The sum over `dim` (all without one); integers sum to int64."""
     x = x if dtype is None else x.to(dtype)
-    return reduce.sum(x, dim=normalize_dims(dim if dim != () else None, x._data.ndim, "sum"), keepdim=keepdim)
+    return reduce.sum(x, dim=normalize_dims(_or_all(dim), x._data.ndim, "sum"), keepdim=keepdim)
+
+
+def _or_all(dim: Dims) -> Dims:
+    """An empty list of dims stands for all, in the reductions that PyTorch had first."""
+    return None if isinstance(dim, (tuple, list)) and not dim else dim
 
 
 def count(x: Tensor, dim: Dims) -> int:
     """How many elements a reduction over `dim` joins."""
     n = 1
-    for d in normalize_dims(dim if dim != () else None, x._data.ndim, "count"):
+    for d in normalize_dims(_or_all(dim), x._data.ndim, "count"):
         n *= x._data.shape[d]
     return n
 
@@ -119,12 +124,12 @@ def norm(x: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False, dtype: 
 
 def amax(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The largest element over `dim`; elements that tie share the gradient."""
-    return reduce.amax(x, dim=normalize_dims(dim if dim != () else None, x._data.ndim, "amax"), keepdim=keepdim)
+    return reduce.amax(x, dim=normalize_dims(_or_all(dim), x._data.ndim, "amax"), keepdim=keepdim)
 
 
 def amin(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The smallest element over `dim`; elements that tie share the gradient."""
-    return reduce.amin(x, dim=normalize_dims(dim if dim != () else None, x._data.ndim, "amin"), keepdim=keepdim)
+    return reduce.amin(x, dim=normalize_dims(_or_all(dim), x._data.ndim, "amin"), keepdim=keepdim)
 
 
 def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
@@ -171,8 +176,11 @@ def softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """exp(x) / sum(exp(x)) along `dim`; shifted by the largest element, so that exp cannot overflow."""
     x = x if dtype is None else x.to(dtype)
     _floating("softmax", x)
-    e = elementwise.exp(x - amax(x.detach(), _softmax_dim("softmax", x, dim), keepdim=True))
-    return e / sum(e, _softmax_dim("softmax", x, dim), keepdim=True)
+    d = _softmax_dim("softmax", x, dim)
+    if not x._data.size:
+        return elementwise.copy(x)
+    e = elementwise.exp(x - amax(x.detach(), d, keepdim=True))
+    return e / sum(e, d, keepdim=True)
 
 
 @composite(formula=r"x_i - \log \sum_j e^{x_j}")
@@ -495,6 +503,8 @@ def movedim(x: Tensor, source: Any, destination: Any) -> Tensor:
         normalize_dim(d, x._data.ndim, "movedim")
         for d in ([destination] if isinstance(destination, int) else destination)
     ]
+    if len(src) != len(dst) or len(set(src)) != len(src) or len(set(dst)) != len(dst):
+        raise ShapeError(f"movedim: source {source} and destination {destination} must name equally many dimensions, each once")
     order = [d for d in range(x._data.ndim) if d not in src]
     for at, d in sorted(zip(dst, src, strict=True)):
         order.insert(at, d)
@@ -528,6 +538,11 @@ def repeat_interleave(x: Tensor, repeats: Any, dim: int | None = None) -> Tensor
         x, dim = movement.reshape(x, shape=(x._data.size,)), 0
     d = normalize_dim(dim, x._data.ndim, "repeat_interleave")
     times = repeats._data if isinstance(repeats, _t.Tensor) else np.asarray(repeats)
+    if times.dtype.kind not in "iu" or times.ndim > 1 or times.size not in (1, x._data.shape[d]) or (times < 0).any():
+        raise ShapeError(
+            f"repeat_interleave: repeats must be a number or {x._data.shape[d]} numbers of 0 or more, "
+            f"one for each place along dim {d} of {show(x)}, got {times.tolist()}"
+        )
     return index_select(x, d, constant(np.repeat(np.arange(x._data.shape[d]), times)))
 
 
@@ -541,9 +556,10 @@ def roll(x: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     if dims is None:
         flat = movement.reshape(x, shape=(x._data.size,))
         return movement.reshape(roll(flat, shifts, 0), shape=x._data.shape)
-    for s, dim in zip(
-        [shifts] if isinstance(shifts, int) else shifts, [dims] if isinstance(dims, int) else dims, strict=True
-    ):
+    by, along = ([n] if isinstance(n, int) else list(n) for n in (shifts, dims))
+    if len(by) != len(along):
+        raise ShapeError(f"roll: shifts {shifts} and dims {dims} must be equally many")
+    for s, dim in zip(by, along, strict=True):
         n = x.size(dim)
         k = s % n if n else 0
         if k:
@@ -729,9 +745,11 @@ def diag(x: Tensor, diagonal: int = 0) -> Tensor:
 @composite(formula="a b")
 def matmul(a: Tensor, b: Tensor) -> Tensor:
     """Matrix product; vectors are rows on the left and columns on the right, leading dimensions are batches."""
-    if not isinstance(a, _t.Tensor) or not isinstance(b, _t.Tensor) or not a._data.ndim or not b._data.ndim:
+    if not isinstance(a, _t.Tensor) or not isinstance(b, _t.Tensor):
         listed = " and ".join(show(x) if isinstance(x, _t.Tensor) else type(x).__name__ for x in (a, b))
-        raise ShapeError(f"matmul: needs Tensors of at least one dimension, got {listed}; use * for numbers")
+        raise ArgumentTypeError(f"matmul: needs Tensors, got {listed}; use * for numbers, cutaway.tensor(...) for lists and arrays")
+    if not a._data.ndim or not b._data.ndim:
+        raise ShapeError(f"matmul: needs Tensors of at least one dimension, got {show(a, b)}; use * for numbers")
     if a._data.ndim == 2 and b._data.ndim == 2:
         return contract.matmul(a, b)
     if a._data.ndim > 2 and b._data.ndim <= 2:  # one large product instead of many small ones
@@ -749,7 +767,8 @@ def _exactly(name: str, dims: int, *tensors: Any) -> None:
     for x in tensors:
         if not isinstance(x, _t.Tensor) or x._data.ndim != dims:
             listed = " and ".join(show(t) if isinstance(t, _t.Tensor) else type(t).__name__ for t in tensors)
-            raise ShapeError(f"{name}: needs Tensors of {dims} dimensions, got {listed}; matmul takes any")
+            kind = ShapeError if isinstance(x, _t.Tensor) else ArgumentTypeError
+            raise kind(f"{name}: needs Tensors of {dims} dimensions, got {listed}; matmul takes any")
 
 
 def mm(a: Tensor, b: Tensor) -> Tensor:
@@ -907,7 +926,7 @@ def equal(a: Tensor, b: Tensor) -> bool:
 def pow(x: Any, exponent: Any) -> Tensor:
     """x to the power of `exponent`; whole and half powers that have a quicker form take it."""
     if isinstance(x, _t.Tensor) and type(exponent) in (int, float):
-        if exponent == 2:
+        if exponent == 2 and (type(exponent) is int or x._data.dtype.kind == "f"):
             return elementwise.mul(x, x)
         if x._data.dtype.kind == "f":
             if exponent == 0.5:

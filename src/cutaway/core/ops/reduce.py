@@ -204,7 +204,7 @@ def _widened(d: np.dtype) -> np.dtype:
 cumsum: Op = along(
     "cumsum",
     lambda a, dim: np.cumsum(a, dim, dtype=_widened(a.dtype)) if a.ndim else a.copy(),
-    (lambda g, dim: flip(cumsum(flip(g, dims=(dim,)), dim=dim), dims=(dim,)),),
+    (lambda g, dim: flip(cumsum(flip(g, dims=(dim,)), dim=dim), dims=(dim,)) if g.ndim else g,),
     result=_widened,
     keeps_size=True,
     formula=r"\sum_{j \le i} a_j",
