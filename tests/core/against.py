@@ -1,0 +1,105 @@
+"""`agree("a.sum(1)", x)`: one expression, read once with Cutaway and once with PyTorch, must give the same.
+
+Compared are values, shapes, dtypes, and for floating results the first and the second gradient by random projection.
+In the expression `t` is the library and `a, b, c` are the inputs; `raises` checks that both refuse.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cutaway
+
+torch = pytest.importorskip("torch")
+BUILT_IN = (IndexError, TypeError)  # RuntimeError is PyTorch's word for anything, and ours is often more exact
+
+
+def evaluate(t: Any, source: str, tensors: list[Any]) -> Any:
+    """The expression's value in library `t`. Several statements: the last line's `y` is the value."""
+    scope = {"t": t, "np": np, "inf": float("inf"), "nan": float("nan"), **dict(zip("abcd", tensors))}
+    if "\n" in source or ";" in source:
+        exec(source, scope)
+        return scope["y"]
+    return eval(source, scope)
+
+
+def leaves(t: Any, arrays: tuple[Any, ...], gradient: bool) -> list[Any]:
+    """Inputs as leaves of library `t`; float64 ones ask for a gradient."""
+    made = [t.tensor(x) if isinstance(x, (np.ndarray, np.generic)) else x for x in arrays]
+    for x in made:
+        if gradient and isinstance(x, t.Tensor) and x.dtype == t.float64:
+            x.requires_grad_()
+    return made
+
+
+def flat(y: Any) -> list[Any]:
+    """The tensors and numbers in nested tuples and lists."""
+    return [z for part in y for z in flat(part)] if isinstance(y, (tuple, list)) else [y]
+
+
+def project(ys: list[Any], t: Any, seed: int) -> Any:
+    """A random weighted sum of the results that need a gradient."""
+    rng = np.random.default_rng(seed)
+    parts = [(y * t.tensor(np.asarray(rng.standard_normal(tuple(y.shape)))).to(y.dtype)).sum() for y in ys]
+    return sum(parts[1:], parts[0])
+
+
+def agree(source: str, *arrays: Any, rtol: float = 1e-9, atol: float = 1e-11, gradient: bool = True) -> None:
+    """Evaluate in both libraries and compare."""
+    ins = {t: leaves(t, arrays, gradient) for t in (cutaway, torch)}
+    outs = {t: flat(evaluate(t, source, ins[t])) for t in ins}
+    ours, theirs = outs[cutaway], outs[torch]
+    assert len(ours) == len(theirs), (len(ours), len(theirs))
+    for y, z in zip(ours, theirs, strict=True):
+        same_value(y, z, rtol, atol)
+    if not gradient:
+        return
+    for k, (y, z) in enumerate(zip(ours, theirs, strict=True)):
+        if isinstance(z, torch.Tensor) and z.is_floating_point():
+            assert y.requires_grad == z.requires_grad, f"requires_grad of result {k}: {y.requires_grad}, PyTorch {z.requires_grad}"
+    same_gradients(ins, outs, rtol, atol)
+
+
+def same_value(y: Any, z: Any, rtol: float, atol: float) -> None:
+    """One result: type, dtype, shape, values."""
+    if not isinstance(z, torch.Tensor):
+        assert y == z and type(y).__name__ == type(z).__name__, (y, z)
+        return
+    assert isinstance(y, cutaway.Tensor), type(y)
+    assert tuple(y.shape) == tuple(z.shape)
+    assert y.dtype.name == str(z.dtype).removeprefix("torch.")
+    np.testing.assert_allclose(y.detach().numpy(), z.detach().numpy(), rtol=rtol, atol=atol)
+
+
+def same_gradients(ins: dict[Any, list[Any]], outs: dict[Any, list[Any]], rtol: float, atol: float) -> None:
+    """First and second gradients of a random projection of the results (the first alone where PyTorch has no second)."""
+    found: dict[Any, list[Any]] = {}
+    for t in (cutaway, torch):
+        wanted = [x for x in ins[t] if isinstance(x, t.Tensor) and x.is_leaf and x.requires_grad]
+        ys = [y for y in outs[t] if isinstance(y, t.Tensor) and y.requires_grad and not any(y is x for x in wanted)]
+        if not wanted or not ys:
+            return
+        first = t.autograd.grad(project(ys, t, 1), wanted, create_graph=True, allow_unused=True)
+        again = [g for g in first if g is not None and g.requires_grad]
+        second = t.autograd.grad(project(again, t, 2), wanted, allow_unused=True) if again else [None] * len(wanted)
+        found[t] = [*first, *second]
+    for k, (g, h) in enumerate(zip(found[cutaway], found[torch], strict=True)):
+        left = None if g is None else g.detach().numpy()
+        right = None if h is None else h.detach().numpy(force=True)
+        if left is None or right is None:  # no path, or a path that carries only zeros
+            assert not np.any(left if right is None else right), f"gradient {k}"
+            continue
+        np.testing.assert_allclose(left, right, rtol=rtol, atol=atol, err_msg=f"gradient {k}")
+
+
+def raises(source: str, *arrays: Any, match: str = "") -> None:
+    """Both libraries refuse; our error is one of ours, of the built-in class that PyTorch's is, and holds `match`."""
+    with pytest.raises(Exception) as theirs:
+        evaluate(torch, source, leaves(torch, arrays, True))
+    with pytest.raises(cutaway.CutawayError, match=match or None) as ours:
+        evaluate(cutaway, source, leaves(cutaway, arrays, True))
+    kind = [c for c in BUILT_IN if isinstance(theirs.value, c)]
+    assert not kind or isinstance(ours.value, kind[0]), f"{type(ours.value).__mro__} against {theirs.value!r}"
