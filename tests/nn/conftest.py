@@ -52,7 +52,9 @@ class Twin:
         with torch.no_grad():
             for t in self.theirs.state_dict().values():
                 if t.dtype.is_floating_point and t.ndim:
-                    t.copy_(torch.from_numpy(rng.uniform(0.2, 0.9, tuple(t.shape)) * rng.choice([-1, 1], tuple(t.shape))))
+                    t.copy_(
+                        torch.from_numpy(rng.uniform(0.2, 0.9, tuple(t.shape)) * rng.choice([-1, 1], tuple(t.shape)))
+                    )
         for name, t in self.theirs.state_dict().items():
             if name.endswith("running_var"):
                 t.abs_()

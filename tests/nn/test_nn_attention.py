@@ -30,7 +30,7 @@ def test_attention(twin, rng, options, batch_first, batched):
     pair = twin("MultiheadAttention", E, 2, batch_first=batch_first, **options)
     q, k, v = inputs(rng, batch_first, batched, options.get("kdim", E), options.get("vdim", E))
     pair.check(q, k, v)
-    y, weights = pair.check(q, k, v, need_weights=False)
+    _y, weights = pair.check(q, k, v, need_weights=False)
     assert weights is None
     _, weights = pair.check(q, k, v, average_attn_weights=False)
     extra = ("add_bias_kv" in options) + ("add_zero_attn" in options)
@@ -89,7 +89,9 @@ def test_encoder_stack_starts_with_equal_layers_and_trains_them_apart():
     assert not (first.grad == second.grad).all()
     assert layer.linear1.weight.grad is None
     assert list(stack.state_dict()) == list(
-        torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(E, 2, 16, batch_first=True), 2, torch.nn.LayerNorm(E)).state_dict()
+        torch.nn.TransformerEncoder(
+            torch.nn.TransformerEncoderLayer(E, 2, 16, batch_first=True), 2, torch.nn.LayerNorm(E)
+        ).state_dict()
     )
 
 

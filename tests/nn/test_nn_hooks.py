@@ -33,7 +33,10 @@ def test_order_arguments_and_removal(lib):
 @BOTH
 def test_hooks_replace_inputs_and_outputs(lib):
     layer = lib.nn.Identity()
-    with layer.register_forward_pre_hook(lambda m, args: args[0] + 1), layer.register_forward_hook(lambda m, a, y: y * 10):
+    with (
+        layer.register_forward_pre_hook(lambda m, args: args[0] + 1),
+        layer.register_forward_hook(lambda m, a, y: y * 10),
+    ):
         assert layer(lib.ones(1)).tolist() == [20.0]
     assert layer(lib.ones(1)).tolist() == [1.0]
 

@@ -69,7 +69,9 @@ def test_a_generator_of_ones_own():
         np.testing.assert_array_equal(x.numpy(), y.numpy())
 
 
-@pytest.mark.parametrize("name", ["linear", "conv2d", "conv_transpose1d", "sigmoid", "tanh", "relu", "selu", "leaky_relu"])
+@pytest.mark.parametrize(
+    "name", ["linear", "conv2d", "conv_transpose1d", "sigmoid", "tanh", "relu", "selu", "leaky_relu"]
+)
 def test_gains(name):
     assert init.calculate_gain(name) == torch.nn.init.calculate_gain(name)
 
@@ -147,8 +149,16 @@ ERRORS = [
     (lambda: init.by_name("std=-1"), ArgumentError, "unknown"),
     (lambda: init.by_name("std=inf"), ArgumentError, "unknown"),
     (lambda: init.calculate_gain("softmax"), ArgumentError, "no gain is known for 'softmax'"),
-    (lambda: init.calculate_gain("leaky_relu", True), ArgumentError, "the slope of leaky_relu must be a number, got True"),
-    (lambda: init.xavier_normal_(cutaway.empty(3)), ShapeError, r"at least 2 dimensions \[out, in, ...\], got float32\[3\]"),
+    (
+        lambda: init.calculate_gain("leaky_relu", True),
+        ArgumentError,
+        "the slope of leaky_relu must be a number, got True",
+    ),
+    (
+        lambda: init.xavier_normal_(cutaway.empty(3)),
+        ShapeError,
+        r"at least 2 dimensions \[out, in, ...\], got float32\[3\]",
+    ),
     (lambda: init.kaiming_normal_(cutaway.empty(3)), ShapeError, "at least 2 dimensions"),
     (lambda: init.kaiming_uniform_(cutaway.empty(3, 2), mode="fan"), ArgumentError, "use 'fan_in' or 'fan_out'"),
     (lambda: init.orthogonal_(cutaway.empty(3)), ShapeError, "at least 2 dimensions"),
@@ -156,7 +166,11 @@ ERRORS = [
     (lambda: init.sparse_(cutaway.empty(3, 3, 3), 0.1), ShapeError, "sparse_: need a tensor of 2 dimensions"),
     (lambda: init.sparse_(cutaway.empty(3, 3), 1.5), ArgumentError, "sparsity must lie between 0 and 1, got 1.5"),
     (lambda: init.dirac_(cutaway.empty(3, 3)), ShapeError, "3 to 5 dimensions"),
-    (lambda: init.dirac_(cutaway.empty(3, 3, 3), groups=2), ArgumentError, "3 output channels do not divide into 2 groups"),
+    (
+        lambda: init.dirac_(cutaway.empty(3, 3, 3), groups=2),
+        ArgumentError,
+        "3 output channels do not divide into 2 groups",
+    ),
     (lambda: init.uniform_(cutaway.empty(3), 2.0, 1.0), CutawayError, "low <= high"),
 ]
 

@@ -181,7 +181,7 @@ def test_same_seed_gives_the_same_network(name, args, kwargs, shape):
     for key, value in b.items():
         assert a[key].dtype.name == str(value.dtype).removeprefix("torch.")
         # Uniforms are equal to the bit; normals and Xavier normals up to the rounding of log, sin and cos.
-        tolerance = 2e-7 if name == "Embedding" or key.startswith("bias_") and "add_bias_kv" in kwargs else 0
+        tolerance = 2e-7 if name == "Embedding" or (key.startswith("bias_") and "add_bias_kv" in kwargs) else 0
         np.testing.assert_allclose(a[key].numpy(), value.numpy(), atol=tolerance, rtol=tolerance, err_msg=key)
     # PyTorch shows an attention's output as a class of its own, made for quantisation.
     assert repr(ours) == repr(theirs).replace("NonDynamicallyQuantizableLinear", "Linear")
@@ -229,7 +229,9 @@ def test_transposed_convolution_to_a_given_size(twin, rng):
         assert list(pair.check(x, output_size=size).shape[-2:]) == size
 
 
-@pytest.mark.parametrize(("name", "args"), [("ReLU", ()), ("LeakyReLU", (0.5,)), ("Hardtanh", (-1.0, 1.0)), ("SiLU", ())])
+@pytest.mark.parametrize(
+    ("name", "args"), [("ReLU", ()), ("LeakyReLU", (0.5,)), ("Hardtanh", (-1.0, 1.0)), ("SiLU", ())]
+)
 def test_inplace_writes_over_the_input(name, args):
     x = cutaway.tensor([-2.0, 3.0])
     expected = getattr(nn, name)(*args)(x).tolist()
@@ -247,7 +249,10 @@ def test_dropout_drops_in_training_only():
     assert layer.eval()(x) is x
 
 
-@pytest.mark.parametrize(("layer", "shape"), [(nn.Dropout1d(), (8, 16, 5)), (nn.Dropout2d(), (8, 16, 2, 3)), (nn.Dropout3d(), (8, 16, 2, 1, 3))])
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [(nn.Dropout1d(), (8, 16, 5)), (nn.Dropout2d(), (8, 16, 2, 3)), (nn.Dropout3d(), (8, 16, 2, 1, 3))],
+)
 def test_channel_dropout_drops_whole_channels(layer, shape):
     y = layer(cutaway.ones(shape)).flatten(2)
     assert (y == y[..., :1]).all()
@@ -267,12 +272,18 @@ def test_batch_norm_counts_its_batches():
     layer.eval()(x)
     assert layer.num_batches_tracked.item() == 2
     layer.reset_running_stats()
-    assert (layer.num_batches_tracked.item(), layer.running_mean.tolist(), layer.running_var.tolist()) == (0, [0, 0], [1, 1])
+    assert (layer.num_batches_tracked.item(), layer.running_mean.tolist(), layer.running_var.tolist()) == (
+        0,
+        [0, 0],
+        [1, 1],
+    )
 
 
 def test_dtype_and_device_of_weights():
     assert nn.Linear(2, 3, device="cpu", dtype=cutaway.float64).weight.dtype is cutaway.float64
     layer = nn.BatchNorm2d(3, dtype=cutaway.float64)
     assert layer.running_var.dtype is cutaway.float64 and layer.num_batches_tracked.dtype is cutaway.int64
-    assert nn.LSTM(2, 3, dtype=cutaway.float64)(cutaway.zeros(4, 1, 2, dtype=cutaway.float64))[0].dtype is cutaway.float64
+    assert (
+        nn.LSTM(2, 3, dtype=cutaway.float64)(cutaway.zeros(4, 1, 2, dtype=cutaway.float64))[0].dtype is cutaway.float64
+    )
     assert nn.Conv2d(1, 1, 2, dtype=cutaway.float64).bias.dtype is cutaway.float64

@@ -95,7 +95,11 @@ def test_class_weights_are_buffers():
 BAD = [
     (lambda: nn.MSELoss(reduction="average"), ArgumentError, "MSELoss: reduction 'average' is unknown"),
     (lambda: nn.MSELoss()(cutaway.zeros(4, 1), cutaway.zeros(4)), ShapeError, r"squeeze.*, in layer MSELoss$"),
-    (lambda: nn.CrossEntropyLoss(label_smoothing=2.0), ArgumentError, "label_smoothing must lie between 0 and 1, got 2.0"),
+    (
+        lambda: nn.CrossEntropyLoss(label_smoothing=2.0),
+        ArgumentError,
+        "label_smoothing must lie between 0 and 1, got 2.0",
+    ),
     (lambda: nn.MultiMarginLoss(p=3), ArgumentError, "p must be 1 or 2, got 3"),
     (lambda: nn.BCELoss()(cutaway.zeros(4, 1), cutaway.zeros(4)), ShapeError, "in layer BCELoss"),
 ]

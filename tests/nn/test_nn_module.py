@@ -58,7 +58,9 @@ def test_walks_are_those_of_pytorch():
         assert [n for n, _ in getattr(a, method)()] == [n for n, _ in getattr(b, method)()], method
     for flags in ({"recurse": False}, {"remove_duplicate": False}, {"prefix": "net"}):
         assert [n for n, _ in a.named_parameters(**flags)] == [n for n, _ in b.named_parameters(**flags)]
-    assert [n for n, _ in a.named_modules(remove_duplicate=False)] == [n for n, _ in b.named_modules(remove_duplicate=False)]
+    assert [n for n, _ in a.named_modules(remove_duplicate=False)] == [
+        n for n, _ in b.named_modules(remove_duplicate=False)
+    ]
     assert [type(m).__name__ for m in a.modules()] == [type(m).__name__ for m in b.modules()]
     assert [type(m).__name__ for m in a.children()] == [type(m).__name__ for m in b.children()]
     assert [tuple(p.shape) for p in a.parameters()] == [tuple(p.shape) for p in b.parameters()]
@@ -121,7 +123,12 @@ def test_to_another_dtype_keeps_the_parameter_objects():
 
 def test_the_device_is_the_cpu():
     net = nn.Linear(2, 2)
-    for call in (net.cuda, lambda: net.to("cuda"), lambda: net.to(device="mps"), lambda: nn.Linear(2, 2, device="cuda:0")):
+    for call in (
+        net.cuda,
+        lambda: net.to("cuda"),
+        lambda: net.to(device="mps"),
+        lambda: nn.Linear(2, 2, device="cuda:0"),
+    ):
         with pytest.raises(DeviceError, match="not available"):
             call()
 
@@ -162,7 +169,7 @@ def test_a_parameter_shares_the_memory_of_its_tensor():
     assert repr(p).startswith("Parameter containing:\ntensor([1., 1., 1.]")
     assert tuple(nn.Parameter().shape) == (0,)
     assert type(p + 1) is cutaway.Tensor
-    made = nn.Parameter((cutaway.ones(2, requires_grad=True) * 2))
+    made = nn.Parameter(cutaway.ones(2, requires_grad=True) * 2)
     assert made.is_leaf
 
 
@@ -344,7 +351,9 @@ class Pair(nn.Module):
         return self.b(self.a(x)) * self.scratch
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"]
+)
 def test_copies_are_whole_and_apart(duplicate):
     net = Pair().eval()
     x = cutaway.randn(3, 2)

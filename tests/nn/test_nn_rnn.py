@@ -59,7 +59,9 @@ def test_names_repr_and_grouping_of_weights(name, kind):
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(
-    ("name", "kind"), [("RNNCell", {}), ("RNNCell", {"nonlinearity": "relu"}), ("GRUCell", {}), ("LSTMCell", {})], ids=str
+    ("name", "kind"),
+    [("RNNCell", {}), ("RNNCell", {"nonlinearity": "relu"}), ("GRUCell", {}), ("LSTMCell", {})],
+    ids=str,
 )
 def test_cells(twin, rng, name, kind, bias):
     pair = twin(name, I, H, bias=bias, **kind)
@@ -152,8 +154,18 @@ def test_pad_and_pack_sequences(rng, batch_first, side):
 
 
 def test_sorted_lengths_need_no_indices():
-    a = packed(np.random.default_rng(1), cutaway.from_numpy, lambda x, n, **k: ours_rnn.pack_padded_sequence(x, n), lengths=[5, 3, 3])
-    b = packed(np.random.default_rng(1), torch.from_numpy, lambda x, n, **k: theirs_rnn.pack_padded_sequence(x, n), lengths=[5, 3, 3])
+    a = packed(
+        np.random.default_rng(1),
+        cutaway.from_numpy,
+        lambda x, n, **k: ours_rnn.pack_padded_sequence(x, n),
+        lengths=[5, 3, 3],
+    )
+    b = packed(
+        np.random.default_rng(1),
+        torch.from_numpy,
+        lambda x, n, **k: theirs_rnn.pack_padded_sequence(x, n),
+        lengths=[5, 3, 3],
+    )
     same_packed(a, b)
     assert a.sorted_indices is None
 
@@ -185,7 +197,11 @@ BAD = [
     (lambda: nn.LSTM(I, H)(X, (cutaway.zeros(1, N, H), cutaway.zeros(1, N, 2))), ShapeError, "c_0 must be"),
     (lambda: nn.LSTMCell(I, H)(cutaway.zeros(2, 5)), ShapeError, r"expected \[N, 4\] or \[4\]"),
     (lambda: nn.GRUCell(I, H)(cutaway.zeros(2, I), cutaway.zeros(3, H)), ShapeError, r"the state must be \[2, 6\]"),
-    (lambda: ours_rnn.pack_padded_sequence(X, [3, 5, 2]), ArgumentError, r"\[3, 5, 2\] do not fall; .*enforce_sorted=False"),
+    (
+        lambda: ours_rnn.pack_padded_sequence(X, [3, 5, 2]),
+        ArgumentError,
+        r"\[3, 5, 2\] do not fall; .*enforce_sorted=False",
+    ),
     (lambda: ours_rnn.pack_padded_sequence(X, [6, 5, 2]), ArgumentError, "between 1 and 5"),
     (lambda: ours_rnn.pack_padded_sequence(X, [3, 0, 0]), ArgumentError, "between 1 and 5"),
     (lambda: ours_rnn.pack_padded_sequence(X, [3, 2]), ArgumentError, "one length for each sequence"),

@@ -49,7 +49,9 @@ def test_loading_copies_values_in_place():
     a(cutaway.randn(4, 1, 3, 3).expand(4, 1, 3, 3)) if False else a.bn(cutaway.randn(4, 2, 3, 3))
     before = b.out.weight
     result = b.load_state_dict(a.state_dict())
-    assert (result.missing_keys, result.unexpected_keys) == ([], []) and str(result) == "<All keys matched successfully>"
+    assert (result.missing_keys, result.unexpected_keys) == ([], []) and str(
+        result
+    ) == "<All keys matched successfully>"
     assert b.out.weight is before
     for key, value in a.state_dict().items():
         assert (b.state_dict()[key] == value).all(), key
@@ -83,7 +85,10 @@ def test_loose_loading_reports():
     state["out.gain"] = state["head.weight"] = cutaway.zeros(1)
     result = net().load_state_dict(state, strict=False)
     assert result.missing_keys == ["conv.bias", "bn.running_mean"]
-    assert result.unexpected_keys == ["head.weight", "out.gain"] or result.unexpected_keys == ["out.gain", "head.weight"]
+    assert result.unexpected_keys == ["head.weight", "out.gain"] or result.unexpected_keys == [
+        "out.gain",
+        "head.weight",
+    ]
     assert repr(result).startswith("_IncompatibleKeys(missing_keys=['conv.bias', 'bn.running_mean'], unexpected_keys=[")
 
 

@@ -6,7 +6,6 @@ Gates need no learning: their weights are set by hand. One neuron can be AND, NA
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,17 +21,24 @@ from cutaway.nn.linear import counts
 from cutaway.nn.module import Module
 
 
-@dataclass
 class Fit:
     """How learning went: mistakes[e] examples were answered wrongly in epoch e; separated: the last epoch had none."""
 
-    mistakes: list[int] = field(default_factory=list)
-    separated: bool = False
+    def __init__(self, mistakes: Sequence[int] = ()) -> None:
+        self.mistakes = list(mistakes)
+
+    @property
+    def separated(self) -> bool:
+        """True if the perceptron answers every example rightly."""
+        return bool(self.mistakes) and self.mistakes[-1] == 0
 
     @property
     def epochs(self) -> int:
         """How often the examples were gone through."""
         return len(self.mistakes)
+
+    def __repr__(self) -> str:
+        return f"Fit(mistakes={self.mistakes})"
 
     def __str__(self) -> str:
         if self.separated:
@@ -92,7 +98,6 @@ class Perceptron(Module):
                     b += lr * error
                     wrong += 1
             report.mistakes.append(wrong)
-            report.separated = wrong == 0
         self.weight.copy_(as_tensor(w))
         self.bias.fill_(b)
         return report
