@@ -260,7 +260,8 @@ class Leaf(Node):
         elif create_graph:
             t._grad = g
         else:
-            data = g._data if fresh and g._data.flags.c_contiguous else np.array(g._data, order="C")
+            staged = type(g._data) is not np.ndarray
+            data = g._data if staged or (fresh and g._data.flags.c_contiguous) else np.array(g._data, order="C")
             t._grad = _Tensor._wrap(data)
 
 
@@ -359,7 +360,7 @@ def _arrive(arriving: dict[Node, tuple[Any, bool]], node: Node, g: Any, fresh: b
         arriving[node] = (g, fresh)
     elif isinstance(g, Packed):
         arriving[node] = (before[0].merge(g), False)
-    elif before[1] and not create_graph:  # memory of our own: add in place
+    elif before[1] and not create_graph and type(before[0]._data) is np.ndarray:  # memory of our own: add in place
         np.add(before[0]._data, g._data, out=before[0]._data)
     else:
         arriving[node] = (before[0] + g, not create_graph)

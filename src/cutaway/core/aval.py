@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,11 +50,10 @@ def row_major(shape: Sequence[int]) -> Shape:
     return tuple(reversed(strides))
 
 
-def show(*avals: object) -> str:
+def show(*avals: Any) -> str:
     """Shapes and dtypes for an error text: `float32[3, 4] and float32[5]`."""
     return " and ".join(
-        str(Aval(tuple(a.shape), getattr(a.dtype, "np", a.dtype))) if hasattr(a, "shape") else repr(a)  # type: ignore[attr-defined]
-        for a in avals
+        str(Aval(tuple(a.shape), getattr(a.dtype, "np", a.dtype))) if hasattr(a, "shape") else repr(a) for a in avals
     )
 
 

@@ -12,12 +12,13 @@ _BITS: dict[int, np.dtype[Any]] = {2: np.dtype(np.int16), 4: np.dtype(np.int32),
 def keep(mask: np.ndarray, a: np.ndarray) -> np.ndarray:
     """`a` where the mask holds, else 0: exact for infinities and NaN, which a product with 0 is not."""
     if a.dtype.kind != "f":
-        return a * mask
+        kept: np.ndarray = a * mask
+        return kept
     bits = _BITS[a.dtype.itemsize]
-    ones = np.negative(mask.view(np.int8), dtype=bits)  # 0, or all bits set
-    if ones.shape == a.shape:
-        return np.bitwise_and(ones, a.view(bits), out=ones).view(a.dtype)
-    return np.bitwise_and(ones, a.view(bits)).view(a.dtype)
+    ones: np.ndarray = np.negative(mask.view(np.int8), dtype=bits)  # 0, or all bits set
+    out = ones if ones.shape == a.shape else None
+    kept = np.bitwise_and(ones, a.view(bits), out=out).view(a.dtype)
+    return kept
 
 
 def _is_zero(x: Any) -> bool:

@@ -11,6 +11,7 @@ from cutaway.core.aval import show
 from cutaway.core.derived import sizes_of
 from cutaway.core.dtypes import as_dtype, check_device, from_numpy_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Tensor
 
 
@@ -63,11 +64,13 @@ def _holds_numpy(data: Any) -> bool:
     return isinstance(data, (np.ndarray, np.generic, Tensor)) and not isinstance(data, np.float64)
 
 
+@guarded
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A new tensor with a copy of `data`: numbers, nested lists, arrays.  Raises ArgumentError for ragged lists."""
     return _made(np.array(_from_data(data, dtype, "tensor")), requires_grad, device)
 
 
+@guarded
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor, sharing memory where it can."""
     if isinstance(data, Tensor):
@@ -75,6 +78,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return _made(_from_data(data, dtype, "as_tensor"), False, device)
 
 
+@guarded
 def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor on the memory of a NumPy array.  Raises ArgumentTypeError for dtypes that have no counterpart."""
     if not isinstance(array, np.ndarray):
@@ -91,7 +95,7 @@ def _filled(name: str, value: Any) -> Any:
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor of the given size filled with {value}.  Raises ShapeError for a negative size."
-    return make
+    return guarded(make)
 
 
 def _full(name: str, shape: tuple[int, ...], value: Any, dtype: np.dtype) -> np.ndarray:
@@ -105,6 +109,7 @@ ones = _filled("ones", 1)
 empty = _filled("empty", 0)
 
 
+@guarded
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of the given size filled with `fill_value`, whose type decides the dtype."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
@@ -120,7 +125,7 @@ def _like(name: str, value: Any) -> Any:
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor of the shape and dtype of `input`, filled with {value}."
-    return make
+    return guarded(make)
 
 
 def _need(name: str, x: Any) -> None:
@@ -133,6 +138,7 @@ ones_like = _like("ones_like", 1)
 empty_like = _like("empty_like", 0)
 
 
+@guarded
 def full_like(
     input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -140,6 +146,7 @@ def full_like(
     return _like("full_like", fill_value)(input, dtype=dtype, device=device, requires_grad=requires_grad)  # type: ignore[no-any-return]
 
 
+@guarded
 def arange(*limits: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Numbers from start (0) to below end by step (1); int64 if all three are integers.  Raises ArgumentError for step 0."""
     values = [x.item() if isinstance(x, Tensor) else x for x in limits]
@@ -156,6 +163,7 @@ def arange(*limits: Any, dtype: Any = None, device: Any = None, requires_grad: b
     return _made((start + step * np.arange(count, dtype=np.float64)).astype(d), requires_grad, device)
 
 
+@guarded
 def linspace(
     start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -165,6 +173,7 @@ def linspace(
     return _made(np.linspace(float(start), float(end), steps).astype(_float(dtype, "linspace")), requires_grad, device)
 
 
+@guarded
 def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None) -> Tensor:
     """`steps` numbers from base**start to base**end, in equal ratios."""
     return _made(
@@ -172,6 +181,7 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any
     )
 
 
+@guarded
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """The identity matrix [n, m]."""
     if n < 0 or (m or 0) < 0:
@@ -182,6 +192,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
 # --- at random: the same numbers as PyTorch for the same seed ---------------------------------------------------------
 
 
+@guarded
 def rand(
     *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -191,6 +202,7 @@ def rand(
     )
 
 
+@guarded
 def randn(
     *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -200,6 +212,7 @@ def randn(
     )
 
 
+@guarded
 def rand_like(
     input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -210,6 +223,7 @@ def rand_like(
     )
 
 
+@guarded
 def randn_like(
     input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -220,6 +234,7 @@ def randn_like(
     )
 
 
+@guarded
 def randint(
     *args: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **named: Any
 ) -> Tensor:
@@ -238,18 +253,21 @@ def randint(
     return _made(random.randint(sizes_of("randint", (size,)), int(low), int(high), d, generator), requires_grad, device)
 
 
+@guarded
 def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None) -> Tensor:
     """Integers in [low, high) (or [0, low)), of the shape and dtype of `input`."""
     low, high = (0, low) if high is None else (low, high)
     return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype)
 
 
+@guarded
 def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
     """The numbers 0 to n - 1 in random order."""
     d = np.dtype(np.int64) if dtype is None else as_dtype(dtype, "randperm").np
     return _made(random.randperm(n, d, generator), False, device)
 
 
+@guarded
 def normal(
     mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None
 ) -> Tensor:

@@ -19,6 +19,7 @@ from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, In
 from cutaway.core.op import composite
 from cutaway.core.ops import contract, elementwise, movement, reduce
 from cutaway.core.ops import index as index_ops
+from cutaway.core.refusal import guarded
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -314,6 +315,7 @@ def unique(
 # --- joining and parting ----------------------------------------------------------------------------------------------
 
 
+@guarded
 def cat(tensors: Any, dim: int = 0) -> Tensor:
     """Tensors one after another along `dim`.  Raises ShapeError naming the dimension that disagrees."""
     parts = need_tensors("cat", tensors)
@@ -325,6 +327,7 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     return movement.concatenate(*parts, dim=normalize_dim(dim, parts[0]._data.ndim, "cat"))
 
 
+@guarded
 def stack(tensors: Any, dim: int = 0) -> Tensor:
     """Tensors of equal shape along a new dimension `dim`."""
     parts = need_tensors("stack", tensors)
@@ -337,12 +340,14 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
     return movement.concatenate(*[unsqueeze(p, d) for p in parts], dim=d)
 
 
+@guarded
 def hstack(tensors: Any) -> Tensor:
     """Side by side: along dim 1, or 0 for vectors."""
     parts = [atleast_1d(p) for p in need_tensors("hstack", tensors)]
     return cat(parts, 0 if parts[0]._data.ndim == 1 else 1)
 
 
+@guarded
 def vstack(tensors: Any) -> Tensor:
     """One below the other: along dim 0, vectors as rows."""
     return cat([p.reshape(1, -1) if p._data.ndim < 2 else p for p in need_tensors("vstack", tensors)], 0)
@@ -387,7 +392,7 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if chunks < 1:
         raise ArgumentError(f"chunk: chunks must be positive, got {chunks}")
     n = x._data.shape[normalize_dim(dim, x._data.ndim, "chunk")] if x._data.ndim else 0
-    return split(x, builtins.max(1, -(-n // chunks)), dim)
+    return split(x, -(-n // chunks), dim) if n else split(x, [0] * chunks, dim)
 
 
 def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
@@ -572,6 +577,7 @@ def flip(x: Tensor, *dims: Any) -> Tensor:
     return movement.flip(x, dims=normalize_dims(sizes_of("flip", dims), x._data.ndim, "flip"))
 
 
+@guarded
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Coordinate grids of vectors; "ij": the first varies along dim 0, "xy": along dim 1."""
     parts = need_tensors(
@@ -592,6 +598,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 # --- choosing ---------------------------------------------------------------------------------------------------------
 
 
+@guarded
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """`input` where the condition holds, else `other`; alone, the positions where it holds."""
     if input is None and other is None:
@@ -818,6 +825,7 @@ def baddbmm(x: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -
     return (x if beta == 1 else x * beta) + (y if alpha == 1 else y * alpha)
 
 
+@guarded
 def einsum(equation: str, *operands: Any) -> Tensor:
     """Sums of products by Einstein's convention: "ij,jk->ik"; "..." stands for leading dimensions.
 

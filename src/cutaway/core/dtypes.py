@@ -141,11 +141,9 @@ def result_np(operands: Iterable[tuple[np.dtype, int]]) -> np.dtype:
         held = best[standing]
         best[standing] = d if held is None else promote_np(held, d)
     result: np.dtype | None = None
-    for d in (best[2], best[1], best[0]):
-        if d is None:
-            continue
-        if result is None or FROM_NUMPY[d].category > FROM_NUMPY[result].category:
-            result = d
+    for held in reversed(best):
+        if held is not None and (result is None or FROM_NUMPY[held].category > FROM_NUMPY[result].category):
+            result = held
     assert result is not None
     return result
 
@@ -155,9 +153,13 @@ class device:
 
     __slots__ = ("index", "type")
 
+    index: int | None
+    type: str
+
     def __init__(self, type: str | device = "cpu", index: int | None = None) -> None:
         if isinstance(type, device):
-            type, index = type.type, type.index
+            self.type, self.index = type.type, type.index
+            return
         if not isinstance(type, str):
             raise ArgumentTypeError(f"device: expected a name such as 'cpu', got {type!r}")
         name, _, number = type.partition(":")

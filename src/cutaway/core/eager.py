@@ -55,12 +55,13 @@ def evaluate(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
     if op.rules and RECORDING.get():
         for t in tensors:
             if t._node is not None:
-                _record(op, tensors, attrs, y)
+                record(op, tensors, attrs, y)
                 break
     return y
 
 
-def _record(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any], y: Tensor) -> None:
+def record(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any], y: Tensor) -> None:
+    """Leave a Node on `y`, with the values that the op's gradient rules will read; none where no gradient is wanted."""
     if y._data.dtype.kind != "f":
         return
     saved: dict[int, autograd.Saved] = {}

@@ -54,6 +54,10 @@ class FileFormatError(CutawayError, RuntimeError):
     """A file is corrupt, truncated or of another format."""
 
 
+class TraceError(CutawayError, RuntimeError):
+    """A program cannot be staged: it asks for values that are known only when it runs."""
+
+
 class DownloadError(CutawayError, RuntimeError):
     """No mirror gave the file."""
 

@@ -77,6 +77,10 @@ class Selection:
                 size.append(count)
                 shape.append(count)
                 d += 1
+            elif isinstance(k, np.ndarray) and not k.ndim and k.dtype.kind == "b":  # a 0-d mask adds a dimension of 0 or 1
+                self.dims.append(len(shape))
+                self.arrays.append(np.zeros(int(k), np.int64))
+                shape.append(1)
             elif isinstance(k, np.ndarray):
                 for array in self._advanced(k, full, d):
                     self.dims.append(len(shape))

@@ -13,6 +13,7 @@ import cutaway.core.random as _r
 from cutaway.core.errors import ArgumentError
 from cutaway.core.ops import elementwise as _ew
 from cutaway.core.ops import index as _ix
+from cutaway.core.refusal import guard_methods
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -936,3 +937,13 @@ class Methods:
     def exponential_(self, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
         """Numbers drawn from an exponential distribution."""
         return self._draw("exponential_", _r.exponential(self._data.shape, lambd, self._data.dtype, generator))
+
+
+# What runs in every training step goes without a guard: the ops below it check what they are given.
+UNGUARDED = frozenset(
+    """
+    abs add amax argmax cos detach div exp expand flatten log matmul max mean mul neg permute pow reshape sigmoid sin sqrt
+    square squeeze sub sum t tanh transpose unsqueeze view
+    """.split()
+)
+guard_methods(Methods, (n for n, f in [*vars(Methods).items()] if callable(f) and n[0] != "_" and n not in UNGUARDED))

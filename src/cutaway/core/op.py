@@ -26,6 +26,8 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
+from cutaway.core.refusal import RAW, explain
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -133,6 +135,9 @@ INTERPRETER: ContextVar[Callable[[Op, tuple[Any, ...], dict[str, Any]], Tensor] 
     "interpreter", default=None
 )
 
+# While a program is staged: makes a number that changes between calls (a learning rate, a counter) an input of the graph.
+LIFT: ContextVar[Callable[[Callable[[], Any], Any, str], Any] | None] = ContextVar("lift", default=None)
+
 # An observer of composites, called with (function, arguments, keywords); None almost always.
 SCOPE: ContextVar[Callable[..., Any] | None] = ContextVar("scope", default=None)
 
@@ -149,7 +154,13 @@ def composite(formula: str = "") -> Callable[[F], F]:
         @wraps(fn)
         def call(*args: Any, **kwargs: Any) -> Any:
             observer = SCOPE.get()
-            return fn(*args, **kwargs) if observer is None else observer(fn, args, kwargs)
+            try:
+                return fn(*args, **kwargs) if observer is None else observer(fn, args, kwargs)
+            except RAW as error:
+                refusal = explain(fn, args, kwargs, error)
+                if refusal is None:
+                    raise
+                raise refusal from error
 
         call.formula = formula  # type: ignore[attr-defined]
         return call  # type: ignore[return-value]

@@ -332,7 +332,10 @@ class Tensor(Methods, Conversions):
                 f"{name}: an in-place write to a view while gradients are recorded; write to the whole tensor instead "
                 "(x[i] = x[i] + v for x[i].add_(v)), or clone() the view"
             )
-        np.copyto(self._data, y._data, casting="unsafe")
+        if type(y._data) is np.ndarray and type(self._data) is np.ndarray:
+            np.copyto(self._data, y._data, casting="unsafe")
+        else:  # one of them is a stand-in, while a program is staged
+            (self if type(y._data) is np.ndarray else y)._data.store(self, y)  # type: ignore[attr-defined]
         self._cell[0] += 1
         if recorded:
             self._cell[1] += 1

@@ -28,7 +28,8 @@ def _matmul_shape(a: Aval, b: Aval) -> Aval:
 def _matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if a.ndim < 2 or b.ndim < 2:
         raise ValueError("matmul of less than matrices")
-    return np.matmul(a, b)
+    y: np.ndarray = np.matmul(a, b)
+    return y
 
 
 matmul: Op = Op(
@@ -148,7 +149,8 @@ def _einsum(a: np.ndarray, b: np.ndarray, spec: str) -> np.ndarray:
     block = 0 if p.batch else _blocks(a, la, p)
     natural = [size[c] for c in p.batch + p.rows + p.columns]
     if not block:
-        y = np.matmul(_as_matrix(a, la, p.batch, p.rows, p.summed), _as_matrix(b, lb, p.batch, p.summed, p.columns))
+        left, right = _as_matrix(a, la, p.batch, p.rows, p.summed), _as_matrix(b, lb, p.batch, p.summed, p.columns)
+        y: np.ndarray = np.matmul(left, right)
         return y.reshape(natural).transpose(p.out_axes)
     lead, n = la[0], len(a)
     if lead in p.rows:

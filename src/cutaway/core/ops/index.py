@@ -321,7 +321,8 @@ def _argsort(a: np.ndarray, dim: int, descending: bool) -> np.ndarray:
         return np.argsort(a, dim, kind="stable")
     # Stable in descending order too: sort the reversed sequence, then reverse the result.
     n = a.shape[dim]
-    return n - 1 - np.flip(np.argsort(np.flip(a, dim), dim, kind="stable"), dim)
+    order: np.ndarray = n - 1 - np.flip(np.argsort(np.flip(a, dim), dim, kind="stable"), dim)
+    return order
 
 
 argsort: Op = Op(
