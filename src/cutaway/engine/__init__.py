@@ -1,0 +1,1 @@
+"""The compiler: trace -> graph -> passes -> loops -> LLVM -> threads."""

@@ -1,0 +1,89 @@
+"""Symbol: what stands in a Tensor's `_data` while a program is traced: shape and dtype, and no numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from cutaway.core.aval import row_major
+from cutaway.core.errors import TraceError
+
+if TYPE_CHECKING:
+    from cutaway.core.tensor import Tensor
+    from cutaway.engine.graph import Value
+    from cutaway.engine.trace import Tracer
+
+
+class _Flags:
+    c_contiguous = True
+    writeable = True
+
+
+class Symbol:
+    """A value that is not there yet. Questions of shape and dtype have answers; questions of value raise TraceError."""
+
+    __slots__ = ("tracer", "value")
+
+    flags = _Flags()
+    base = "staged"  # never memory of one's own: gradients are added up by ops, not in place
+
+    def __init__(self, tracer: Tracer, value: Value) -> None:
+        self.tracer, self.value = tracer, value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As an array's."""
+        return self.value.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """As an array's."""
+        return self.value.aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        """As an array's."""
+        return len(self.value.aval.shape)
+
+    @property
+    def size(self) -> int:
+        """As an array's."""
+        return self.value.aval.size
+
+    @property
+    def itemsize(self) -> int:
+        """As an array's."""
+        return self.value.aval.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """As an array's."""
+        return self.size * self.itemsize
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Row-major."""
+        return tuple(s * self.itemsize for s in row_major(self.shape))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iadd__(self, other: Any) -> Symbol:
+        """`t._data += g._data`: how gradients are added up at a leaf."""
+        return self.tracer.add(self, other)
+
+    def store(self, target: Tensor, y: Tensor) -> None:
+        """What an in-place method does when it meets a Symbol: the target's handle takes the new value."""
+        self.tracer.store(target, y)
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TraceError(
+            f"compile: the program asks for the values of a tensor, {self.value.aval}, which are known only when it runs"
+            f"{self.tracer.where()}; write the condition with cutaway.where, or move this line out of the compiled function"
+        )
+
+    __array__ = __bool__ = __float__ = __int__ = __index__ = __iter__ = __getitem__ = __setitem__ = __eq__ = _refuse  # type: ignore[assignment]
+    __lt__ = __le__ = __gt__ = __ge__ = __add__ = __mul__ = __sub__ = __truediv__ = __neg__ = __matmul__ = _refuse
+    item = tolist = min = max = sum = any = all = mean = copy = astype = reshape = view = nonzero = _refuse
+    __hash__ = None  # type: ignore[assignment]

@@ -1,0 +1,190 @@
+"""Trace: run a Python function once on Symbols and write down each op. What comes out is a Graph.
+
+A tensor that existed before the trace began and is met inside (a parameter, a buffer, optimiser memory) becomes an input
+that is read anew at each call; one that is made inside is a constant. In-place methods rebind the handle while tracing and
+come out as writes at the end of the graph.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+import cutaway
+from cutaway.core.autograd import RECORDING
+from cutaway.core.aval import Aval
+from cutaway.core.eager import evaluate, record
+from cutaway.core.errors import TraceError
+from cutaway.core.op import INTERPRETER, LIFT, Op
+from cutaway.core.ops.elementwise import add, cast
+from cutaway.core.promote import coerce
+from cutaway.core.tensor import Tensor
+from cutaway.engine.graph import Graph, Source, Value, Write
+from cutaway.engine.symbol import Symbol
+
+PACKAGE = str(Path(cutaway.__file__).parent)
+
+
+class Tracer:
+    """The interpreter that writes ops down.  Use `trace`."""
+
+    def __init__(self) -> None:
+        self.values: list[Value] = []
+        # Everything alive now is the program's surroundings. Held, so that no id is used again while we trace.
+        self.before = {id(t): t for t in gc.get_objects() if isinstance(t, Tensor)}
+        self.inputs: dict[int, Value] = {}  # of tensors that were met, by id of the handle
+        self.original: dict[int, tuple[Tensor, Any]] = {}  # handles whose _data was replaced, and by what it was
+        self.kept: list[Any] = []  # keeps ids of constants valid
+        self.names: dict[int, str] = {}
+
+    # --- the interpreter ------------------------------------------------------------------------------------------
+
+    def __call__(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
+        tensors = coerce(op, inputs)
+        staged = [isinstance(t._data, Symbol) or id(t) in self.before for t in tensors]
+        if tensors and not any(staged):
+            return evaluate(op, inputs, attrs)  # made of constants: it is one
+        avals = [Aval(tuple(t._data.shape), t._data.dtype) for t in tensors]
+        aval = op.shape(*avals, **attrs)
+        value = self.emit(op, tuple(self.value_of(t) for t in tensors), attrs, Aval(tuple(aval.shape), aval.dtype))
+        y = Tensor._wrap(Symbol(self, value))  # type: ignore[arg-type]
+        if op.view:
+            y._cell, y._epoch, y._view = tensors[0]._cell, tensors[0]._epoch, op.view == "view"
+        if op.rules and RECORDING.get() and any(t._node is not None for t in tensors):
+            record(op, tensors, attrs, y)
+        return y
+
+    def emit(self, op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], aval: Aval) -> Value:
+        """Append a value."""
+        value = Value(op, inputs, attrs, aval, self.line())
+        self.values.append(value)
+        return value
+
+    def value_of(self, t: Tensor) -> Value:
+        """The value that a tensor stands for."""
+        if isinstance(t._data, Symbol):
+            if t._data.tracer is not self:
+                raise TraceError("compile: a tensor of another trace is used here; return it from that function instead")
+            return t._data.value
+        found = self.inputs.get(id(t))
+        if found is None:
+            if id(t) in self.before:
+                name = self.names.get(id(t), f"#{len(self.inputs)}")
+                source = Source("tensor", tensor=t, name=name)
+            else:
+                source = Source("constant", value=np.array(t._data))
+                self.kept.append(t)
+            found = self.input(Aval(t._data.shape, t._data.dtype), source)
+            self.inputs[id(t)] = found
+        return found
+
+    def input(self, aval: Aval, source: Source) -> Value:
+        """Append an input."""
+        value = Value(None, (), {}, aval, "", source)
+        self.values.append(value)
+        return value
+
+    # --- memory ---------------------------------------------------------------------------------------------------
+
+    def store(self, target: Tensor, y: Tensor) -> None:
+        """An in-place method: from now on, in this trace, `target` is the new value."""
+        if target._view:
+            raise TraceError(
+                f"compile: an in-place write to a view{self.where()}; write to the whole tensor (x[i] = ..., not x[i].add_(...))"
+            )
+        value = self.value_of(y)
+        if value.aval.dtype != target._data.dtype:
+            value = self.emit(cast, (value,), {"dtype": target._data.dtype}, Aval(value.aval.shape, target._data.dtype))
+        if id(target) in self.before and id(target) not in self.original:
+            self.original[id(target)] = (target, target._data)
+        target._data = Symbol(self, value)  # type: ignore[assignment]
+
+    def add(self, a: Symbol, b: Any) -> Symbol:
+        """a + b, for gradients that meet at a leaf."""
+        left, right = Tensor._wrap(a), Tensor._wrap(b)  # type: ignore[arg-type]
+        token = RECORDING.set(False)
+        try:
+            out: Any = self(add, (left, right), {})._data
+        finally:
+            RECORDING.reset(token)
+        return out  # type: ignore[no-any-return]
+
+    def number(self, read: Callable[[], Any], dtype: np.dtype, name: str) -> Tensor:
+        """A Python number that is read anew at each call, as a 0-d tensor."""
+        value = self.input(Aval((), dtype), Source("number", number=read, name=name))
+        return Tensor._wrap(Symbol(self, value))  # type: ignore[arg-type]
+
+    # --- where we are ---------------------------------------------------------------------------------------------
+
+    def line(self) -> str:
+        """file:line of the user's code that is running: the innermost frame outside the package."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+            frame = frame.f_back
+        return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame is not None else ""
+
+    def where(self) -> str:
+        """For an error text: the user's line."""
+        return f" (at {self.line()})"
+
+
+def trace(fn: Callable[..., Any], arguments: Sequence[Any], names: dict[int, str] | None = None) -> tuple[Graph, Any]:
+    """Run `fn(*arguments)` on Symbols.  Returns the Graph, and the result's structure with Values for its Tensors.
+
+    Tensors among the arguments (and in lists, tuples and dicts there) become inputs in the order in which they are met.
+    The tensors that the function changes come out unchanged: the changes are the graph's writes.
+    Raises TraceError, naming the line, where the program asks for values, and whatever the ops' shape rules raise.
+    """
+    tracer = Tracer()
+    tracer.names = names or {}
+    counter = iter(range(1 << 30))
+
+    def stage(x: Any) -> Any:
+        if isinstance(x, Tensor):
+            at = next(counter)
+            aval = Aval(x._data.shape, x._data.dtype)
+            return Tensor._wrap(Symbol(tracer, tracer.input(aval, Source("argument", index=at, name=str(at)))))  # type: ignore[arg-type]
+        return map_structure(stage, x)
+
+    staged = [stage(a) for a in arguments]
+    grads = {id(t): (t, t._grad, t._node) for t in tracer.before.values()}
+    token, lift = INTERPRETER.set(tracer), LIFT.set(tracer.number)
+    try:
+        result = fn(*staged)
+        outputs: list[Value] = []
+
+        def take(x: Any) -> Any:
+            if isinstance(x, Tensor):
+                outputs.append(tracer.value_of(x))
+                return outputs[-1]
+            return map_structure(take, x)
+
+        structure = take(result)
+        writes = [
+            Write(t, tracer.value_of(t), tracer.names.get(id(t), "tensor")) for t, _ in tracer.original.values()
+        ]
+    finally:
+        INTERPRETER.reset(token)
+        LIFT.reset(lift)
+        for t, data in tracer.original.values():
+            t._data = data
+        for t, grad, node in grads.values():
+            t._grad, t._node = grad, node
+    return Graph(tracer.values, outputs, writes).verify(), structure
+
+
+def map_structure(f: Callable[[Any], Any], x: Any) -> Any:
+    """`f` of what lists, tuples and dicts hold; anything else as it is."""
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return type(x)(*(f(i) for i in x))
+    if isinstance(x, (list, tuple)):
+        return type(x)(f(i) for i in x)
+    if isinstance(x, dict):
+        return {k: f(v) for k, v in x.items()}
+    return x
