@@ -32,6 +32,7 @@ from cutaway.core.generator import (
     seed,
     set_rng_state,
 )
+from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Size, Tensor
 
 __version__ = "0.1.0"
@@ -71,7 +72,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"cutaway.{name}")
     if name in _METHODS:
-        value = getattr(Tensor, name)
+        value = guarded(getattr(Tensor, name))
         globals()[name] = value
         return value
     raise AttributeError(f"module 'cutaway' has no attribute {name!r}")
