@@ -71,7 +71,8 @@ def broadcast_shapes(*shapes: Shape, op: str = "broadcast") -> Shape:
                     listed = " and ".join(str(list(s)) for s in shapes)
                     raise ShapeError(
                         f"{op}: shapes {listed} do not broadcast: axis -{axis} has sizes {m} and {n}. "
-                        "Sizes must be equal or 1, counted from the right; add an axis with unsqueeze, or check for a transpose"
+                        "Sizes must be equal or 1, counted from the right; "
+                        "add an axis with unsqueeze, or check for a transpose"
                     )
     return tuple(out)
 

@@ -684,7 +684,11 @@ def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
         raise IndexOutOfRange(f"index_select: the index must be a vector of integers, got {show(index)}")
     if index._data.size and index._data.min() < 0:
         raise IndexOutOfRange(f"index_select: index {index._data.min()} is out of range for dim {d} of {show(x)}")
-    return index_ops.index(x, atleast_1d(index), dims=(d,))
+    if x._data.ndim:
+        return index_ops.index(x, atleast_1d(index), dims=(d,))
+    if index._data.size != 1:
+        raise ShapeError(f"index_select: a 0-d tensor has one element, the index {show(index)} must name just that")
+    return index_select(movement.reshape(x, shape=(1,)), 0, index).reshape(())
 
 
 def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -203,7 +204,7 @@ def _index_shape(a: Aval, *indices: Aval, dims: Shape) -> Aval:
                 f"index: indices must be integers (or bool masks), got {show(index)}; convert with .long()"
             )
     wide = broadcast_shapes(*(i.shape for i in indices), op="index")
-    adjacent = all(q - p == 1 for p, q in zip(dims, dims[1:], strict=False))
+    adjacent = all(q - p == 1 for p, q in pairwise(dims))
     rest = [n for d, n in enumerate(a.shape) if d not in dims]
     at = dims[0] if adjacent else 0
     return Aval((*rest[:at], *wide, *rest[at:]), a.dtype)
