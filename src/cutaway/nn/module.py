@@ -79,9 +79,13 @@ class Module:
     def __getattr__(self, name: str) -> Any:  # only called for what is not found in the usual way
         state = self.__dict__
         if "_modules" in state:
-            for table in TABLES:
-                if name in state[table]:
-                    return state[table][name]
+            # Written out, parameters first: each layer comes through here for its weight on every call.
+            if name in (table := state["_parameters"]):
+                return table[name]
+            if name in (table := state["_modules"]):
+                return table[name]
+            if name in (table := state["_buffers"]):
+                return table[name]
             if hasattr(type(self), name):  # a property that failed: let its own error out
                 return object.__getattribute__(self, name)
             raise MissingAttribute(f"{type(self).__name__} has no attribute {name!r}{self._near(name)}")
