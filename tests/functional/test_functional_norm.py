@@ -111,6 +111,14 @@ def test_local_response_norm(shape, size, agree, rng):
     agree(call(F), call(TF), rng.standard_normal(shape))
 
 
+def test_half_precision_does_not_overflow():
+    x = cutaway.tensor([[1000.0, -1000.0, 3000.0, 500.0]]).half()
+    for y in (F.layer_norm(x, (4,)), F.group_norm(x, 1), F.rms_norm(x, (4,))):
+        assert y.dtype is cutaway.float16 and np.isfinite(y.numpy()).all()
+    expected = TF.layer_norm(torch.from_numpy(x.numpy()).float(), (4,))
+    np.testing.assert_allclose(F.layer_norm(x, (4,)).numpy(), expected.numpy(), atol=1e-3)
+
+
 X = cutaway.zeros(4, 3)
 BAD = {
     "one-value": (

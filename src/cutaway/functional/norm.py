@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cutaway.core.autograd import no_grad
 from cutaway.core.aval import show
+from cutaway.core.dtypes import float16
 from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.op import composite
 from cutaway.core.ops.movement import pad as pad_op
@@ -19,7 +21,20 @@ if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
 
 
+def half_in_single(norm: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """float16 is normalised in float32: squares of values above 255 would overflow."""
+
+    @wraps(norm)
+    def call(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if getattr(input, "dtype", None) is float16:
+            return norm(input.float(), *args, **kwargs).half()
+        return norm(input, *args, **kwargs)
+
+    return call
+
+
 @composite(r"\gamma\,\frac{x - \mu_c}{\sqrt{\sigma_c^2 + \epsilon}} + \beta")
+@half_in_single
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -108,6 +123,7 @@ def _follow(running: Tensor, seen: Tensor, momentum: float) -> None:
 
 
 @composite(r"\gamma\,\frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta")
+@half_in_single
 def layer_norm(
     input: Tensor,
     normalized_shape: Sequence[int],
@@ -129,6 +145,7 @@ def layer_norm(
 
 
 @composite(r"\gamma\,\frac{x}{\sqrt{\overline{x^2} + \epsilon}}")
+@half_in_single
 def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
@@ -164,6 +181,7 @@ def _last_dims(
 
 
 @composite(r"\gamma\,\frac{x - \mu_g}{\sqrt{\sigma_g^2 + \epsilon}} + \beta")
+@half_in_single
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
@@ -195,6 +213,7 @@ def group_norm(
 
 
 @composite(r"\gamma\,\frac{x - \mu_{nc}}{\sqrt{\sigma_{nc}^2 + \epsilon}} + \beta")
+@half_in_single
 def instance_norm(
     input: Tensor,
     running_mean: Tensor | None = None,

@@ -295,6 +295,8 @@ def _scan(
     w_ih, w_hh = w[0], w[1]
     b_ih, b_hh = (w[2], w[3]) if len(w) == 4 else (None, None)
     step = STEPS[op]
+    if b_hh is not None and op != "gru":  # only the GRU multiplies W_h h + b_h by a gate before it is added
+        b_ih, b_hh = b_ih + b_hh, None
     # The part of the gates that does not wait for the state is one product for all times.
     ahead = apart(linear(x, w_ih, b_ih))
     outputs: list[Any] = [None] * len(ahead)
