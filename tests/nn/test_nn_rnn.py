@@ -195,6 +195,7 @@ BAD = [
     (lambda: nn.GRU(I, H)(X, cutaway.zeros(1, N, H, dtype=cutaway.float64)), DTypeError, "same dtype"),
     (lambda: nn.LSTM(I, H)(X, cutaway.zeros(1, N, H)), ArgumentTypeError, r"a pair \(h_0, c_0\)"),
     (lambda: nn.LSTM(I, H)(X, (cutaway.zeros(1, N, H), cutaway.zeros(1, N, 2))), ShapeError, "c_0 must be"),
+    (lambda: nn.LSTMCell(I, H)(X[0], X[0]), ArgumentTypeError, r"a pair \(h, c\), got Tensor"),
     (lambda: nn.LSTMCell(I, H)(cutaway.zeros(2, 5)), ShapeError, r"expected \[N, 4\] or \[4\]"),
     (lambda: nn.GRUCell(I, H)(cutaway.zeros(2, I), cutaway.zeros(3, H)), ShapeError, r"the state must be \[2, 6\]"),
     (

@@ -88,16 +88,16 @@ class Module:
                 return table[name]
             if hasattr(type(self), name):  # a property that failed: let its own error out
                 return object.__getattribute__(self, name)
-            raise MissingAttribute(f"{type(self).__name__} has no attribute {name!r}{self._near(name)}")
+            raise self._missing(name)
         if name in TABLES or name in ("_hooks", "training"):
             raise _not_set_up(self, f"use {name!r} of")
         raise MissingAttribute(f"{type(self).__name__} has no attribute {name!r}")
 
-    def _near(self, name: str) -> str:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, dir(self), 1)
-        return f"; did you mean {near[0]!r}?" if near else ""
+    def _missing(self, name: str) -> MissingAttribute:
+        own = ", ".join(k for table in TABLES for k in self.__dict__.get(table, ())) or "nothing"
+        # With name and obj given, Python's traceback adds "Did you mean: 'weight'?"; hasattr pays nothing for it.
+        text = f"{type(self).__name__} has no attribute {name!r}; registered in it: {own}"
+        return MissingAttribute(text, name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         state = self.__dict__
@@ -147,7 +147,7 @@ class Module:
                 self._non_persistent_buffers_set.discard(name)
                 return
         if name not in self.__dict__:
-            raise MissingAttribute(f"{type(self).__name__} has no attribute {name!r}{self._near(name)}")
+            raise self._missing(name)
         super().__delattr__(name)
 
     def _forget(self, name: str, keep: str) -> None:

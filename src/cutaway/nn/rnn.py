@@ -325,6 +325,8 @@ class LSTMCell(RNNCellBase):
     gates = 4
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        if hx is not None and not (isinstance(hx, (tuple, list)) and len(hx) == 2):
+            raise ArgumentTypeError(f"LSTMCell: the state must be a pair (h, c), got {type(hx).__name__}")
         x, state, batched = self._prepared(input, None if hx is None else tuple(hx), 2)
         h, c = F.lstm_cell(x, (state[0], state[1]), self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         return (h, c) if batched else (h.squeeze(0), c.squeeze(0))
