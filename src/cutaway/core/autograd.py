@@ -17,7 +17,7 @@ import numpy as np
 
 from cutaway.core.aval import Aval
 from cutaway.core.errors import ArgumentTypeError, GradError, ShapeError
-from cutaway.core.op import LETTERS, Op, Rule
+from cutaway.core.op import LETTERS, Op
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -47,6 +47,7 @@ class set_grad_enabled:
         RECORDING.set(self._before[-1])
 
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """`fn`, run in this mode; the mode outside stays as it was."""
         RECORDING.set(self._before[-1])
         return _decorate(fn, self.mode)
 
@@ -70,6 +71,7 @@ class _Mode:
         RECORDING.set(self._before.pop())
 
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """`fn`, run in this mode."""
         return _decorate(fn, self.mode)
 
 
@@ -87,6 +89,7 @@ class inference_mode(_Mode):
     """As `no_grad`; `inference_mode(False)` records."""
 
     def __new__(cls, fn: Any = True) -> Any:
+        """The mode, or `fn` decorated with it."""
         if callable(fn):
             return _decorate(fn, False)
         made = object.__new__(cls)
@@ -235,6 +238,7 @@ class Leaf(Node):
 
     @property
     def name(self) -> str:
+        """PyTorch's name."""
         return "AccumulateGrad"
 
     @property
@@ -243,7 +247,7 @@ class Leaf(Node):
         return self.tensor()
 
     def free(self) -> None:
-        pass
+        """Nothing is saved here."""
 
     def accumulate(self, g: Any, fresh: bool, create_graph: bool) -> None:
         """Add to `.grad`."""
@@ -398,8 +402,8 @@ def _root_gradients(outputs: list[Any], grads: Any, op: str) -> list[tuple[Node,
     for t, g in zip(outputs, given, strict=True):
         if t._node is None:
             raise GradError(
-                f"{op}: the tensor {t.dtype}{list(t.shape)} does not require grad and has no grad_fn; set requires_grad=True "
-                "on what it is computed from, and check for no_grad() or detach() on the way"
+                f"{op}: the tensor {t.dtype}{list(t.shape)} does not require grad and has no grad_fn; "
+                "set requires_grad=True on what it is computed from, and check for no_grad() or detach() on the way"
             )
         if g is None:
             if t._data.size != 1:
@@ -539,13 +543,18 @@ class FunctionNode(Node):
 
     __slots__ = ("ctx", "function", "kept", "out_metas")
 
+    ctx: Context
     function: type[Function]
+    kept: tuple[tuple[Any, int] | None, ...]  # saved tensors, each with the version it had
+    out_metas: list[tuple[tuple[int, ...], np.dtype] | None]
 
     @property
     def name(self) -> str:
+        """The name of the user's class."""
         return self.function.__name__
 
     def free(self) -> None:
+        """Let go of the saved tensors."""
         if self.kept:
             self.kept, self.freed = (), True
 
@@ -556,7 +565,8 @@ class FunctionNode(Node):
         return tensor
 
     def gradients(self, g: Any, wanted: Callable[[Node], bool], create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
-        ctx: Context = self.ctx
+        """What the user's backward makes of the outputs' gradients, for each parent that wants one."""
+        ctx = self.ctx
         arrived: list[Any] = []
         for k, meta in enumerate(self.out_metas):
             part = g.parts.get(k)
@@ -588,11 +598,15 @@ class OutputNode(Node):
 
     __slots__ = ("number",)
 
+    number: int
+
     @property
     def name(self) -> str:
+        """PyTorch's name: that of the user's class, and Backward."""
         return f"{self.parents[0].name}Backward" if self.parents[0] is not None else "Function"
 
     def gradients(self, g: Any, wanted: Callable[[Node], bool], create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
+        """The gradient, packed with the output's number, for the FunctionNode."""
         parent = self.parents[0]
         assert parent is not None
         if wanted(parent):
