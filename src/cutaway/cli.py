@@ -88,8 +88,9 @@ def train(
 ) -> None:
     """Train a network on data that comes with the package, and write what it learned to a run folder.
 
-    The folder gets report.html (curves, confusion, mistakes, filters), metrics.jsonl, config.json, recipe.py and a
-    checkpoint. Ctrl-C or a kill keeps the checkpoint; [bold]--resume[/bold] goes on from it.
+    The folder gets report.html: curves, confusion, mistakes, filters, activations, settings.
+
+    Ctrl-C or a kill leaves a checkpoint in it; [bold]--resume[/bold] goes on from there to the same numbers.
     """
     options = {name: value for name, value in context.params.items() if name not in _NO_SETTINGS and value is not None}
     if resume is not None:

@@ -152,6 +152,20 @@ def test_accuracy_axis_divides_errors():
     assert ("99 %" in [label for _, label in axis.ticks]) is True
 
 
+def test_no_error_at_all_is_labelled_100_percent():
+    axis = scale.accuracy([0.5, 1.0], finest=0.5 / 16)
+    assert axis.ticks[-1] == (1.0, "100 %")
+    assert axis.place(1.0) == pytest.approx(1.0)
+    assert [label for _, label in axis.ticks] == ["50 %", "80 %", "90 %", "95 %", "100 %"]
+
+
+def test_a_test_on_the_training_set_is_called_that():
+    assert "never trained on" in render(evidence())
+    page = render(evidence(test_is_training_set=True))
+    assert "never trained on" not in page
+    assert "The test is the training set here" in page
+
+
 def test_logarithmic_axis_has_round_ends():
     axis = scale.log(0.03, 2.4)
     assert axis.place(0.02) == pytest.approx(0.0)

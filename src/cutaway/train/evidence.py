@@ -48,6 +48,7 @@ def gather(recipe: Recipe, trainer: Trainer, metrics: list[dict[str, Any]]) -> E
             for (name, old), (_, p) in zip(before.named_parameters(), after.named_parameters(), strict=True)
         ],
         plates=_plates(recipe, before, after),
+        test_is_training_set=task.test is task.train,
     )
 
 

@@ -77,3 +77,4 @@ class Evidence:
     histograms: list[Histogram]
     parameters: list[Weights]
     plates: list[Plate] = field(default_factory=list)
+    test_is_training_set: bool = False

@@ -73,7 +73,7 @@ def _curves(e: Evidence) -> str:
         return ""
     epochs = [m["epoch"] for m in e.metrics]
     x = scale.linear(0.0, max(epochs[-1], 1e-9), 6)
-    both = [("train", "training images"), ("test", "test images")]
+    both = [("train", "training"), ("test", "test")]
 
     def lines(measure: str) -> list[Line]:
         return [Line(kind, name, epochs, [m[f"{kind}_{measure}"] for m in e.metrics]) for kind, name in both]
@@ -90,10 +90,15 @@ def _curves(e: Evidence) -> str:
         losses.insert(0, Line("batch", "batches", place, mean.tolist(), dots=False))
     finite = [v for line in losses for v in line.y if np.isfinite(v) and v > 0]
     y = scale.log(min(finite, default=0.1), max(finite, default=1.0))
+    apart = (
+        "The test is the training set here: there are no other examples, and the two curves are one."
+        if e.test_is_training_set
+        else "Test examples are never trained on. Where the two curves part, the network has begun to remember instead of "
+        "to understand."
+    )
     loss = line_chart("loss against epochs", losses, x, y, "epochs", "loss (nats)")
     return (
-        "<h2>How it learned</h2><p>Test images are never trained on. Where the two curves part, the network has begun "
-        "to remember instead of to understand. Each step up the accuracy axis divides the errors.</p>"
+        f"<h2>How it learned</h2><p>{apart} Each step up the accuracy axis divides the errors.</p>"
         f'<div class="pair"><div class="card"><h3>Accuracy</h3>{legend(both)}{accuracy}</div>'
         f'<div class="card"><h3>Loss</h3>{legend([*both, ("batch", "batches, as trained")])}{loss}</div></div>'
     )
@@ -187,7 +192,7 @@ def _filters(filters: tuple[np.ndarray, np.ndarray] | None) -> str:
 
 
 def _filter_images(weights: np.ndarray, when: str) -> str:
-    largest = float(np.abs(weights).max())
+    largest = float(np.quantile(np.abs(weights), 0.995))  # not the maximum: one extreme weight would pale the rest
     pictures = [data_uri(signed_colours(w.mean(0), largest)) for w in weights[:FILTERS_SHOWN]]
     return "".join(
         f'<img alt="filter {i}, {when.lower()}" title="filter {i}" src="{picture}">'

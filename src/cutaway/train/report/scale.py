@@ -46,14 +46,16 @@ def accuracy(values: list[float], finest: float) -> Scale:
     errors = [max(1.0 - v, finest) for v in values]
     steps = [1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 5e-4, 2e-4, 1e-4, 5e-5]
     worst = min((s for s in steps if s >= max(errors)), default=1.0)
-    best = max((s for s in steps if s <= min(errors) and s < worst), default=steps[-1])
-    ticks = [s for s in steps if best <= s <= worst]
+    flawless = min(errors) <= finest < worst
+    best = finest if flawless else max((s for s in steps if s <= min(errors) and s < worst), default=steps[-1])
+    ticks = [s for s in steps if (1.5 * best if flawless else best) <= s <= worst]
     if len(ticks) > 7:
         ticks = [s for s in ticks if f"{s:e}"[0] == "1"]
     span = math.log(worst / best)
+    labels = [(1.0 - t, f"{100 * (1.0 - t):.4g} %") for t in ticks]
     return Scale(
         lambda v: math.log(worst / min(max(1.0 - v, best), worst)) / span,
-        [(1.0 - t, f"{100 * (1.0 - t):.4g} %") for t in ticks],
+        [*labels, (1.0, "100 %")] if flawless else labels,
     )
 
 
