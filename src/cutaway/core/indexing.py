@@ -28,7 +28,7 @@ def _items(key: Any, shape: tuple[int, ...]) -> list[Any]:
         if isinstance(k, _t.Tensor):
             k = k._data
         if isinstance(k, (list, range)):
-            k = np.asarray([i._data if isinstance(i, _t.Tensor) else i for i in k])
+            k = _listed(k)
             if k.size == 0:
                 k = k.astype(np.int64)
         if isinstance(k, np.bool_) or k is True or k is False:
@@ -47,6 +47,13 @@ def _items(key: Any, shape: tuple[int, ...]) -> list[Any]:
         raise IndexOutOfRange(f"index: an index can hold only one Ellipsis, got {len(dots)}")
     missing = [_FULL] * (len(shape) - used)
     return items[: dots[0]] + missing + items[dots[0] + 1 :] if dots else items + missing
+
+
+def _listed(k: Any) -> np.ndarray:
+    try:
+        return np.asarray([i._data if isinstance(i, _t.Tensor) else i for i in k])
+    except ValueError:
+        raise ArgumentError(f"index: the lists in {k!r} must have equal lengths at each level") from None
 
 
 class Selection:
@@ -175,7 +182,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         x._assign(reshape(flat, shape=x._data.shape), "setitem")
         return
     x._assign_check("setitem")
-    place = x._data[_basic(s)]
+    place = x._data[(*_basic(s), ...)]  # with ..., a 0-d place is an array, too
     try:
         if s.arrays or s.size != s.shape:
             place = place.reshape(s.shape)  # a view: only sizes of one come and go
