@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-import cutaway
 from cutaway.core.autograd import RECORDING
 from cutaway.core.aval import Aval
 from cutaway.core.eager import evaluate, record
@@ -28,7 +27,7 @@ from cutaway.core.tensor import Tensor
 from cutaway.engine.graph import Graph, Source, Value, Write
 from cutaway.engine.symbol import Symbol
 
-PACKAGE = str(Path(cutaway.__file__).parent)
+PACKAGE = str(Path(__file__).parents[1])
 
 
 class Tracer:

@@ -1,0 +1,72 @@
+"""The object cache: machine code on disk, keyed by what it depends on.
+
+A file is a header (magic, SHA-256 of the body, the full key) and the body. It is written under a temporary name and renamed,
+so concurrent writers and a kill leave whole files; a file with any byte changed fails its digest and is made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+MAGIC = b"cutaway-object-1\n"
+
+
+def folder() -> Path | None:
+    """Where objects are kept: $CUTAWAY_CACHE/objects or the user's cache folder; None if CUTAWAY_CACHE is "off"."""
+    chosen = os.environ.get("CUTAWAY_OBJECT_CACHE", "")
+    if chosen == "off":
+        return None
+    if chosen:
+        return Path(chosen)
+    root = os.environ.get("CUTAWAY_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.join(Path.home(), ".cache"), "cutaway"
+    )
+    return Path(root) / "objects"
+
+
+def pack(key: str, body: bytes) -> bytes:
+    """Header and body."""
+    k = key.encode()
+    return MAGIC + hashlib.sha256(k + body).digest() + len(k).to_bytes(4, "little") + k + body
+
+
+def unpack(key: str, blob: bytes) -> bytes | None:
+    """The body, or None if the file is of another key, cut short or changed."""
+    k = key.encode()
+    start = len(MAGIC) + 32
+    if blob[: len(MAGIC)] != MAGIC or blob[start : start + 4] != len(k).to_bytes(4, "little"):
+        return None
+    rest = blob[start + 4 :]
+    if rest[: len(k)] != k or hashlib.sha256(rest).digest() != blob[len(MAGIC) : start]:
+        return None
+    return rest[len(k) :]
+
+
+def get_or_make(key: str, make: Callable[[], bytes]) -> bytes:
+    """The body for `key`: read if a sound file is there, else made and kept (if the folder can be written)."""
+    root = folder()
+    if root is None:
+        return make()
+    path = root / (hashlib.sha256(key.encode()).hexdigest()[:32] + ".o")
+    with contextlib.suppress(OSError):
+        body = unpack(key, path.read_bytes())
+        if body is not None:
+            return body
+    body = make()
+    with contextlib.suppress(OSError):
+        root.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=root, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as f:
+                f.write(pack(key, body))
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    return body

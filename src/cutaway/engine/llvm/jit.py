@@ -1,0 +1,53 @@
+"""From IR to functions that can be called: LLVM's passes, object code, the cache on disk, the loader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import llvmlite.binding as llvm
+import llvmlite.ir as ir
+
+from cutaway.engine.llvm import cache
+from cutaway.engine.llvm.target import Target, machine
+
+
+class Code:
+    """Loaded object code; it stays valid as long as this object lives."""
+
+    def __init__(self, blob: bytes, t: Target) -> None:
+        self.size = len(blob)
+        self._object = llvm.ObjectFileRef.from_data(blob)
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine(t))
+        self._engine.add_object_file(self._object)
+        self._engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        """Where the function `name` starts."""
+        found = self._engine.get_function_address(name)
+        assert found, f"the object code holds no {name}"
+        return int(found)
+
+
+def assemble(module: ir.Module, t: Target, optimise: bool) -> llvm.ModuleRef:
+    """The IR as LLVM holds it, verified; `optimise` runs LLVM's pipeline with its loop vectoriser."""
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    if optimise:
+        tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+        tuning.loop_vectorization = True
+        tuning.slp_vectorization = False
+        tuning.loop_unrolling = True
+        builder = llvm.create_pass_builder(machine(t), tuning)
+        builder.getModulePassManager().run(parsed, builder)
+    return parsed
+
+
+def compile_object(module: ir.Module, t: Target, optimise: bool) -> bytes:
+    """IR to relocatable object code."""
+    return bytes(machine(t).emit_object(assemble(module, t, optimise)))
+
+
+def build(key: str, make: Callable[[], ir.Module], t: Target, optimise: bool) -> Code:
+    """The code for `key` (which must say all that it depends on besides the target): from the cache, or made anew."""
+    blob = cache.get_or_make(f"{t.key}|{optimise}|{key}", lambda: compile_object(make(), t, optimise))
+    return Code(blob, t)

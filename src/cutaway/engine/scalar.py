@@ -1,0 +1,289 @@
+"""The scalar vocabulary `m` over IR values: the compiler's reading of an elementwise op's forward.
+
+`op.scalar(VOCABULARY, *scalars, **attrs)` runs the same lambda that NumPy reads in eager mode, and leaves instructions behind.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.ir as ir
+import numpy as np
+
+from cutaway.core.dtypes import promote_np
+from cutaway.engine.llvm import mathematics
+from cutaway.engine.llvm.emit import I1, Function, constant, is_float, like, memory_type
+
+BOOL = np.dtype(bool)
+
+
+def register_type(dtype: np.dtype) -> ir.Type:
+    """The IR type of a value in a register: as in memory, but a bool is one bit."""
+    return I1 if dtype == BOOL else memory_type(dtype)
+
+
+class Scalar:
+    """One value in a register (or a vector of them), with Python's operators. `dtype` decides signs and comparisons."""
+
+    __slots__ = ("dtype", "f", "value")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, f: Function, value: Any, dtype: np.dtype) -> None:
+        self.f, self.value, self.dtype = f, value, dtype
+
+    # --- meeting another value ------------------------------------------------------------------------------------
+
+    def lift(self, x: Any) -> Scalar:
+        """`x` as a Scalar: a Python number takes this value's dtype (or float64's, if it is a float among integers)."""
+        if isinstance(x, Scalar):
+            return x
+        t = like(self.value.type, register_type(self.dtype))
+        return Scalar(self.f, constant(t, x), self.dtype)
+
+    def pair(self, x: Any) -> tuple[Any, Any, np.dtype]:
+        """Both values in one dtype."""
+        other = self.lift(x)
+        if other.dtype == self.dtype:
+            return self.value, other.value, self.dtype
+        d = promote_np(self.dtype, other.dtype)
+        return self.to(d).value, other.to(d).value, d
+
+    def to(self, dtype: np.dtype) -> Scalar:
+        """Converted as NumPy's astype converts."""
+        if dtype == self.dtype:
+            return self
+        b, v, t = self.f.b, self.value, like(self.value.type, register_type(dtype))
+        a_float, b_float = is_float(v.type), is_float(t)
+        if dtype == BOOL:
+            zero = constant(v.type, 0)
+            out = b.fcmp_unordered("!=", v, zero) if a_float else b.icmp_signed("!=", v, zero)
+        elif a_float and b_float:
+            wider = dtype.itemsize > self.dtype.itemsize
+            out = b.fpext(v, t) if wider else b.fptrunc(v, t)
+        elif a_float:
+            out = b.fptosi(v, t) if dtype.kind == "i" else b.trunc(b.fptosi(v, like(t, ir.IntType(32))), t)
+        elif b_float:
+            out = b.uitofp(v, t) if self.dtype.kind in "bu" else b.sitofp(v, t)
+        elif dtype.itemsize > self.dtype.itemsize or self.dtype == BOOL:
+            out = b.zext(v, t) if self.dtype.kind in "bu" else b.sext(v, t)
+        else:
+            out = b.trunc(v, t) if dtype.itemsize < self.dtype.itemsize else v
+        return Scalar(self.f, out, dtype)
+
+    def _arithmetic(self, x: Any, floating: str, integer: str, flip: bool = False) -> Scalar:
+        a, c, d = self.pair(x)
+        if flip:
+            a, c = c, a
+        b = self.f.b
+        if d == BOOL:
+            return Scalar(self.f, {"add": b.or_, "mul": b.and_, "sub": b.xor}[integer](a, c), d)
+        return Scalar(self.f, getattr(b, floating if d.kind == "f" else integer)(a, c), d)
+
+    def __add__(self, x: Any) -> Scalar:
+        return self._arithmetic(x, "fadd", "add")
+
+    def __sub__(self, x: Any) -> Scalar:
+        return self._arithmetic(x, "fsub", "sub")
+
+    def __rsub__(self, x: Any) -> Scalar:
+        return self._arithmetic(x, "fsub", "sub", True)
+
+    def __mul__(self, x: Any) -> Scalar:
+        return self._arithmetic(x, "fmul", "mul")
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __truediv__(self, x: Any) -> Scalar:
+        return self._arithmetic(x, "fdiv", "sdiv")
+
+    def __rtruediv__(self, x: Any) -> Scalar:
+        return self._arithmetic(x, "fdiv", "sdiv", True)
+
+    def __neg__(self) -> Scalar:
+        b = self.f.b
+        return Scalar(self.f, b.fneg(self.value) if self.dtype.kind == "f" else b.neg(self.value), self.dtype)
+
+    def compare(self, how: str, x: Any) -> Scalar:
+        """A comparison; with NaN all are false but `!=`."""
+        a, c, d = self.pair(x)
+        b = self.f.b
+        if d.kind == "f":
+            out = b.fcmp_unordered(how, a, c) if how == "!=" else b.fcmp_ordered(how, a, c)
+        else:
+            out = b.icmp_unsigned(how, a, c) if d.kind in "bu" else b.icmp_signed(how, a, c)
+        return Scalar(self.f, out, BOOL)
+
+    def __lt__(self, x: Any) -> Scalar:
+        return self.compare("<", x)
+
+    def __le__(self, x: Any) -> Scalar:
+        return self.compare("<=", x)
+
+    def __gt__(self, x: Any) -> Scalar:
+        return self.compare(">", x)
+
+    def __ge__(self, x: Any) -> Scalar:
+        return self.compare(">=", x)
+
+    def __eq__(self, x: Any) -> Scalar:  # type: ignore[override]
+        return self.compare("==", x)
+
+    def __ne__(self, x: Any) -> Scalar:  # type: ignore[override]
+        return self.compare("!=", x)
+
+    def _bits(self, how: str, x: Any) -> Scalar:
+        a, c, d = self.pair(x)
+        return Scalar(self.f, getattr(self.f.b, how)(a, c), d)
+
+    def __and__(self, x: Any) -> Scalar:
+        return self._bits("and_", x)
+
+    def __or__(self, x: Any) -> Scalar:
+        return self._bits("or_", x)
+
+    def __xor__(self, x: Any) -> Scalar:
+        return self._bits("xor", x)
+
+    def __invert__(self) -> Scalar:
+        return Scalar(self.f, self.f.b.not_(self.value), self.dtype)
+
+
+def _function(name: str) -> Any:
+    """A function of mathematics.py, applied to a Scalar."""
+
+    def apply(a: Scalar, *more: Any) -> Scalar:
+        values = [a.value, *(a.lift(x).to(a.dtype).value for x in more)]
+        return Scalar(a.f, getattr(mathematics, name)(a.f, *values), a.dtype)
+
+    apply.__name__ = name
+    return staticmethod(apply)
+
+
+def _rounding(name: str) -> Any:
+    def apply(a: Scalar) -> Scalar:
+        return a if a.dtype.kind != "f" else Scalar(a.f, a.f.unary(name, a.value), a.dtype)
+
+    return staticmethod(apply)
+
+
+class VOCABULARY:
+    """As `cutaway.core.vocabulary.NUMPY`, over IR."""
+
+    exp, expm1, log, log1p, sqrt = (_function(n) for n in ("exp", "expm1", "log", "log1p", "sqrt"))
+    sin, cos, tan, tanh, sinh, cosh = (_function(n) for n in ("sin", "cos", "tan", "tanh", "sinh", "cosh"))
+    asin, acos, atan, atan2, erf = (_function(n) for n in ("asin", "acos", "atan", "atan2", "erf"))
+    floor, ceil, trunc, round = (_rounding(n) for n in ("floor", "ceil", "trunc", "rint"))
+
+    @staticmethod
+    def abs(a: Scalar) -> Scalar:
+        """|a|."""
+        if a.dtype.kind == "f":
+            return Scalar(a.f, a.f.unary("fabs", a.value), a.dtype)
+        return a if a.dtype.kind in "bu" else VOCABULARY.where(a < 0, -a, a)
+
+    @staticmethod
+    def sign(a: Scalar) -> Scalar:
+        """-1, 0 or 1; NaN stays NaN."""
+        if a.dtype.kind != "f":
+            return VOCABULARY.where(a > 0, a.lift(1), VOCABULARY.where(a < 0, a.lift(-1), a.lift(0)))
+        one = Scalar(a.f, a.f.binary("copysign", constant(a.value.type, 1), a.value), a.dtype)
+        return VOCABULARY.where(a == 0, a * 0.0, VOCABULARY.where(a == a, one, a))
+
+    @staticmethod
+    def maximum(a: Scalar, b: Any) -> Scalar:
+        """The larger one; NaN if either is."""
+        return VOCABULARY._extreme(a, b, ">")
+
+    @staticmethod
+    def minimum(a: Scalar, b: Any) -> Scalar:
+        """The smaller one; NaN if either is."""
+        return VOCABULARY._extreme(a, b, "<")
+
+    @staticmethod
+    def _extreme(a: Scalar, b: Any, how: str) -> Scalar:
+        b = a.lift(b)
+        best = a.compare(how, b)
+        if a.dtype.kind == "f":
+            best = best | (a != a)
+        return VOCABULARY.where(best, a, b)
+
+    @staticmethod
+    def where(condition: Scalar, a: Any, b: Any) -> Scalar:
+        """A select."""
+        if not isinstance(a, Scalar):
+            a = b.lift(a)
+        x, y, d = a.pair(b)
+        return Scalar(a.f, a.f.b.select(condition.to(BOOL).value, x, y), d)
+
+    @staticmethod
+    def pow(a: Scalar, b: Any) -> Scalar:
+        """a to the power b."""
+        x, y, d = a.pair(b)
+        if d.kind != "f":
+            return Scalar(a.f, mathematics.integer_pow(a.f, x, y), d)
+        return Scalar(a.f, mathematics.pow(a.f, x, y), d)
+
+    @staticmethod
+    def floor_divide(a: Scalar, b: Any) -> Scalar:
+        """The quotient, rounded down (NumPy's rules for infinities)."""
+        b = a.lift(b)
+        if a.dtype.kind == "f":
+            rest = VOCABULARY.remainder(a, b)
+            q = (a - rest) / b
+            near = VOCABULARY.floor(q)
+            near = VOCABULARY.where(q - near > 0.5, near + 1.0, near)
+            return VOCABULARY.where(b == 0, a / b, VOCABULARY.where(q == 0, a * 0.0 / b, near))
+        x, y, d = a.pair(b)
+        build = a.f.b
+        if d.kind == "u":
+            return Scalar(a.f, build.udiv(x, y), d)
+        q = Scalar(a.f, build.sdiv(x, y), d)
+        r = Scalar(a.f, build.srem(x, y), d)
+        wrong = (r != 0) & ((r < 0) ^ (Scalar(a.f, y, d) < 0))
+        return VOCABULARY.where(wrong, q - 1, q)
+
+    @staticmethod
+    def remainder(a: Scalar, b: Any) -> Scalar:
+        """The remainder, with the sign of b."""
+        b = a.lift(b)
+        x, y, d = a.pair(b)
+        build = a.f.b
+        if d.kind == "u":
+            return Scalar(a.f, build.urem(x, y), d)
+        r = Scalar(a.f, build.frem(x, y) if d.kind == "f" else build.srem(x, y), d)
+        return VOCABULARY.where((r != 0) & ((r < 0) ^ (Scalar(a.f, y, d) < 0)), r + b, r)
+
+    @staticmethod
+    def isnan(a: Scalar) -> Scalar:
+        """True for NaN."""
+        return a != a if a.dtype.kind == "f" else a != a.lift(0) * 0 + a
+
+    @staticmethod
+    def isfinite(a: Scalar) -> Scalar:
+        """True for neither infinities nor NaN."""
+        if a.dtype.kind != "f":
+            return a == a
+        return VOCABULARY.abs(a) < float("inf")
+
+    @staticmethod
+    def logical_and(a: Scalar, b: Any) -> Scalar:
+        """Both are not zero."""
+        return a.to(BOOL) & a.lift(b).to(BOOL)
+
+    @staticmethod
+    def logical_or(a: Scalar, b: Any) -> Scalar:
+        """Either is not zero."""
+        return a.to(BOOL) | a.lift(b).to(BOOL)
+
+    @staticmethod
+    def logical_not(a: Scalar) -> Scalar:
+        """Zero."""
+        return ~a.to(BOOL)
+
+    bitwise_and = staticmethod(lambda a, b: a & b)
+    bitwise_or = staticmethod(lambda a, b: a | b)
+    bitwise_xor = staticmethod(lambda a, b: a ^ b)
+    bitwise_not = staticmethod(lambda a: ~a)
+
+
+__all__ = ["VOCABULARY", "Scalar", "register_type"]
