@@ -249,6 +249,8 @@ def randint(
         low, high = limits
     elif limits:
         low, high = (limits[0], high) if high is not None else (low, limits[0])
+    if high is None:
+        raise ArgumentTypeError("randint: the end of the range is missing; call randint(high, size)")
     d = np.dtype(np.int64) if dtype is None else as_dtype(dtype, "randint").np
     return _made(random.randint(sizes_of("randint", (size,)), int(low), int(high), d, generator), requires_grad, device)
 
@@ -282,5 +284,5 @@ def normal(
     if like._data.dtype.kind != "f":
         raise DTypeError(f"normal: needs floating tensors, got {show(like)}; convert with .float()")
     shape = np.broadcast_shapes(*(x._data.shape for x in (mean, std) if isinstance(x, Tensor)))
-    draw = Tensor._wrap(random.normal(shape, 0.0, 1.0, like._data.dtype, generator))
-    return draw * std + mean
+    draw: Tensor = Tensor._wrap(random.normal(shape, 0.0, 1.0, like._data.dtype, generator)) * std + mean
+    return draw

@@ -117,6 +117,7 @@ class Op:
         OPS[name] = self
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Tensor:
+        """The op applied: values in, a value out; under a tracer, symbols."""
         return (INTERPRETER.get() or Op.eager)(self, inputs, attrs)
 
     def rule(self, i: int) -> Rule | None:

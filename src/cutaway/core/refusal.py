@@ -65,7 +65,9 @@ def explain(
             words = _listed([WORDS.get(kind, kind) for kind in expected])
             return ArgumentTypeError(f"{name}: {key} must be {words}, got {describe(value)}{_fix(value, expected)}")
     listed = ", ".join(f"{key}={describe(value)}" for key, value, _ in given)
-    return _class(error)(f"{name}({listed}): {_reason(error)}; check these arguments, help({name}) says what they may be")
+    return _class(error)(
+        f"{name}({listed}): {_reason(error)}; check these arguments, help({name}) says what they may be"
+    )
 
 
 def describe(value: Any) -> str:
@@ -99,7 +101,7 @@ def _arose_here(traceback: TracebackType | None) -> bool:
 
 def _is_ours(frame: FrameType) -> bool:
     package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-    return package in ("cutaway", "numpy") or package in sys.stdlib_module_names and package != "__main__"
+    return package in ("cutaway", "numpy") or (package in sys.stdlib_module_names and package != "__main__")
 
 
 def _class(error: Exception) -> type[CutawayError]:
@@ -141,7 +143,7 @@ def _is_int(value: Any) -> bool:
 def _is_number(value: Any) -> bool:
     if hasattr(value, "_data"):
         return bool(value._data.size == 1)
-    return isinstance(value, (Real, np.bool_)) or isinstance(value, np.ndarray) and value.ndim == 0
+    return isinstance(value, (Real, np.bool_)) or (isinstance(value, np.ndarray) and value.ndim == 0)
 
 
 def _several(value: Any, check: Callable[[Any], bool]) -> bool:
@@ -174,9 +176,7 @@ def _fits(value: Any, kind: str) -> bool:
     return check is None or check(value)
 
 
-def _flat(
-    signature: inspect.Signature, arguments: Mapping[str, Any], method: bool
-) -> list[tuple[str, Any, list[str]]]:
+def _flat(signature: inspect.Signature, arguments: Mapping[str, Any], method: bool) -> list[tuple[str, Any, list[str]]]:
     """(name, value, what it may be) of each argument that was given; `method`: self is a Tensor."""
     flat: list[tuple[str, Any, list[str]]] = []
     for key, value in arguments.items():
@@ -204,7 +204,9 @@ def _expected(parameter: inspect.Parameter) -> list[str]:
 
 def _fix(value: Any, expected: Sequence[str]) -> str:
     if "Tensor" in expected:
-        return "; wrap it with cutaway.tensor(...)" if isinstance(value, (list, tuple, np.ndarray)) else "; pass a Tensor"
+        return (
+            "; wrap it with cutaway.tensor(...)" if isinstance(value, (list, tuple, np.ndarray)) else "; pass a Tensor"
+        )
     if hasattr(value, "_data") and ("int" in expected or "float" in expected):
         return "; write .item() for the value of a tensor of one element"
     return f"; pass {_listed([EXAMPLES[kind] for kind in expected if kind in EXAMPLES])}"

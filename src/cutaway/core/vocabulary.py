@@ -52,7 +52,8 @@ def erf(a: np.ndarray) -> np.ndarray:
         term = term * (-z * z) / n
         s = s + term / (2 * n + 1)
     near = s * (2.0 / np.sqrt(np.pi))
-    return np.copysign(np.where(z < 0.5, near, far), x).astype(np.asarray(a).dtype, copy=False)
+    y: np.ndarray = np.copysign(np.where(z < 0.5, near, far), x)
+    return y.astype(np.asarray(a).dtype, copy=False)
 
 
 def _needs_nonzero(name: str, function: Any) -> Any:

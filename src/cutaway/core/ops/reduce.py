@@ -67,12 +67,17 @@ def reduction(
     return Op(name, "reduce", forward, shape, grad, **record)
 
 
+# NumPy's stubs know ufunc.reduce for one axis and one kind of dtype only.
+_add_all: Callable[..., np.ndarray] = np.add.reduce
+_multiply_all: Callable[..., np.ndarray] = np.multiply.reduce
+
+
 def _sum(a: np.ndarray, dim: Shape, keepdim: bool) -> np.ndarray:
     if a.dtype.kind in "bui":
-        return np.add.reduce(a, axis=dim, dtype=INT64, keepdims=keepdim)
+        return _add_all(a, axis=dim, dtype=INT64, keepdims=keepdim)
     if a.dtype == HALF:
-        return np.add.reduce(a, axis=dim, dtype=np.float32, keepdims=keepdim).astype(HALF)
-    return np.add.reduce(a, axis=dim, keepdims=keepdim)
+        return _add_all(a, axis=dim, dtype=np.float32, keepdims=keepdim).astype(HALF)
+    return _add_all(a, axis=dim, keepdims=keepdim)
 
 
 sum: Op = reduction(
@@ -145,7 +150,7 @@ all_: Op = reduction(
 
 def along(
     name: str,
-    forward: Callable[..., np.ndarray],
+    forward: Callable[..., Any],
     grad: Any = (),
     *,
     result: Callable[[np.dtype], np.dtype] = lambda d: d,
@@ -242,9 +247,13 @@ def _prod_grad(g: Any, a: Any, dim: int, keepdim: bool) -> Any:
     return (g if keepdim else g.unsqueeze(dim)) * before * after
 
 
+def _prod(a: np.ndarray, dim: int, keepdim: bool) -> np.ndarray:
+    return _multiply_all(a, axis=dim, dtype=_widened(a.dtype), keepdims=keepdim) if a.ndim else a.copy()
+
+
 prod: Op = along(
     "prod",
-    lambda a, dim, keepdim: np.multiply.reduce(a, axis=dim, dtype=_widened(a.dtype), keepdims=keepdim) if a.ndim else a.copy(),
+    _prod,
     (_prod_grad,),
     result=_widened,
     formula=r"\prod a",
