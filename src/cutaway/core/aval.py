@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cutaway.core.errors import IndexOutOfRange, ShapeError
+from cutaway.core.errors import ArgumentTypeError, IndexOutOfRange, ShapeError
 
 Shape = tuple[int, ...]
 
@@ -78,8 +79,12 @@ def broadcast_shapes(*shapes: Shape, op: str = "broadcast") -> Shape:
 
 
 def normalize_dim(dim: int, ndim: int, op: str) -> int:
-    """`dim` counted from the front.  Raises IndexOutOfRange naming the valid range."""
+    """`dim` counted from the front.  Raises IndexOutOfRange naming the valid range, ArgumentTypeError for no int."""
     span = max(ndim, 1)
+    try:
+        dim = index(dim)
+    except TypeError:
+        raise ArgumentTypeError(f"{op}: dim must be an int from {-span} to {span - 1}, got {dim!r}") from None
     if not -span <= dim < span:
         raise IndexOutOfRange(
             f"{op}: dim {dim} is out of range for a tensor of {ndim} dimensions (valid: {-span} to {span - 1})"
@@ -91,8 +96,8 @@ def normalize_dims(dim: int | Sequence[int] | None, ndim: int, op: str) -> tuple
     """Several dims, sorted; None stands for all.  Raises IndexOutOfRange, or ShapeError for a repeated dim."""
     if dim is None:
         return tuple(range(ndim))
-    dims = (dim,) if isinstance(dim, (int, np.integer)) else tuple(dim)
-    out = tuple(sorted(normalize_dim(int(d), ndim, op) for d in dims))
+    dims = tuple(dim) if isinstance(dim, (tuple, list)) else (dim,)
+    out = tuple(sorted(normalize_dim(d, ndim, op) for d in dims))
     if len(set(out)) != len(out):
         raise ShapeError(f"{op}: dim {list(dims)} names the same dimension twice")
     return out if ndim else ()

@@ -6,6 +6,7 @@ Gradients of any order and shape checks come from the ops inside.
 from __future__ import annotations
 
 import builtins
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -189,7 +190,12 @@ def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """The logarithm of softmax along `dim`, without forming softmax."""
     x = x if dtype is None else x.to(dtype)
     _floating("log_softmax", x)
-    return x - logsumexp(x, _softmax_dim("log_softmax", x, dim), keepdim=True)
+    d = _softmax_dim("log_softmax", x, dim)
+    if not x._data.size:
+        return elementwise.copy(x)
+    # Shifted before the logarithm: x - logsumexp(x) would round scores of 10,000 to a thousandth.
+    z = x - amax(x.detach(), d, keepdim=True)
+    return z - elementwise.log(sum(elementwise.exp(z), d, keepdim=True))
 
 
 def _softmax_dim(name: str, x: Tensor, dim: int | None) -> int:
@@ -263,7 +269,7 @@ def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = Fals
 
 def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
     """The k largest (or smallest) along `dim`, in order: (values, indices)."""
-    d = normalize_dim(dim, x._data.ndim, "topk")
+    d, k = normalize_dim(dim, x._data.ndim, "topk"), operator.index(k)
     n = x._data.shape[d] if x._data.ndim else 1
     if not 0 <= k <= n:
         raise IndexOutOfRange(f"topk: k = {k} is out of range for dim {dim} of size {n} in {show(x)}")
@@ -303,7 +309,10 @@ def unique(
     x: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
     """The distinct elements in order, with their inverse and counts if asked for."""
-    out = np.unique(x._data, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
+    # NumPy's stubs have an overload for each choice of literal flags, and none for flags that are variables.
+    out: Any = np.unique(  # type: ignore[call-overload]
+        x._data, return_inverse=return_inverse, return_counts=return_counts, axis=dim
+    )
     if not isinstance(out, tuple):
         return constant(out)
     shaped = [constant(np.asarray(a)) for a in out]
@@ -361,6 +370,7 @@ def atleast_1d(x: Tensor) -> Tensor:
 def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
     """`length` elements from `start` along `dim`, as a view."""
     d = normalize_dim(dim, x._data.ndim, "narrow")
+    start, length = operator.index(start), operator.index(length)
     n = x._data.shape[d] if x._data.ndim else 0
     start = start + n if start < 0 else start
     if start < 0 or length < 0 or start + length > n:
@@ -509,7 +519,9 @@ def movedim(x: Tensor, source: Any, destination: Any) -> Tensor:
         for d in ([destination] if isinstance(destination, int) else destination)
     ]
     if len(src) != len(dst) or len(set(src)) != len(src) or len(set(dst)) != len(dst):
-        raise ShapeError(f"movedim: source {source} and destination {destination} must name equally many dimensions, each once")
+        raise ShapeError(
+            f"movedim: source {source} and destination {destination} must name equally many dimensions, each once"
+        )
     order = [d for d in range(x._data.ndim) if d not in src]
     for at, d in sorted(zip(dst, src, strict=True)):
         order.insert(at, d)
@@ -707,13 +719,15 @@ def _triangle(x: Tensor, keep: np.ndarray) -> Tensor:
 def tril(x: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of the last two dimensions, zero above the diagonal."""
     _matrix("tril", x)
-    return _triangle(x, np.tri(*x._data.shape[-2:], k=diagonal, dtype=bool))
+    rows, columns = x._data.shape[-2:]
+    return _triangle(x, np.tri(rows, columns, k=diagonal, dtype=bool))
 
 
 def triu(x: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of the last two dimensions, zero below the diagonal."""
     _matrix("triu", x)
-    return _triangle(x, ~np.tri(*x._data.shape[-2:], k=diagonal - 1, dtype=bool))
+    rows, columns = x._data.shape[-2:]
+    return _triangle(x, ~np.tri(rows, columns, k=diagonal - 1, dtype=bool))
 
 
 def _matrix(name: str, x: Tensor) -> None:
@@ -754,11 +768,13 @@ def diag(x: Tensor, diagonal: int = 0) -> Tensor:
 
 
 @composite(formula="a b")
-def matmul(a: Tensor, b: Tensor) -> Tensor:
+def matmul(a: Any, b: Any) -> Tensor:
     """Matrix product; vectors are rows on the left and columns on the right, leading dimensions are batches."""
     if not isinstance(a, _t.Tensor) or not isinstance(b, _t.Tensor):
         listed = " and ".join(show(x) if isinstance(x, _t.Tensor) else type(x).__name__ for x in (a, b))
-        raise ArgumentTypeError(f"matmul: needs Tensors, got {listed}; use * for numbers, cutaway.tensor(...) for lists and arrays")
+        raise ArgumentTypeError(
+            f"matmul: needs Tensors, got {listed}; use * for numbers, cutaway.tensor(...) for lists and arrays"
+        )
     if not a._data.ndim or not b._data.ndim:
         raise ShapeError(f"matmul: needs Tensors of at least one dimension, got {show(a, b)}; use * for numbers")
     if a._data.ndim == 2 and b._data.ndim == 2:
@@ -882,7 +898,7 @@ def _write_out_dots(equation: str, labels: list[str], tensors: list[Tensor]) -> 
         if "..." in term:
             count_dots = x._data.ndim - (len(term) - 3)
             term = term.replace("...", dots[len(dots) - count_dots :] if count_dots else "")
-        if len(term) != x._data.ndim or not term.isalpha() and term:
+        if len(term) != x._data.ndim or (term and not term.isalpha()):
             raise ArgumentError(
                 f"einsum {equation!r}: operand {n} is {show(x)}, but {term!r} names {len(term)} dimensions"
             )

@@ -11,7 +11,7 @@ import numpy as np
 from cutaway.core import autograd
 from cutaway.core.autograd import RECORDING, Node
 from cutaway.core.aval import Aval
-from cutaway.core.errors import CutawayError, DTypeError, GradError, IndexOutOfRange, ShapeError
+from cutaway.core.errors import ArgumentTypeError, CutawayError, DTypeError, GradError, IndexOutOfRange, ShapeError
 from cutaway.core.op import Op
 from cutaway.core.ops.index import out_of_range
 from cutaway.core.promote import coerce
@@ -45,6 +45,13 @@ def evaluate(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
         raise
     except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError) as refusal:
         raise diagnose(op, tensors, attrs, refusal) from None
+    except RuntimeError as nested:
+        if "context" not in str(nested):
+            raise
+        raise ArgumentTypeError(
+            f"{op.name}: a Tensor turned up inside the op's forward, which works on NumPy arrays; "
+            "pass numbers as attributes (write .item()), and Tensors as inputs"
+        ) from None
     if type(data) is not np.ndarray:
         data = np.asarray(data)
     y = Tensor._wrap(data)

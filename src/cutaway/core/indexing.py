@@ -118,7 +118,8 @@ class Selection:
     @staticmethod
     def _number(k: Any) -> int:
         try:
-            return k.item() if isinstance(k, _t.Tensor) else k.__index__()
+            n: int = k.item() if isinstance(k, _t.Tensor) else k.__index__()
+            return n
         except (AttributeError, TypeError):
             raise ArgumentTypeError(
                 f"index: {type(k).__name__} {k!r} is no index; use integers, slices, None, ..., or integer / bool tensors"
@@ -182,7 +183,8 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         x._assign(reshape(flat, shape=x._data.shape), "setitem")
         return
     x._assign_check("setitem")
-    place = x._data[(*_basic(s), ...)]  # with ..., a 0-d place is an array, too
+    at: tuple[Any, ...] = (*_basic(s), ...)  # with ..., a 0-d place is an array, too
+    place = x._data[at]
     try:
         if s.arrays or s.size != s.shape:
             place = place.reshape(s.shape)  # a view: only sizes of one come and go

@@ -14,6 +14,7 @@ from cutaway.core.conversion import Conversions
 from cutaway.core.dtypes import CPU, FROM_NUMPY, check_device
 from cutaway.core.errors import ArgumentTypeError, DTypeError, GradError, ShapeError
 from cutaway.core.methods import Methods
+from cutaway.core.refusal import guard_methods
 
 
 class Size(tuple[int, ...]):
@@ -244,6 +245,8 @@ class Tensor(Methods, Conversions):
         """Call `hook(grad)` when the gradient arrives; what it returns, if not None, replaces it."""
         if self._node is None:
             raise GradError("register_hook: the tensor does not require grad; no gradient will arrive")
+        if not callable(hook):
+            raise ArgumentTypeError(f"register_hook: the hook must be a function of the gradient, got {hook!r}; pass hook, not hook(...)")
         if self._node.hooks is None:
             self._node.hooks = {}
         return RemovableHandle(self._node.hooks, hook)
@@ -448,6 +451,11 @@ def _rebuild(cls: type[Tensor], array: np.ndarray, requires_grad: bool, extra: d
     t.__dict__.update(extra)
     return t.requires_grad_(requires_grad) if requires_grad else t
 
+
+QUICK = frozenset("detach dim element_size is_complex is_contiguous is_floating_point numel nelement size".split())
+for _class in (Tensor, Conversions):
+    guard_methods(_class, [n for n, f in vars(_class).items() if callable(f) and n[0] != "_" and n not in QUICK])
+guard_methods(Tensor, ["__contains__"])
 
 # Last: the graph is built upon Tensors.
 from cutaway.core import autograd
