@@ -38,7 +38,7 @@ def numerical_gradient(f: Callable[..., Any], x: Any, h: float | None = None) ->
     """
     if isinstance(x, Mapping):
         return dict(zip(x, numerical_gradient(f, tuple(x.values()), h), strict=True))
-    xs = (x,) if isinstance(x, Tensor) else _tensors(x)
+    xs = _tensors((x,) if isinstance(x, Tensor) else x)
     value = _caller(f, xs)
     grads = tuple(_gradient(value, t, h) for t in xs)
     return grads[0] if isinstance(x, Tensor) else grads
@@ -98,7 +98,7 @@ def moved(t: Tensor, index: Index, h: float, value: Callable[[], Any]) -> tuple[
 def movable(t: Tensor, op: str) -> None:
     """Raise ShapeError if moving one element of t would move others, or cannot be done."""
     t._settle()
-    expanded = any(s == 0 and n > 1 for s, n in zip(t._data.strides, t._data.shape, strict=True))
+    expanded = t._data.size > 0 and any(s == 0 and n > 1 for s, n in zip(t._data.strides, t._data.shape, strict=True))
     if expanded or not t._data.flags.writeable:
         raise ShapeError(
             f"{op}: several elements of {name_of(t)} share one place in memory (it was expanded), or it is read-only, "

@@ -29,9 +29,10 @@ Value = Callable[[float], tuple[float, float]]  # step h -> (f(x + h), the step 
 class Row(NamedTuple):
     """One step of a sweep: differences of f (not yet divided) and the slopes they give."""
 
-    h: float
+    h: float  # to the right, as rounding left it
+    back: float  # to the left
     rise: float  # f(x + h) - f(x)
-    fall: float  # f(x) - f(x - h)
+    fall: float  # f(x) - f(x - back)
     central: float
     right: float
     left: float
@@ -64,7 +65,7 @@ def sweep(value: Value, eps: float, *, steps: Sequence[float] = STEPS) -> list[R
             if up > 0 > down and not (rows and up == rows[-1].h):
                 rise, fall = right - here, here - left
                 rounding = eps * max(abs(here), abs(right), abs(left)) / up
-                rows.append(Row(up, rise, fall, (right - left) / (up - down), rise / up, fall / -down, rounding))
+                rows.append(Row(up, -down, rise, fall, (right - left) / (up - down), rise / up, fall / -down, rounding))
     return rows
 
 
@@ -91,8 +92,7 @@ def judge(
     if edge:
         return Verdict("kink", edge, None)
     rows = _without_silence(rows, here)
-    right, left = _plateaus([r.right for r in rows], tolerance), _plateaus([r.left for r in rows], tolerance)
-    gap = _gap(rows, right, left, tolerance)
+    gap = _gap(_pieces(rows, "rise", "h"), _pieces(rows, "fall", "back"), tolerance)
     smooth = [p for p in _plateaus([r.central for r in rows], tolerance) if gap is None or p.first > gap[0]]
     if gap is not None and not smooth:
         return _at_kink(gap, got, tolerance)
@@ -151,19 +151,26 @@ def _without_silence(rows: list[Row], here: float) -> list[Row]:
     return rows
 
 
+def _pieces(rows: list[Row], difference: str, step: str) -> list[float]:
+    """The slope of f between each step and the next smaller one: of its straight pieces, if it is made of such."""
+    f = [getattr(r, difference) for r in rows] + [0.0]
+    h = [getattr(r, step) for r in rows] + [0.0]
+    return [(f[k] - f[k + 1]) / (h[k] - h[k + 1]) if h[k] > h[k + 1] else np.nan for k in range(len(rows))]
+
+
 def _gap(
-    rows: list[Row], right: list[Plateau], left: list[Plateau], tolerance: Callable[[float], float]
+    right: list[float], left: list[float], tolerance: Callable[[float], float]
 ) -> tuple[int, float, float] | None:
     """(last row, slope from the right, slope from the left) where both keep still and stay apart; else None.
 
     In a smooth function their distance h·f'' shrinks tenfold a decade.
     """
-    for p in reversed(right):
-        for q in reversed(left):
+    for p in reversed(_plateaus(right, tolerance)):
+        for q in reversed(_plateaus(left, tolerance)):
             first, last = max(p.first, q.first), min(p.last, q.last)
             if last - first + 1 < PLATEAU:
                 continue
-            apart = [rows[k].right - rows[k].left for k in range(first, last + 1)]
+            apart = [right[k] - left[k] for k in range(first, last + 1)]
             if min(map(abs, apart)) > 2 * tolerance(p.value) and abs(apart[-1]) > 0.5 * abs(apart[0]):
                 return last, p.value, q.value
     return None
