@@ -104,6 +104,11 @@ def test_softmax_of_scores_that_overflow(name, agree):
     agree(lambda x: ours(x, dim=1), lambda x: theirs(x, dim=1), z)
 
 
+def test_log_softmax_keeps_the_digits_of_large_scores():
+    y = F.log_softmax(cutaway.tensor([10000.0, 10000.0]), dim=0)
+    np.testing.assert_allclose(y.numpy(), np.log(0.5), rtol=1e-6)
+
+
 def test_softmax_dtype():
     y = F.softmax(cutaway.tensor([1, 2, 3]), dim=0, dtype=cutaway.float64)
     assert y.dtype is cutaway.float64
