@@ -77,7 +77,8 @@ def list_of_groups(op: str, params: Any) -> list[dict[str, Any]]:
     entries = list(params)
     if not entries:
         raise ArgumentError(
-            f"{op}: got an empty parameter list; has the model parameters, and was its parameters() used up by an earlier loop?"
+            f"{op}: got an empty parameter list; has the model parameters, "
+            "and was its parameters() used up by an earlier loop?"
         )
     if not isinstance(entries[0], dict):
         entries = [{"params": entries}]

@@ -112,7 +112,11 @@ class LBFGS(Optimizer):
 
             if h["line_search_fn"]:
                 there, searched = strong_wolfe(
-                    objective.along(d), Point(0.0, f, g, slope), t, reach=float(np.abs(d).max())
+                    objective.along(d),
+                    Point(0.0, f, g, slope),
+                    t,
+                    reach=float(np.abs(d).max()),
+                    limit=h["max_eval"] - evaluations,
                 )
                 t, f, g = there.t, there.f, there.g
                 objective.go(t * d)

@@ -2,11 +2,13 @@
 
 Nocedal & Wright 2006, algorithms 3.5 (bracket) and 3.6 (zoom). Trial steps minimise the cubic through two points and
 their slopes (equation 3.59), as M. Schmidt's minFunc (2005) does, whose safeguards PyTorch adopted: in the bracket a
-trial grows the step by 1 % to 10 times; in the zoom it keeps a tenth of the interval away from an end that was not left.
+trial grows the step by 1 % to 10 times; in the zoom it keeps a tenth of the interval away from an end that was
+not left.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,7 +17,6 @@ import numpy as np
 DECREASE = 1e-4  # c1: f must fall by this part of what the slope promises
 FLATTEN = 0.9  # c2: the slope must shrink to this part
 NARROWEST = 1e-9  # an interval in which no parameter moves by more is not divided further
-TRIALS = 25
 
 
 class Point(NamedTuple):
@@ -27,21 +28,23 @@ class Point(NamedTuple):
     slope: float
 
 
-def strong_wolfe(try_step: Callable[[float], Point], start: Point, t: float, reach: float) -> tuple[Point, int]:
-    """The Point to go to, and how often the loss was computed.
+def strong_wolfe(
+    try_step: Callable[[float], Point], start: Point, t: float, reach: float, limit: int = 25
+) -> tuple[Point, int]:
+    """The Point to go to, and how often the loss was computed: at most once more than `limit`.
 
     `start` is the Point at t = 0, `t` the first trial, `reach` the largest component of the direction.
     """
-    ends, found, used = _bracket(try_step, start, t)
+    ends, found, used = _bracket(try_step, start, t, limit)
     if found:
         return ends[0], used
-    return _zoom(try_step, start, ends, used, reach)
+    return _zoom(try_step, start, ends, used, reach, limit)
 
 
-def _bracket(try_step: Callable[[float], Point], start: Point, t: float) -> tuple[list[Point], bool, int]:
+def _bracket(try_step: Callable[[float], Point], start: Point, t: float, limit: int) -> tuple[list[Point], bool, int]:
     """Go farther and farther until the conditions hold, or an interval surely holds a step for which they do."""
     last, now = start, try_step(t)
-    for used in range(1, TRIALS + 1):
+    for used in range(1, limit + 1):
         if _too_high(now, start) or (used > 2 and now.f >= last.f):
             return [last, now], False, used
         if abs(now.slope) <= -FLATTEN * start.slope:
@@ -50,15 +53,15 @@ def _bracket(try_step: Callable[[float], Point], start: Point, t: float) -> tupl
             return [last, now], False, used
         t = _cubic_minimum(last, now, now.t + 0.01 * (now.t - last.t), now.t * 10)
         last, now = now, try_step(t)
-    return [start, now], False, TRIALS + 1
+    return [start, now], False, limit + 1
 
 
 def _zoom(
-    try_step: Callable[[float], Point], start: Point, ends: list[Point], used: int, reach: float
+    try_step: Callable[[float], Point], start: Point, ends: list[Point], used: int, reach: float, limit: int
 ) -> tuple[Point, int]:
     """Divide the interval until the conditions hold; its lower end is the best Point so far."""
     stuck = False
-    while used <= TRIALS and abs(ends[1].t - ends[0].t) * reach >= NARROWEST:
+    while used <= limit and abs(ends[1].t - ends[0].t) * reach >= NARROWEST:
         i = _lower(ends)
         low, high = ends[i], ends[1 - i]
         left, right = min(low.t, high.t), max(low.t, high.t)
@@ -97,6 +100,6 @@ def _cubic_minimum(a: Point, b: Point, lowest: float, highest: float) -> float:
         return (lowest + highest) / 2
     if a.t > b.t:
         a, b = b, a
-    d2 = square**0.5
+    d2 = math.sqrt(square)
     t = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2))
     return min(max(t, lowest), highest)

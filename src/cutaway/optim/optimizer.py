@@ -103,7 +103,7 @@ class Optimizer:
         with np.errstate(all="ignore"):
             for group in self.param_groups:
                 h = {name: plain(value) for name, value in group.items() if name != "params"}
-                advance(self.apply, [self._job(p, h) for p in group["params"] if p.grad is not None], h, self.scalars)
+                advance(self.apply, [self._job(p, h) for p in group["params"] if p._grad is not None], h, self.scalars)
         self._steps += 1
         return loss
 

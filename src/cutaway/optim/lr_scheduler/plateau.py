@@ -86,8 +86,8 @@ class ReduceLROnPlateau(LRScheduler):
         if len(groups) != len(self.min_lrs):
             if self.default_min_lr is None:
                 raise StateError(
-                    f"ReduceLROnPlateau: min_lr was given for {len(self.min_lrs)} groups, the optimiser has {len(groups)} by now; "
-                    "append to min_lrs after add_param_group"
+                    f"ReduceLROnPlateau: min_lr was given for {len(self.min_lrs)} groups, "
+                    f"the optimiser has {len(groups)} by now; append to min_lrs after add_param_group"
                 )
             self.min_lrs = [self.default_min_lr] * len(groups)
         for group, lr, lowest in zip(groups, self._rates(), self.min_lrs):

@@ -111,7 +111,8 @@ class LRScheduler:
         }
         if wrong:
             raise StateError(
-                f"{self._name}.load_state_dict: {', '.join(sorted(wrong))} does not fit; is it the state of another schedule?"
+                f"{self._name}.load_state_dict: {', '.join(sorted(wrong))} does not fit; "
+                "is it the state of another schedule?"
             )
         self.__dict__.update(deepcopy(state_dict))
 

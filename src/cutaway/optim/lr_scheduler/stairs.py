@@ -45,7 +45,7 @@ class MultiStepLR(LRScheduler):
 
     def follow(self, lr: float) -> float:
         """Times gamma at a milestone, as often as it is listed."""
-        times = self.milestones[self.last_epoch] if self.last_epoch in self.milestones else 0
+        times = self.milestones.get(self.last_epoch, 0)
         return lr * self.gamma**times if times else lr
 
     def at(self, base: float) -> float:
