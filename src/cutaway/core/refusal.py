@@ -231,4 +231,6 @@ def _listed(words: Sequence[str]) -> str:
 def _public_name(fn: Callable[..., Any], args: tuple[Any, ...]) -> str:
     """The name that the user wrote: of the function, of the method, or of the class that was being made."""
     name = getattr(fn, "__name__", type(fn).__name__)
-    return type(args[0]).__name__ if name == "__init__" and args else name.strip("_") if name.startswith("__") else name
+    if name in ("__init__", "forward") and args:
+        return type(args[0]).__name__
+    return name.strip("_") if name.startswith("__") else name

@@ -15,6 +15,7 @@ import numpy as np
 from cutaway.core.autograd import no_grad
 from cutaway.core.aval import numel, show
 from cutaway.core.errors import ArgumentError, ShapeError
+from cutaway.core.refusal import guarded
 
 if TYPE_CHECKING:
     from cutaway.core.random import Generator
@@ -38,6 +39,7 @@ GAINS: dict[str, float] = {
 }
 
 
+@guarded
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The gain recommended for an activation; `param` is the slope of leaky_relu.  Raises ArgumentError."""
     if nonlinearity == "leaky_relu":
@@ -52,6 +54,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return GAINS[nonlinearity]
 
 
+@guarded
 def fans(tensor: Tensor) -> tuple[int, int]:
     """(fan_in, fan_out): how many inputs an output sees, and the reverse.  weight[out, in, ...].  Raises ShapeError."""
     if tensor.ndim < 2:
@@ -71,24 +74,28 @@ def _fan(tensor: Tensor, mode: str) -> int:
 # --- plain values -----------------------------------------------------------------------------------------------------
 
 
+@guarded
 @no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Every element `val`."""
     return tensor.fill_(val)
 
 
+@guarded
 @no_grad()
 def ones_(tensor: Tensor) -> Tensor:
     """Every element 1."""
     return tensor.fill_(1.0)
 
 
+@guarded
 @no_grad()
 def zeros_(tensor: Tensor) -> Tensor:
     """Every element 0."""
     return tensor.zero_()
 
 
+@guarded
 @no_grad()
 def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix.  tensor[N, M].  Raises ShapeError for another number of dimensions."""
@@ -96,6 +103,7 @@ def eye_(tensor: Tensor) -> Tensor:
     return _set(tensor, np.eye(*tensor.shape))
 
 
+@guarded
 @no_grad()
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """A convolution that passes its input on: weight[out, in, ...] is 1 at the centre of channel i -> i.
@@ -118,18 +126,21 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 # --- drawn values -----------------------------------------------------------------------------------------------------
 
 
+@guarded
 @no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform in [a, b)."""
     return tensor.uniform_(a, b, generator=generator)
 
 
+@guarded
 @no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with mean `mean` and standard deviation `std`."""
     return tensor.normal_(mean, std, generator=generator)
 
 
+@guarded
 @no_grad()
 def trunc_normal_(
     tensor: Tensor,
@@ -173,6 +184,7 @@ def trunc_normal_(
         _set(tensor, np.where(pending, point._data, tensor._data))
 
 
+@guarded
 @no_grad()
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform with variance gain² · 2 / (fan_in + fan_out) (Glorot & Bengio 2010, eq. 16; book, section 6.2.2)."""
@@ -181,6 +193,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
     return tensor.uniform_(-a, a, generator=generator)
 
 
+@guarded
 @no_grad()
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with variance gain² · 2 / (fan_in + fan_out) (Glorot & Bengio 2010)."""
@@ -188,6 +201,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
     return tensor.normal_(0.0, std, generator=generator)
 
 
+@guarded
 @no_grad()
 def kaiming_uniform_(
     tensor: Tensor,
@@ -207,6 +221,7 @@ def kaiming_uniform_(
     return tensor.uniform_(-bound, bound, generator=generator)
 
 
+@guarded
 @no_grad()
 def kaiming_normal_(
     tensor: Tensor,
@@ -222,6 +237,7 @@ def kaiming_normal_(
     return tensor.normal_(0.0, std, generator=generator)
 
 
+@guarded
 @no_grad()
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
     """Rows (or columns, where those are fewer) at right angles, of length `gain` (Saxe et al. 2013, arXiv 1312.6120).
@@ -240,6 +256,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     return _set(tensor, q.reshape(tensor.shape) * gain)
 
 
+@guarded
 @no_grad()
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Normal, with the fraction `sparsity` of each column set to 0 (Martens 2010).  tensor[N, M]."""
@@ -296,6 +313,7 @@ _ALIASES: dict[Callable[[Tensor], Tensor], str] = {
 BY_NAME = {name: fill for fill, names in _ALIASES.items() for name in names.split()}
 
 
+@guarded
 def by_name(name: str) -> Callable[[Tensor], Tensor]:
     """The initialiser called "he", "xavier", "orthogonal", ..., or "std=0.01" for a normal of that spread.
 
@@ -313,6 +331,7 @@ def by_name(name: str) -> Callable[[Tensor], Tensor]:
     return lambda w: normal_(w, 0.0, std)
 
 
+@guarded
 def apply_(module: Module, name: str | Callable[[Tensor], Tensor]) -> Module:
     """Draw the weights of `module` and all below it with the initialiser `name`, and set the biases to zero.
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from cutaway.core.aval import show
 from cutaway.core.creation import full
-from cutaway.core.errors import ShapeError
+from cutaway.core.errors import CutawayError, ShapeError
 from cutaway.core.tensor import Tensor
+from cutaway.functional._check import is_tensor
 from cutaway.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from cutaway.nn.conv import Conv1d, Conv2d, Conv3d
 from cutaway.nn.linear import Linear
-from cutaway.nn.module import Module
+from cutaway.nn.module import Module, say_where
 from cutaway.nn.parameter import UninitializedParameter
 
 Ints = int | Sequence[int]
@@ -67,8 +68,15 @@ class LazyModule(Module):
         self.reset_parameters()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not args and not kwargs:
+            return super().__call__()  # Python says which argument is missing
         input = args[0] if args else next(iter(kwargs.values()))
-        self.initialize_parameters(input)
+        try:
+            is_tensor(type(self).__name__, input=input)
+            self.initialize_parameters(input)
+        except CutawayError as error:
+            say_where(error, self)
+            raise
         return self(*args, **kwargs)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cutaway.core.autograd import no_grad
 from cutaway.core.dtypes import check_device, dtype, float16, float32, float64
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DTypeError, MissingAttribute, NotWritten
+from cutaway.core.refusal import RAW, explain, guard_methods
 from cutaway.core.tensor import Tensor
 from cutaway.nn.hooks import Hook, Hooks, RemovableHandle, call_with_hooks
 from cutaway.nn.parameter import Buffer, Parameter
@@ -57,6 +58,11 @@ class Module:
         put("_modules", {})
         put("_hooks", None)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith("cutaway.") and "__init__" in vars(cls):  # the user's own classes stay as they are
+            guard_methods(cls, ["__init__"])
+
     # --- calling ------------------------------------------------------------------------------------------------------
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -71,8 +77,14 @@ class Module:
                 return self.forward(*args, **kwargs)
             return call_with_hooks(self, args, kwargs)
         except CutawayError as error:
-            _say_where(error, self)
+            say_where(error, self)
             raise
+        except RAW as error:
+            refusal = explain(type(self).forward, (self, *args), kwargs, error)
+            if refusal is None:
+                raise
+            say_where(refusal, self)
+            raise refusal from error
 
     # --- attributes ---------------------------------------------------------------------------------------------------
 
@@ -574,7 +586,7 @@ def _not_set_up(module: Module, doing: str) -> MissingAttribute:
     )
 
 
-def _say_where(error: CutawayError, module: Module) -> None:
+def say_where(error: CutawayError, module: Module) -> None:
     """Note in which layer `error` arose, as a path from `module`. Called at each level while the error rises."""
     if not error.layer:
         error._layer_id = id(module)  # type: ignore[attr-defined]

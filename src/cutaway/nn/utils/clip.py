@@ -10,20 +10,30 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.autograd import no_grad
-from cutaway.core.errors import ArgumentError, GradError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError
 from cutaway.core.functions import tensor
+from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Tensor
 
 Tensors = Tensor | Iterable[Tensor]
 
 
 def _listed(op: str, tensors: Tensors) -> list[Tensor]:
-    found = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    found = _tensors(op, tensors)
     if not found:
         warnings.warn(f"{op}: no parameters were given; a generator can be used only once", stacklevel=3)
     return found
 
 
+def _tensors(op: str, tensors: Tensors) -> list[Tensor]:
+    found = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    for t in found:
+        if not isinstance(t, Tensor):
+            raise ArgumentTypeError(f"{op}: expected a Tensor or several, got {t!r} among them; pass model.parameters()")
+    return found
+
+
+@guarded
 def get_total_norm(
     tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
 ) -> Tensor:
@@ -31,7 +41,7 @@ def get_total_norm(
 
     Raises ArgumentError for a norm_type that is not positive, GradError for an infinite or NaN norm when asked to.
     """
-    found = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    found = _tensors("get_total_norm", tensors)
     norm_type = float(norm_type)
     if not norm_type > 0:
         raise ArgumentError(f"get_total_norm: norm_type must be positive or math.inf, got {norm_type}")
@@ -55,6 +65,7 @@ def get_total_norm(
     return tensor(total, dtype=found[0].dtype)
 
 
+@guarded
 @no_grad()
 def clip_grads_with_norm_(
     parameters: Tensors, max_norm: float, total_norm: Tensor, foreach: bool | None = None
@@ -68,6 +79,7 @@ def clip_grads_with_norm_(
         g.mul_(factor)
 
 
+@guarded
 @no_grad()
 def clip_grad_norm_(
     parameters: Tensors,
@@ -87,6 +99,7 @@ def clip_grad_norm_(
     return total
 
 
+@guarded
 @no_grad()
 def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | None = None) -> None:
     """Hold every element of every gradient between -clip_value and clip_value, in place."""

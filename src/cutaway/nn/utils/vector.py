@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentTypeError, ShapeError
 from cutaway.core.functions import cat
+from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Tensor
 
 
+@guarded
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All elements of the parameters, in order, as one vector [P]; gradients flow through.  Raises ShapeError."""
     flat = [p.reshape(-1) for p in parameters]
@@ -18,6 +20,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     return cat(flat)
 
 
+@guarded
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Set the values of the parameters, in order, from a vector [P].
 
