@@ -72,7 +72,7 @@ def test_bad_call(op, sample):
 
 
 def test_random_op_has_known_answers():
-    u = OPS["philox_uniform"](shape=(4,), seed=7, offset=2, dtype=np.dtype("float64")).numpy()
+    u = OPS["philox_uniform"](cutaway.tensor([7, 2]), shape=(4,), dtype=np.dtype("float64")).numpy()
     from cutaway.core.philox import philox4x32
 
     words = philox4x32(np.array([[2], [0], [0], [0]], np.uint64), (7, 0))[0]
@@ -170,7 +170,7 @@ def fails(op: Op) -> bool:
     [
         "a.relu()", "a.abs()", "a.sign()", "a.clamp(-1, 1)", "a.clamp(b, b + 1)", "t.maximum(a, b)", "t.minimum(a, b)",
         "a.amax()", "a.amin(0)", "a.max()", "a.min()", "a.max(0)[0]", "a.min(0)[0]", "t.where(a > b, a, b)", "a % b.abs()",
-        "a.sqrt()", "a.log()", "a.masked_fill(a == 0, 1.0).log()", "t.atan2(a, b)", "a.reciprocal()", 
+        "a.sqrt()", "a.log()", "a.masked_fill(a == 0, 1.0).log()", "t.atan2(a, b)", "a.reciprocal()",
         "a.pow(2.0)", "a.pow(b)", "a.pow(0)", "a.pow(1.5)", "a.pow(-1)", "a ** 0.5", "0 ** a", "2 ** a", "a.prod()", "a.cumprod(0)",
         "a.norm()", "(a * 0).norm()", "a.norm(1)", "(a * 0).norm(3)", "a.norm(float('inf'))", "(a * 0).std()", "a.sort()[0]",
         "a.median()", "(a / 0).softmax(0)", "(a * 1000).logsumexp(0)", "(a * 1000).softmax(0)", "(a * 1000).log_softmax(0)",

@@ -98,6 +98,9 @@ class inference_mode(_Mode):
 
 
 def _decorate(fn: Callable[..., Any], mode: bool) -> Callable[..., Any]:
+    if getattr(getattr(fn, "__code__", None), "co_flags", 0) & CO_GENERATOR:
+        return _decorate_generator(fn, mode)
+
     @wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
         token = RECORDING.set(mode)
@@ -107,6 +110,35 @@ def _decorate(fn: Callable[..., Any], mode: bool) -> Callable[..., Any]:
             RECORDING.reset(token)
 
     return call
+
+
+CO_GENERATOR = 0x20  # inspect.CO_GENERATOR, without importing inspect
+
+
+def _decorate_generator(fn: Callable[..., Any], mode: bool) -> Callable[..., Any]:
+    """Each step of the generator runs in the mode; between steps the caller's own mode holds."""
+
+    @wraps(fn)
+    def steps(*args: Any, **kwargs: Any) -> Any:
+        inner = fn(*args, **kwargs)
+        resume, sent = inner.send, None
+        while True:
+            token = RECORDING.set(mode)
+            try:
+                value = resume(sent)
+            except StopIteration as end:
+                return end.value
+            finally:
+                RECORDING.reset(token)
+            try:
+                resume, sent = inner.send, (yield value)
+            except GeneratorExit:
+                inner.close()
+                raise
+            except BaseException as error:
+                resume, sent = inner.throw, error
+
+    return steps
 
 
 # --- nodes ------------------------------------------------------------------------------------------------------------
@@ -222,6 +254,13 @@ class Node:
             "call backward(retain_graph=True) the first time to go through it again, "
             "or compute the loss anew"
         )
+
+
+def keep_overwritten(node: Node, cell: list[int]) -> None:
+    """Before an in-place method writes its result over its input: give the node a copy of that input, if it saved it."""
+    for k, (array, owner, _) in node.saved.items():
+        if owner is cell and type(array) is np.ndarray:
+            node.saved[k] = (array.copy(), [0, 0], 0)
 
 
 class Leaf(Node):
@@ -405,6 +444,7 @@ def _root_gradients(outputs: list[Any], grads: Any, op: str) -> list[tuple[Node,
                 f"{op}: the tensor {t.dtype}{list(t.shape)} does not require grad and has no grad_fn; "
                 "set requires_grad=True on what it is computed from, and check for no_grad() or detach() on the way"
             )
+        refuse_stale(op, t)
         if g is None:
             if t._data.size != 1:
                 raise GradError(
@@ -474,12 +514,22 @@ def grad(
     return tuple(found)
 
 
+def refuse_stale(op: str, t: Any) -> None:
+    """Raise GradError for a view whose base was written in place, while recording, after the view was taken."""
+    if t._epoch != t._cell[1]:
+        raise GradError(
+            f"{op}: this view, {t._data.dtype.name}{list(t._data.shape)}, was taken before its base was modified in place "
+            "while gradients are recorded; take the view again after the modification"
+        )
+
+
 def _grads_of(wanted: list[Any], roots: Any, keep: bool, create_graph: bool, op: str) -> list[Any]:
     for k, t in enumerate(wanted):
         if t._node is None:
             raise GradError(
                 f"{op}: input {k}, {t.dtype}{list(t.shape)}, does not require grad; call requires_grad_() on it first"
             )
+        refuse_stale(op, t)
     return walk(roots, [t._node for t in wanted], keep, create_graph)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from cutaway.core import autograd
-from cutaway.core.autograd import RECORDING, Node
+from cutaway.core.autograd import RECORDING, Node, refuse_stale
 from cutaway.core.aval import Aval
-from cutaway.core.errors import ArgumentTypeError, CutawayError, DTypeError, GradError, IndexOutOfRange, ShapeError
+from cutaway.core.errors import ArgumentTypeError, CutawayError, DTypeError, IndexOutOfRange, ShapeError
 from cutaway.core.op import Op
 from cutaway.core.ops.index import out_of_range
 from cutaway.core.promote import coerce
@@ -64,6 +64,8 @@ def evaluate(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
             if t._node is not None:
                 record(op, tensors, attrs, y)
                 break
+            if t._view:  # it may have been written to through another tensor, by something that needs a gradient
+                refuse_stale(op.name, t)
     return y
 
 
@@ -77,11 +79,11 @@ def record(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any], y: Tensor
     wanted = False
     for i, t in enumerate(tensors):
         node, rule = t._node, op.rule(i)
+        if t._epoch != t._cell[1] and (node is not None or t._view):
+            refuse_stale(op.name, t)
         if node is None or rule is None:
             parents.append(None)
             continue
-        if t._epoch != t._cell[1]:
-            raise stale_view(op.name, t)
         wanted = True
         parents.append(node)
         if rule.saves_y and saved_y is None:
@@ -97,14 +99,6 @@ def record(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any], y: Tensor
     if wanted:
         metas = tuple([(t._data.shape, t._data.dtype) for t in tensors])
         y._node = Node(op, attrs, tuple(parents), metas, (y._data.shape, y._data.dtype), saved, saved_y)
-
-
-def stale_view(name: str, t: Tensor) -> GradError:
-    """The error for a view whose base was written in place, while recording, after the view was taken."""
-    return GradError(
-        f"{name}: this view, {t._data.dtype.name}{list(t._data.shape)}, was taken before its base was modified in place "
-        "while gradients are recorded; take the view again after the modification"
-    )
 
 
 def diagnose(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any], refusal: Exception) -> CutawayError:

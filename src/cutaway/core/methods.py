@@ -27,7 +27,7 @@ class Methods:
     if TYPE_CHECKING:  # what Tensor has besides
 
         def _assign(self, y: Tensor, name: str) -> Tensor: ...
-        def _become(self, y: Tensor) -> Tensor: ...
+        def _become(self, y: Tensor, name: str) -> Tensor: ...
 
     # --- operators ----------------------------------------------------------------------------------------------------
 
@@ -144,6 +144,21 @@ class Methods:
 
     def __itruediv__(self, other: Any) -> Tensor:
         return self.div_(other)
+
+    def __ifloordiv__(self, other: Any) -> Tensor:
+        return self.floor_divide_(other)
+
+    def __imod__(self, other: Any) -> Tensor:
+        return self.remainder_(other)
+
+    def __iand__(self, other: Any) -> Tensor:
+        return self.bitwise_and_(other)
+
+    def __ior__(self, other: Any) -> Tensor:
+        return self.bitwise_or_(other)
+
+    def __ixor__(self, other: Any) -> Tensor:
+        return self.bitwise_xor_(other)
 
     def __ipow__(self, other: Any) -> Tensor:
         return self.pow_(other)
@@ -784,6 +799,66 @@ class Methods:
         """`pow`, written into this tensor."""
         return self._assign(self.pow(exponent), "pow_")
 
+    def floor_divide_(self, other: Any) -> Tensor:
+        """`floor_divide`, written into this tensor."""
+        return self._assign(self.floor_divide(other), "floor_divide_")
+
+    def remainder_(self, other: Any) -> Tensor:
+        """`remainder`, written into this tensor."""
+        return self._assign(self.remainder(other), "remainder_")
+
+    def bitwise_and_(self, other: Any) -> Tensor:
+        """`bitwise_and`, written into this tensor."""
+        return self._assign(self.bitwise_and(other), "bitwise_and_")
+
+    def bitwise_or_(self, other: Any) -> Tensor:
+        """`bitwise_or`, written into this tensor."""
+        return self._assign(self.bitwise_or(other), "bitwise_or_")
+
+    def bitwise_xor_(self, other: Any) -> Tensor:
+        """`bitwise_xor`, written into this tensor."""
+        return self._assign(self.bitwise_xor(other), "bitwise_xor_")
+
+    def logical_and_(self, other: Any) -> Tensor:
+        """`logical_and`, written into this tensor."""
+        return self._assign(self.logical_and(other), "logical_and_")
+
+    def logical_or_(self, other: Any) -> Tensor:
+        """`logical_or`, written into this tensor."""
+        return self._assign(self.logical_or(other), "logical_or_")
+
+    def logical_xor_(self, other: Any) -> Tensor:
+        """`logical_xor`, written into this tensor."""
+        return self._assign(self.logical_xor(other), "logical_xor_")
+
+    def bitwise_not_(self) -> Tensor:
+        """`bitwise_not`, written into this tensor."""
+        return self._assign(self.bitwise_not(), "bitwise_not_")
+
+    def logical_not_(self) -> Tensor:
+        """`logical_not`, written into this tensor."""
+        return self._assign(self.logical_not(), "logical_not_")
+
+    def sin_(self) -> Tensor:
+        """`sin`, written into this tensor."""
+        return self._assign(self.sin(), "sin_")
+
+    def cos_(self) -> Tensor:
+        """`cos`, written into this tensor."""
+        return self._assign(self.cos(), "cos_")
+
+    def sign_(self) -> Tensor:
+        """`sign`, written into this tensor."""
+        return self._assign(self.sign(), "sign_")
+
+    def trunc_(self) -> Tensor:
+        """`trunc`, written into this tensor."""
+        return self._assign(self.trunc(), "trunc_")
+
+    def erf_(self) -> Tensor:
+        """`erf`, written into this tensor."""
+        return self._assign(self.erf(), "erf_")
+
     def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
         """`clamp`, written into this tensor."""
         return self._assign(self.clamp(min, max), "clamp_")
@@ -895,15 +970,15 @@ class Methods:
 
     def squeeze_(self, dim: Any = None) -> Tensor:
         """`squeeze` of this handle."""
-        return self._become(_d.squeeze(self, dim))
+        return self._become(_d.squeeze(self, dim), "squeeze_")
 
     def unsqueeze_(self, dim: int) -> Tensor:
         """`unsqueeze` of this handle."""
-        return self._become(_d.unsqueeze(self, dim))
+        return self._become(_d.unsqueeze(self, dim), "unsqueeze_")
 
     def t_(self) -> Tensor:
         """`t` of this handle."""
-        return self._become(_d.t(self))
+        return self._become(_d.t(self), "t_")
 
     def _draw(self, name: str, values: np.ndarray) -> Tensor:
         return self._assign(_d.constant(values), name)

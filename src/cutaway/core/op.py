@@ -137,7 +137,7 @@ INTERPRETER: ContextVar[Callable[[Op, tuple[Any, ...], dict[str, Any]], Tensor] 
 )
 
 # While a program is staged: makes a number that changes between calls (a learning rate, a counter) an input of the graph.
-LIFT: ContextVar[Callable[[Callable[[], Any], Any, str], Any] | None] = ContextVar("lift", default=None)
+LIFT: ContextVar[Callable[..., Any] | None] = ContextVar("lift", default=None)
 
 # An observer of composites, called with (function, arguments, keywords); None almost always.
 SCOPE: ContextVar[Callable[..., Any] | None] = ContextVar("scope", default=None)

@@ -41,6 +41,12 @@ def guarded(fn: F) -> F:
     return call  # type: ignore[return-value]
 
 
+def guard_constructor(cls: type) -> None:
+    """Guard `__init__` if `cls` is Cutaway's own: for `__init_subclass__`; the user's classes stay as they are."""
+    if cls.__module__.startswith("cutaway.") and "__init__" in vars(cls):
+        guard_methods(cls, ["__init__"])
+
+
 def guard_methods(cls: type, names: Iterable[str]) -> None:
     """Guard these methods of `cls`."""
     for name in names:

@@ -246,7 +246,9 @@ class Tensor(Methods, Conversions):
         if self._node is None:
             raise GradError("register_hook: the tensor does not require grad; no gradient will arrive")
         if not callable(hook):
-            raise ArgumentTypeError(f"register_hook: the hook must be a function of the gradient, got {hook!r}; pass hook, not hook(...)")
+            raise ArgumentTypeError(
+                f"register_hook: the hook must be a function of the gradient, got {hook!r}; pass hook, not hook(...)"
+            )
         if self._node.hooks is None:
             self._node.hooks = {}
         return RemovableHandle(self._node.hooks, hook)
@@ -316,7 +318,8 @@ class Tensor(Methods, Conversions):
         """Write `y` here. While recording, this handle takes y's history; saved values notice the write by its version."""
         if y._data.shape != self._data.shape:
             raise ShapeError(
-                f"{name}: the result has shape {list(y._data.shape)}, but the tensor written to has {list(self._data.shape)}; "
+                f"{name}: the result has shape {list(y._data.shape)}, "
+                f"but the tensor written to has {list(self._data.shape)}; "
                 "in-place methods never change the shape: use the method without the underscore"
             )
         if FROM_NUMPY[y._data.dtype].category > FROM_NUMPY[self._data.dtype].category:
@@ -324,7 +327,9 @@ class Tensor(Methods, Conversions):
                 f"{name}: a result of {y.dtype} cannot be stored in a tensor of {self.dtype}; convert it first"
             )
         self._assign_check(name)
-        recorded = y._node is not None or (self._node is not None and autograd.RECORDING.get())
+        if y._node is None and self._node is not None and autograd.RECORDING.get():
+            y = elementwise.where(True, y, self)  # a constant: from here on, no gradient reaches what stood here before
+        recorded = y._node is not None
         if recorded and isinstance(self._node, Leaf):
             raise GradError(
                 f"{name}: a leaf tensor that requires grad is written in place while gradients are recorded; "
@@ -335,6 +340,8 @@ class Tensor(Methods, Conversions):
                 f"{name}: an in-place write to a view while gradients are recorded; write to the whole tensor instead "
                 "(x[i] = x[i] + v for x[i].add_(v)), or clone() the view"
             )
+        if recorded:
+            autograd.keep_overwritten(y._node, self._cell)
         if type(y._data) is np.ndarray and type(self._data) is np.ndarray:
             np.copyto(self._data, y._data, casting="unsafe")
         else:  # one of them is a stand-in, while a program is staged
@@ -346,9 +353,15 @@ class Tensor(Methods, Conversions):
             self._node = y._node if y._data.dtype == self._data.dtype else y.to(self.dtype)._node
         return self
 
-    def _become(self, y: Tensor) -> Tensor:
+    def _become(self, y: Tensor, name: str) -> Tensor:
         """Take over the memory and history of `y`, which is a view of this tensor in another shape."""
-        self._data, self._node, self._view = y._data, y._node, y._view
+        if isinstance(self._node, Leaf):
+            if autograd.RECORDING.get():
+                raise GradError(f"{name}: a leaf tensor that requires grad cannot change its shape while gradients are recorded")
+            self._node.meta = (y._data.shape, y._data.dtype)
+        else:
+            self._node = y._node
+        self._data, self._view = y._data, y._view
         return self
 
     # --- leaving for elsewhere ------------------------------------------------------------------------------------
@@ -367,7 +380,8 @@ class Tensor(Methods, Conversions):
         """The one element, as a Python number.  Raises ShapeError for any other count."""
         if self._data.size != 1:
             raise ShapeError(
-                f"item: only one element can become a number, the tensor has shape {list(self.shape)}; reduce or index it first"
+                f"item: only one element can become a number, the tensor has shape {list(self.shape)}; "
+                "reduce or index it first"
             )
         return self._data.item()
 
@@ -378,7 +392,8 @@ class Tensor(Methods, Conversions):
     def __bool__(self) -> bool:
         if self._data.size != 1:
             raise ShapeError(
-                f"bool: the truth of a tensor of shape {list(self.shape)} is ambiguous; use .any() or .all(), or & | ~ for masks"
+                f"bool: the truth of a tensor of shape {list(self.shape)} is ambiguous; "
+                "use .any() or .all(), or & | ~ for masks"
             )
         return bool(self._data.item())
 
@@ -460,3 +475,4 @@ guard_methods(Tensor, ["__contains__"])
 # Last: the graph is built upon Tensors.
 from cutaway.core import autograd
 from cutaway.core.autograd import Leaf
+from cutaway.core.ops import elementwise  # noqa: E402

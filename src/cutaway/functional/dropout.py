@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cutaway.core.aval import numel, show
+from cutaway.core.aval import show
 from cutaway.core.errors import ShapeError
 from cutaway.core.op import composite
 from cutaway.core.ops.elementwise import where
-from cutaway.core.ops.random import philox_uniform
-from cutaway.core.random import default_generator
+from cutaway.core.ops.random import uniform
 from cutaway.functional._check import floating, is_tensor, probability
 from cutaway.functional.activation import SELU_ALPHA, SELU_SCALE
 
@@ -26,8 +25,7 @@ UNIFORM = np.dtype(np.float32)
 
 def _kept(shape: tuple[int, ...], p: float) -> Tensor:
     """True with probability 1 - p."""
-    seed, offset = default_generator.next_philox(numel(shape))
-    return philox_uniform(shape=shape, seed=seed, offset=offset, dtype=UNIFORM) >= p
+    return uniform(shape, UNIFORM) >= p
 
 
 def _drop(

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from cutaway.core.aval import Aval, Shape
-from cutaway.core.errors import ArgumentError
-from cutaway.core.op import Op, Sample
+from cutaway.core.aval import Aval, Shape, numel, show
+from cutaway.core.errors import ArgumentError, DTypeError
+from cutaway.core.op import LIFT, Op, Sample
 from cutaway.core.philox import philox_uniform as draw
 
+INT64 = np.dtype(np.int64)
 
-def _shape(shape: Shape, seed: int, offset: int, dtype: np.dtype) -> Aval:
+
+def _shape(state: Aval, shape: Shape, dtype: np.dtype) -> Aval:
     if any(n < 0 for n in shape):
         raise ArgumentError(f"philox_uniform: shape {list(shape)} has a negative size")
+    if state.shape != (2,) or state.dtype != INT64:
+        raise DTypeError(f"philox_uniform: the state must be int64[2], seed and offset, got {show(state)}")
     return Aval(tuple(shape), dtype)
 
 
-def _draw(shape: Shape, seed: int, offset: int, dtype: np.dtype) -> np.ndarray:
-    return draw(_shape(shape, seed, offset, dtype).shape, seed, offset, dtype)
+def _draw(state: np.ndarray, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    _shape(Aval(state.shape, state.dtype), shape, dtype)
+    return draw(shape, int(state[0]), int(state[1]), dtype)
 
 
 philox_uniform: Op = Op(
@@ -25,14 +32,29 @@ philox_uniform: Op = Op(
     "random",
     _draw,
     _shape,
+    (None,),
     formula=r"u \sim \mathcal{U}[0, 1)",
     onnx="RandomUniform",
     samples=lambda: [
-        Sample((), {"shape": (3, 5), "seed": 7, "offset": 0, "dtype": np.dtype("float32")}),
-        Sample((), {"shape": (9,), "seed": 7, "offset": 3, "dtype": np.dtype("float64")}),
-        Sample((), {"shape": (0,), "seed": 0, "offset": 0, "dtype": np.dtype("float32")}),
+        Sample((np.array([7, 0]),), {"shape": (3, 5), "dtype": np.dtype("float32")}),
+        Sample((np.array([7, 3]),), {"shape": (9,), "dtype": np.dtype("float64")}),
+        Sample((np.array([0, 0]),), {"shape": (0,), "dtype": np.dtype("float32")}),
     ],
     errors=lambda: [
-        Sample((), {"shape": (-1,), "seed": 0, "offset": 0, "dtype": np.dtype("float32")}, error="negative size")
+        Sample((np.array([0, 0]),), {"shape": (-1,), "dtype": np.dtype("float32")}, error="negative size"),
+        Sample((np.array([0.0, 0]),), {"shape": (1,), "dtype": np.dtype("float32")}, error="int64[2]"),
     ],
 )
+
+
+def uniform(shape: Shape, dtype: np.dtype) -> Any:
+    """Fresh uniform numbers in [0, 1) from the default generator's counter; a new stretch of it at each call."""
+    from cutaway.core.generator import default_generator
+    from cutaway.core.tensor import Tensor
+
+    def state() -> np.ndarray:
+        seed, offset = default_generator.next_philox(numel(shape))
+        return np.array([seed & 0xFFFFFFFFFFFFFFFF, offset], np.uint64).astype(INT64)
+
+    lift = LIFT.get()
+    return philox_uniform(lift(state, INT64, "philox", (2,)) if lift else Tensor._wrap(state()), shape=shape, dtype=dtype)
