@@ -32,7 +32,7 @@ class Source(NamedTuple):
     """
 
     kind: str
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # not tuple.index, which no one needs here
     tensor: Tensor | None = None
     number: Callable[[], Any] | None = None
     value: np.ndarray | None = None

@@ -1,6 +1,7 @@
 """The scalar vocabulary `m` over IR values: the compiler's reading of an elementwise op's forward.
 
-`op.scalar(VOCABULARY, *scalars, **attrs)` runs the same lambda that NumPy reads in eager mode, and leaves instructions behind.
+`op.scalar(VOCABULARY, *scalars, **attrs)` runs the same lambda that NumPy reads in eager mode, and leaves
+instructions behind.
 """
 
 from __future__ import annotations

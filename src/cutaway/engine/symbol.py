@@ -69,7 +69,7 @@ class Symbol:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __iadd__(self, other: Any) -> Symbol:
+    def __iadd__(self, other: Any) -> Symbol:  # type: ignore[misc]  # there is no __add__ beside it
         """`t._data += g._data`: how gradients are added up at a leaf."""
         return self.tracer.add(self, other)
 

@@ -45,8 +45,9 @@ class Tracer:
     # --- the interpreter ------------------------------------------------------------------------------------------
 
     def __call__(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
+        """Write the op down; one on constants alone is computed instead."""
         tensors = coerce(op, inputs)
-        staged = [isinstance(t._data, Symbol) or id(t) in self.before for t in tensors]
+        staged = [symbol_of(t) is not None or id(t) in self.before for t in tensors]
         if tensors and not any(staged):
             return evaluate(op, inputs, attrs)  # made of constants: it is one
         avals = [Aval(tuple(t._data.shape), t._data.dtype) for t in tensors]
@@ -67,10 +68,11 @@ class Tracer:
 
     def value_of(self, t: Tensor) -> Value:
         """The value that a tensor stands for."""
-        if isinstance(t._data, Symbol):
-            if t._data.tracer is not self:
+        symbol = symbol_of(t)
+        if symbol is not None:
+            if symbol.tracer is not self:
                 raise TraceError("compile: a tensor of another trace is used here; return it from that function instead")
-            return t._data.value
+            return symbol.value
         found = self.inputs.get(id(t))
         if found is None:
             if id(t) in self.before:
@@ -95,7 +97,8 @@ class Tracer:
         """An in-place method: from now on, in this trace, `target` is the new value."""
         if target._view:
             raise TraceError(
-                f"compile: an in-place write to a view{self.where()}; write to the whole tensor (x[i] = ..., not x[i].add_(...))"
+                f"compile: an in-place write to a view{self.where()}; "
+                "write to the whole tensor (x[i] = ..., not x[i].add_(...))"
             )
         value = self.value_of(y)
         if value.aval.dtype != target._data.dtype:
@@ -176,6 +179,12 @@ def trace(fn: Callable[..., Any], arguments: Sequence[Any], names: dict[int, str
         for t, grad, node in grads.values():
             t._grad, t._node = grad, node
     return Graph(tracer.values, outputs, writes).verify(), structure
+
+
+def symbol_of(t: Tensor) -> Symbol | None:
+    """What stands in a tensor's place while it is traced; None for one that has an array."""
+    data: Any = t._data
+    return data if isinstance(data, Symbol) else None
 
 
 def map_structure(f: Callable[[Any], Any], x: Any) -> Any:

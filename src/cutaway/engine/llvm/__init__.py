@@ -1,1 +1,1 @@
-"""From Python to machine code: the host's features, a builder of LLVM IR, mathematics in IR, the object cache, the loader."""
+"""From Python to machine code: the host's features, a builder of LLVM IR, mathematics in IR, an object cache, a loader."""

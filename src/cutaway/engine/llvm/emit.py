@@ -5,6 +5,7 @@ Integers may be Python ints until they meet the IR, so that addresses fold while
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -162,7 +163,7 @@ class Function:
         self,
         start: Int,
         stop: Int,
-        step: int = 1,
+        step: builtins.int = 1,
         carry: Sequence[Any] = (),
         body: Callable[[Any, list[Any]], Sequence[Any] | None] | None = None,
         name: str = "i",
@@ -205,7 +206,7 @@ class Function:
         """The address `offset` elements of type `t` behind `pointer`."""
         return self.b.gep(pointer, [self.int(offset)], source_etype=t)
 
-    def load(self, pointer: Any, offset: Int, t: ir.Type, align: int | None = None) -> Any:
+    def load(self, pointer: Any, offset: Int, t: ir.Type, align: builtins.int | None = None) -> Any:
         """An element of type `t` (or a vector, at an element's alignment)."""
         place = self.at(pointer, offset, element(t))
         if isinstance(t, ir.VectorType):
@@ -218,11 +219,11 @@ class Function:
         place = self.at(pointer, offset, element(t))
         self.b.store(value, place, align=_bytes(element(t)))
 
-    def lanes_below(self, lanes: int, n: int) -> ir.Constant:
+    def lanes_below(self, lanes: builtins.int, n: builtins.int) -> ir.Constant:
         """A mask: the first `n` lanes."""
         return ir.Constant(ir.VectorType(I1, lanes), [i < n for i in range(lanes)])
 
-    def load_first(self, n: int, pointer: Any, offset: Int, t: ir.VectorType) -> Any:
+    def load_first(self, n: builtins.int, pointer: Any, offset: Int, t: ir.VectorType) -> Any:
         """The first `n` lanes of a vector, zeros in the others; nothing beyond is touched."""
         if n >= t.count:
             return self.load(pointer, offset, t)
@@ -231,9 +232,10 @@ class Function:
         if n == 1:
             zero = constant(t, 0)
             return self.b.insert_element(zero, self.b.load(place, typ=t.element), ir.Constant(I32, 0))
-        return self.intrinsic(f"masked.load.{mangle(t)}.p0", t, [PTR, mask, t], place, self.lanes_below(t.count, n), constant(t, 0))
+        chosen, zeros = self.lanes_below(t.count, n), constant(t, 0)
+        return self.intrinsic(f"masked.load.{mangle(t)}.p0", t, [PTR, mask, t], place, chosen, zeros)
 
-    def store_first(self, n: int, value: Any, pointer: Any, offset: Int) -> None:
+    def store_first(self, n: builtins.int, value: Any, pointer: Any, offset: Int) -> None:
         """Write the first `n` lanes only."""
         t = value.type
         if n >= t.count:
@@ -265,7 +267,7 @@ class Function:
         """An intrinsic of two values of one type: minnum, maximum, copysign, smax ..."""
         return self.intrinsic(f"{name}.{mangle(a.type)}", a.type, [a.type] * 2, a, b)
 
-    def splat(self, scalar: Any, lanes: int) -> Any:
+    def splat(self, scalar: Any, lanes: builtins.int) -> Any:
         """A scalar in every lane."""
         t = ir.VectorType(scalar.type, lanes)
         undefined = ir.Constant(t, ir.Undefined)
