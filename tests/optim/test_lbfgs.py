@@ -161,7 +161,7 @@ def test_nothing_moves_at_a_minimum():
 
 
 def test_a_saved_value_that_the_step_overwrote_is_refused():
-    x, y, optimiser, closure, _ = problem(cutaway, quadratic, (1.0, 1.0))
+    x, _, optimiser, closure, _ = problem(cutaway, quadratic, (1.0, 1.0))
     loss = (x * x).sum()
     optimiser.step(closure)
     with pytest.raises(RuntimeError, match="overwritten"):

@@ -109,11 +109,12 @@ def tensors_of(op: str, group: Any) -> tuple[list[Tensor], list[str]]:
     seen: set[int] = set()
     for i, p in enumerate(tensors):
         if not isinstance(p, Tensor):
-            raise ArgumentTypeError(f"{op}: can only change Tensors, but parameter {i} is {type(p).__name__}")
+            hint = "; write model.parameters()" if hasattr(p, "parameters") else ""
+            raise ArgumentTypeError(f"{op}: can only change Tensors, but parameter {i} is {type(p).__name__}{hint}")
         what = f"parameter {i} ({p.dtype.name}{list(p.shape)})"
         if not (p.is_leaf or p.retains_grad):
             raise ArgumentError(
-                f"{op}: {what} is the result of {p.grad_fn.name}, not a leaf, and changing it changes nothing that lasts; "
+                f"{op}: {what} is the result of {p.grad_fn.name}, not a leaf, and changing it would not last; "
                 "pass the leaf it was computed from, or make it one: w = w.detach().requires_grad_()"
             )
         if id(p) in seen:

@@ -74,17 +74,15 @@ class LBFGS(Optimizer):
         if search not in (None, "strong_wolfe"):
             raise ArgumentError(f"LBFGS: line_search_fn must be None or 'strong_wolfe', got {search!r}")
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Minimise for up to `max_iter` iterations; gives the loss from before.  Raises ArgumentTypeError without closure."""
+    def _step(self, closure: Callable[[], Any] | None) -> Any:
+        """Minimise; gives the loss from before.  Raises ArgumentTypeError without a closure."""
         if closure is None:
             raise ArgumentTypeError(
                 "LBFGS: step needs a closure that computes the loss anew: "
                 "def closure(): opt.zero_grad(); loss = ...; loss.backward(); return loss"
             )
         with np.errstate(all="ignore"):
-            loss = self._minimise(_Objective(self.param_groups[0]["params"], closure))
-        self._steps += 1
-        return loss
+            return self._minimise(_Objective(self.param_groups[0]["params"], closure))
 
     def _minimise(self, objective: _Objective) -> Any:
         h = {name: plain(value) for name, value in self.param_groups[0].items() if name != "params"}

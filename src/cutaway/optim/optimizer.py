@@ -11,6 +11,7 @@ import numpy as np
 from cutaway.core.autograd import enable_grad
 from cutaway.core.dtypes import float32, float64, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
+from cutaway.core.refusal import guard_constructor, guarded
 from cutaway.core.tensor import Tensor
 from cutaway.optim.advance import Job, advance
 from cutaway.optim.check import Limit, check_group, list_of_groups, plain, tensors_of
@@ -33,7 +34,12 @@ class Optimizer:
     A new rule is a subclass with `update`, and `start` if it remembers something:
 
         class Sign(Optimizer):
-            def __init__(self, params, lr=1e-3):
+            def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        guard_constructor(cls)
+
+    @guarded
+    def __init__(self, params, lr=1e-3):
                 super().__init__(params, {"lr": lr})
 
             def update(self, p, g, s, t, h):
@@ -49,6 +55,11 @@ class Optimizer:
     param_groups: list[Group]
     state: defaultdict[Tensor, dict[str, Any]]
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        guard_constructor(cls)
+
+    @guarded
     def __init__(self, params: Any, defaults: Group, implementation: Group | None = None) -> None:
         for name, value in (implementation or {}).items():
             if name not in IMPLEMENTATION:
@@ -68,7 +79,7 @@ class Optimizer:
     # --- the rule -------------------------------------------------------------------------------------------------
 
     def update(self, p: Value, g: Value, s: Memory, t: int, h: Group) -> tuple[Value, Memory]:
-        """The rule, a pure function: parameter, gradient, what is remembered, step 1, 2, .., hyper-parameters -> new p, s.
+        """The rule, a pure function of parameter, gradient, what is remembered, step 1, 2, .., hyper-parameters: new p, s.
 
         p, g and what s holds are all Tensors or all NumPy arrays of one shape; the rule works on each element alone.
         """
@@ -96,6 +107,11 @@ class Optimizer:
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient, in place; gives what `closure`, if any, computes anew."""
+        loss = self._step(closure)
+        self._steps += 1
+        return loss
+
+    def _step(self, closure: Callable[[], Any] | None) -> Any:
         loss = None
         if closure is not None:
             with enable_grad():
@@ -103,8 +119,8 @@ class Optimizer:
         with np.errstate(all="ignore"):
             for group in self.param_groups:
                 h = {name: plain(value) for name, value in group.items() if name != "params"}
-                advance(self.apply, [self._job(p, h) for p in group["params"] if p._grad is not None], h, self.scalars)
-        self._steps += 1
+                jobs = [self._job(p, h) for p in group["params"] if p._grad is not None]
+                advance(self.apply, jobs, h, self.scalars)
         return loss
 
     def _job(self, p: Tensor, h: Group) -> Job:

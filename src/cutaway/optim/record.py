@@ -106,7 +106,7 @@ class Symbol:
 
 
 class Tape:
-    """The instructions so far. Value i < inputs is an input, later ones are results; constant k is written as -1 - k."""
+    """The instructions so far. Value i < inputs is an input, later ones are results; constant k is -1 - k."""
 
     def __init__(self, inputs: int) -> None:
         self.inputs = inputs

@@ -67,7 +67,7 @@ class Momentum(SGD):
 
 
 class Nesterov(SGD):
-    """Momentum whose gradient is taken where the velocity leads (Nesterov 1983, as in Bengio et al. 2012, equation 7)."""
+    """Momentum whose gradient is taken where the velocity leads (Nesterov 1983; Bengio et al. 2012, equation 7)."""
 
     def __init__(self, params: Any, lr: float = 0.01, momentum: float = 0.9, **options: Any) -> None:
         super().__init__(params, lr, momentum, nesterov=True, **options)

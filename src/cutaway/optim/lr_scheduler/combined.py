@@ -45,7 +45,7 @@ class SequentialLR(_Combined):
         self._milestones = list(milestones)
         if len(self._milestones) != len(self._schedulers) - 1:
             raise ArgumentError(
-                f"SequentialLR: {len(self._schedulers)} schedules need {len(self._schedulers) - 1} milestones between them, "
+                f"SequentialLR: {len(self._schedulers)} schedules need {len(self._schedulers) - 1} milestones, "
                 f"got {len(self._milestones)}"
             )
         self.optimizer = optimizer

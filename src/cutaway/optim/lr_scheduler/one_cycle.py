@@ -28,8 +28,8 @@ class OneCycleLR(LRScheduler):
     """One cycle over a whole training; call step() after every batch.
 
     The rate rises from max_lr / div_factor to max_lr in the first `pct_start` of the steps, then falls to
-    max_lr / div_factor / final_div_factor; with three_phase it first falls as slowly as it rose. Momentum (or beta1) goes
-    from max_momentum to base_momentum and back.
+    max_lr / div_factor / final_div_factor; with three_phase it first falls as slowly as it rose. Momentum (or beta1)
+    goes from max_momentum to base_momentum and back.
 
     total_steps         or epochs and steps_per_epoch
     anneal_strategy     "cos" or "linear"
@@ -79,7 +79,7 @@ class OneCycleLR(LRScheduler):
         if cycle_momentum:
             if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
                 raise ArgumentError(
-                    f"{op}: {type(optimizer).__name__} has neither momentum nor betas to cycle; pass cycle_momentum=False"
+                    f"{op}: {type(optimizer).__name__} has no momentum or betas to cycle; pass cycle_momentum=False"
                 )
             self.use_beta1 = "betas" in optimizer.defaults
             highest = per_group(op, "max_momentum", max_momentum, optimizer)

@@ -11,7 +11,9 @@ from cutaway.optim.optimizer import Optimizer
 
 
 class ReduceLROnPlateau(LRScheduler):
-    """lr <- max(lr factor, min_lr) after more than `patience` epochs without improvement; call step(measure) each epoch.
+    """lr <- max(lr factor, min_lr) after more than `patience` epochs without improvement.
+
+    Call step(measure) each epoch.
 
     mode                    "min" when less is better, as of a loss, or "max"
     threshold, _mode        what counts as better: by this part of the best ("rel"), or by this much ("abs")

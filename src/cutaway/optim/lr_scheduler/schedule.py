@@ -9,6 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten, StateError
+from cutaway.core.refusal import guard_constructor, guarded
 from cutaway.optim.check import plain
 from cutaway.optim.optimizer import Optimizer
 
@@ -21,8 +22,8 @@ class LRScheduler:
         at(base)        from the rate `base` that the group started with
         follow(lr)      from the rate of the epoch before; so schedules can be chained, and a rate set by hand lasts
 
-    `follow` is used where there is one, `at` when an epoch is jumped to; a subclass may define `get_lr()` instead, which
-    gives the rates of all groups.
+    `follow` is used where there is one, `at` when an epoch is jumped to; a subclass may define `get_lr()` instead,
+    which gives the rates of all groups.
 
     optimizer   whose groups' "lr" is set; "initial_lr" is added to the groups
     last_epoch  -1 to start; otherwise the epoch to go on from, for groups that have "initial_lr"
@@ -35,6 +36,11 @@ class LRScheduler:
     last_epoch: int
     base_lrs: list[float]
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        guard_constructor(cls)
+
+    @guarded
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         self.optimizer = check_optimizer(self._name, optimizer)
         for i, group in enumerate(optimizer.param_groups):
@@ -42,7 +48,7 @@ class LRScheduler:
                 group.setdefault("initial_lr", plain(group["lr"]))
             elif "initial_lr" not in group:
                 raise ArgumentError(
-                    f"{self._name}: last_epoch={last_epoch} goes on with a schedule, but group {i} of the optimiser has no "
+                    f"{self._name}: last_epoch={last_epoch} goes on with a schedule, but group {i} of the optimiser lacks "
                     "'initial_lr'; load the optimiser's state first, or start anew with last_epoch=-1"
                 )
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
@@ -60,7 +66,8 @@ class LRScheduler:
 
     def step(self, epoch: int | None = None) -> None:
         """Go to the next epoch, or jump to one."""
-        if self._step_count == 1 and self.optimizer._steps == self._steps_before == 0:
+        counted = type(self.optimizer).step is Optimizer.step
+        if self._step_count == 1 and counted and self.optimizer._steps == self._steps_before == 0:
             warnings.warn(
                 f"{self._name}.step() was called before optimizer.step(): the first learning rate is never used; "
                 "call optimizer.step() first",
@@ -86,7 +93,7 @@ class LRScheduler:
         return [plain(group["lr"]) for group in self.optimizer.param_groups]
 
     def get_lr(self) -> list[float]:
-        """The rates of epoch `last_epoch`, a group each, for the groups as they are. To look at a rate: get_last_lr()."""
+        """The rates of epoch `last_epoch`, a group each, computed anew; to look at a rate, get_last_lr()."""
         if self.follow is not None:
             return [self.follow(lr) for lr in self._rates()]
         if self.at is not None:
@@ -149,7 +156,7 @@ def check_between(op: str, name: str, value: Any, low: float, high: float, open_
 
 
 def per_group(op: str, name: str, value: Any, optimizer: Optimizer) -> list[Any]:
-    """One value for each group: `value` itself if it is a list.  Raises ArgumentError when the list has another length."""
+    """One value for each group: `value` itself if it is a list.  Raises ArgumentError for a list of another length."""
     count = len(optimizer.param_groups)
     if not isinstance(value, (list, tuple)):
         return [value] * count
