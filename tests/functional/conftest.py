@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,15 @@ def _same_gradients(a: Any, b: Any, atol: float) -> None:
             assert not np.any(left if right is None else right), f"gradient of input {k}"
             continue
         np.testing.assert_allclose(left, right, atol=atol, rtol=max(atol, 1e-9), err_msg=f"gradient of input {k}")
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread: the tensors are tiny, and threads that wait for one another take most of the time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

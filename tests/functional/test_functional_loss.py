@@ -159,6 +159,13 @@ def test_cross_entropy_takes_one_hot_integers_too(rng):
     assert by_code == pytest.approx(by_index, abs=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32])
+def test_class_indices_of_any_integer_dtype(dtype, rng):
+    z, t = cutaway.from_numpy(rng.standard_normal((5, 4))), rng.integers(0, 4, 5)
+    for loss in (F.cross_entropy, F.nll_loss, F.multi_margin_loss):
+        assert loss(z, cutaway.from_numpy(t.astype(dtype))).item() == loss(z, cutaway.from_numpy(t)).item()
+
+
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_cross_entropy_of_huge_scores_and_of_nothing(reduction, agree):
     call = lambda f: lambda z, t: f(z, t, reduction=reduction)
@@ -394,6 +401,16 @@ BAD = {
         lambda: F.cross_entropy(Z, cutaway.tensor([0, 1])),
         ShapeError,
         r"float32\[4, 3\].*\[4\].*int64\[2\]",
+    ),
+    "target-not-one-hot": (
+        lambda: F.cross_entropy(Z, cutaway.tensor([[0, 1, 1]] * 4)),
+        ArgumentError,
+        "rows are not one-hot",
+    ),
+    "bce-stretch": (
+        lambda: F.binary_cross_entropy_with_logits(Z, cutaway.zeros(3)),
+        ShapeError,
+        r"input float32\[4, 3\] and target float32\[3\] must have the same shape\. Bring",
     ),
     "target-float": (
         lambda: F.cross_entropy(Z, T.float()),

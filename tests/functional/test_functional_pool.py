@@ -66,14 +66,11 @@ def test_pooling_in_any_memory_order(memory, agree, rng):
     agree(lambda x: F.avg_pool2d(x, 3, 2, 1), lambda x: TF.avg_pool2d(x, 3, 2, 1), x)
 
 
-@pytest.mark.parametrize("kernel", [1, 2, 3])
+@pytest.mark.parametrize(("kernel", "padding"), [(1, 0), (2, 0), (3, 0), (2, 1), (3, 1)])  # at most half the kernel
 @pytest.mark.parametrize("stride", [None, 1, 2, 3])
-@pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize("ceil", [False, True])
 @pytest.mark.parametrize("include", [False, True])
 def test_avg_pool(kernel, stride, padding, ceil, include, agree, rng):
-    if 2 * padding > kernel:
-        pytest.skip("refused by both")
     for n, shape in ((1, (2, 3, 8)), (2, (2, 3, 7, 5)), (2, (3, 6, 5)), (3, (1, 2, 4, 5, 3))):
         ours, theirs = getattr(F, f"avg_pool{n}d"), getattr(TF, f"avg_pool{n}d")
         args = (kernel, stride, padding, ceil, include)

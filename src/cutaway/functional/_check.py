@@ -43,8 +43,9 @@ def is_tensor(op: str, **arguments: Any) -> None:
             )
 
 
-def same_shape(op: str, input: Tensor, target: Tensor) -> None:
-    """Refuse a pair of shapes that would grow into an outer difference; warn, as PyTorch does, where one stretches.
+def same_shape(op: str, input: Tensor, target: Tensor, may_stretch: bool = True) -> None:
+    """Refuse a pair of shapes that would grow into an outer difference; warn, as PyTorch does, where one stretches to
+    the other (unless that is to be refused too: may_stretch=False).
 
     (N, 1) against (N,) broadcasts to (N, N): every prediction would be compared with every target, and training would
     quietly go wrong.
@@ -57,9 +58,9 @@ def same_shape(op: str, input: Tensor, target: Tensor) -> None:
         stretched = broadcast_shapes(a, b, op=op)
     except ShapeError:
         stretched = ()
-    if stretched not in (a, b) or not stretched:
+    if not may_stretch or stretched not in (a, b) or not stretched:
         raise ShapeError(
-            f"{op}: input {show(input)} and target {show(target)} must have the same shape{_outer(stretched)}. "
+            f"{op}: input {show(input)} and target {show(target)} must have the same shape{_outer(stretched, a, b)}. "
             f"{_fix(a, b)}"
         )
     warnings.warn(
@@ -69,8 +70,10 @@ def same_shape(op: str, input: Tensor, target: Tensor) -> None:
     )
 
 
-def _outer(stretched: tuple[int, ...]) -> str:
-    return f": they would broadcast to {list(stretched)} and compare every row with every other" if stretched else ""
+def _outer(stretched: tuple[int, ...], *given: tuple[int, ...]) -> str:
+    if not stretched or stretched in given:
+        return ""
+    return f": they would broadcast to {list(stretched)} and compare every row with every other"
 
 
 def _fix(a: tuple[int, ...], b: tuple[int, ...]) -> str:

@@ -46,7 +46,7 @@ def cross_entropy(
         raise ArgumentError(f"cross_entropy: label_smoothing must lie between 0 and 1, got {label_smoothing}")
     if tuple(input.shape) == tuple(target.shape) and input.ndim:
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
-    dim = _class_dim("cross_entropy", input, target)
+    dim, target = _class_indices("cross_entropy", input, target)
     valid = _valid("cross_entropy", target, input.shape[dim], ignore_index)
     if weight is None and not label_smoothing:
         index = target if valid is None else where(valid, target, 0)
@@ -77,15 +77,25 @@ def _soft_cross_entropy(
     dim = 1 if input.ndim > 1 else 0
     classes = input.shape[dim]
     if not target.dtype.is_floating_point:
-        target = target.to(input.dtype)
+        target = _one_hot_only(target, dim).to(input.dtype)
     if smoothing:
         target = target * (1.0 - smoothing) + smoothing / classes
     log_p = log_softmax(input, dim)
     if weight is not None:
         log_p = log_p * _per_class("cross_entropy", weight, log_p, dim)
     loss = -(log_p * target).sum(dim)
-    # 0 / 0 for an empty batch is NaN, as a mean of nothing is.
     return reduced(loss, reduction)
+
+
+def _one_hot_only(target: Tensor, dim: int) -> Tensor:
+    """The target, when each of its rows of integers is one 1 among zeros.  Raises ArgumentError for other integers."""
+    values = known(target)
+    if values is not None and not (((values == 0) | (values == 1)).all() and (values.sum(dim) == 1).all()):
+        raise ArgumentError(
+            f"cross_entropy: target {show(target)} has the shape of the input and holds integers, but its rows are not "
+            "one-hot; give class indices without the dimension of classes, or probabilities as floats"
+        )
+    return target
 
 
 @composite(r"-\tfrac1N \sum_i x_{i, t_i}")
@@ -106,13 +116,13 @@ def nll_loss(
     reduction = reduction_name("nll_loss", reduction, size_average, reduce)
     is_tensor("nll_loss", input=input, target=target)
     floating("nll_loss", input)
-    dim = _class_dim("nll_loss", input, target)
+    dim, target = _class_indices("nll_loss", input, target)
     valid = _valid("nll_loss", target, input.shape[dim], ignore_index)
     return _pick("nll_loss", input, target, weight, valid, dim, reduction)
 
 
-def _class_dim(op: str, input: Tensor, target: Tensor) -> int:
-    """The dimension of the classes, when `target` has every other dimension of `input`."""
+def _class_indices(op: str, input: Tensor, target: Tensor) -> tuple[int, Tensor]:
+    """The dimension of the classes, and the target as int64, when it has every other dimension of `input`."""
     shape = tuple(input.shape)
     dim = 1 if len(shape) > 1 else 0
     expected = shape[:dim] + shape[dim + 1 :]
@@ -125,7 +135,7 @@ def _class_dim(op: str, input: Tensor, target: Tensor) -> int:
             f"{list(expected)} (or probabilities {list(shape)}), got target {show(target)}; pass {fix}"
         )
     integer(op, "target", target)
-    return dim
+    return dim, target.long()
 
 
 def _valid(op: str, target: Tensor, classes: int, ignore_index: int | None) -> Tensor | None:
@@ -188,19 +198,6 @@ def _pick(
     return loss.sum() / w.sum() if reduction == "mean" else reduced(loss, reduction)
 
 
-def _same(op: str, input: Tensor, target: Tensor) -> None:
-    is_tensor(op, input=input, target=target)
-    if tuple(input.shape) == tuple(target.shape):
-        return
-    a, b = tuple(input.shape), tuple(target.shape)
-    fix = "use target.reshape(input.shape)"
-    if a == (*b, 1):
-        fix = f"write input.squeeze({len(b)}) or target.unsqueeze({len(b)})"
-    elif b == (*a, 1):
-        fix = f"write target.squeeze({len(a)}) or input.unsqueeze({len(a)})"
-    raise ShapeError(f"{op}: input {show(input)} and target {show(target)} must have the same shape; {fix}")
-
-
 def _log(q: Tensor) -> Tensor:
     """ln q as PyTorch takes it here: at least -100, its slope at most 1e12, and 0 at q = 1.
 
@@ -227,7 +224,7 @@ def binary_cross_entropy(
     Raises ShapeError when the shapes differ, ArgumentError for an input outside [0, 1].
     """
     reduction = reduction_name("binary_cross_entropy", reduction, size_average, reduce)
-    _same("binary_cross_entropy", input, target)
+    same_shape("binary_cross_entropy", input, target, may_stretch=False)
     floating("binary_cross_entropy", input)
     values = known(input)
     if values is not None and values.size and not (values.min() >= 0 and values.max() <= 1):
@@ -256,7 +253,7 @@ def binary_cross_entropy_with_logits(
     """
     op = "binary_cross_entropy_with_logits"
     reduction = reduction_name(op, reduction, size_average, reduce)
-    _same(op, input, target)
+    same_shape(op, input, target, may_stretch=False)
     floating(op, input)
     if pos_weight is None:
         loss = log1p_exp(input) - input * target
@@ -319,7 +316,7 @@ def multi_margin_loss(
         raise ShapeError(f"{op}: expected scores [N, C] or [C], got {show(input)}")
     if input.ndim == 1 and tuple(target.shape) == (1,):
         target = target.squeeze(0)
-    dim = _class_dim(op, input, target)
+    dim, target = _class_indices(op, input, target)
     classes = input.shape[dim]
     _valid(op, target, classes, None)
     index = target.unsqueeze(dim)
