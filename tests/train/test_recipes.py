@@ -121,6 +121,28 @@ def test_a_recipe_without_its_parts_is_refused(tmp_path, source, reason):
         recipe.find(str(file))
 
 
+MINE = (
+    "from dataclasses import dataclass\nfrom cutaway.train.settings import Settings\n"
+    "@dataclass(frozen=True)\nclass Config(Settings):\n    epochs: int = 3\ndef model(*a): return 5\n"
+)
+
+
+def test_a_config_that_is_no_dataclass_is_refused(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(MINE)
+    assert recipe.find(str(file)).config().epochs == 3
+    file.write_text(MINE.replace("@dataclass(frozen=True)\n", ""))
+    with pytest.raises(ArgumentError, match=r"write @dataclass\(frozen=True\) above it"):
+        recipe.find(str(file))
+
+
+def test_a_model_that_is_no_module_is_refused(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(MINE)
+    with pytest.raises(ArgumentError, match=r"must return an nn\.Module, got int"):
+        a_trainer(str(file), limit=10)
+
+
 def test_unknown_recipes_are_refused(tmp_path):
     with pytest.raises(ArgumentError, match=r"no 'mnist-dep'; did you mean mnist-deep\?"):
         recipe.find("mnist-dep")

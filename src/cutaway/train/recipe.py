@@ -50,8 +50,11 @@ class Recipe:
         return self.path.read_text(encoding="utf-8")
 
     def model(self, shape: tuple[int, ...], classes: int, s: Settings) -> nn.Module:
-        """A new network, its weights not yet set."""
-        return self.module.model(shape, classes, s)
+        """A new network, its weights not yet set.  Raises ArgumentError if the recipe gives something else."""
+        model = self.module.model(shape, classes, s)
+        if not isinstance(model, nn.Module):
+            raise ArgumentError(f"recipe: model() in {self.path} must return an nn.Module, got {type(model).__name__}")
+        return model
 
     def data(self, s: Settings) -> Task:
         """What it learns from."""
@@ -98,6 +101,8 @@ def load(name: str, path: Path) -> Recipe:
     config = getattr(module, "Config", None)
     if not (isinstance(config, type) and issubclass(config, Settings)):
         raise ArgumentError(f"recipe: {path} defines no class Config(Settings) with its defaults")
+    if "__dataclass_fields__" not in vars(config):  # Python would take the parent's defaults, without a word
+        raise ArgumentError(f"recipe: Config in {path} is no dataclass; write @dataclass(frozen=True) above it")
     return Recipe(name, path, module)
 
 
