@@ -79,7 +79,7 @@ class Optimizer:
     # --- the rule -------------------------------------------------------------------------------------------------
 
     def update(self, p: Value, g: Value, s: Memory, t: int, h: Group) -> tuple[Value, Memory]:
-        """The rule, a pure function of parameter, gradient, what is remembered, step 1, 2, .., hyper-parameters: new p, s.
+        """The rule, a pure function of parameter, gradient, what is remembered, step 1, 2, .., options: new p and s.
 
         p, g and what s holds are all Tensors or all NumPy arrays of one shape; the rule works on each element alone.
         """

@@ -48,7 +48,7 @@ class LRScheduler:
                 group.setdefault("initial_lr", plain(group["lr"]))
             elif "initial_lr" not in group:
                 raise ArgumentError(
-                    f"{self._name}: last_epoch={last_epoch} goes on with a schedule, but group {i} of the optimiser lacks "
+                    f"{self._name}: last_epoch={last_epoch} goes on with a schedule, but group {i} lacks "
                     "'initial_lr'; load the optimiser's state first, or start anew with last_epoch=-1"
                 )
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
