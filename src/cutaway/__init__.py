@@ -13,7 +13,7 @@ from cutaway.core.autograd import enable_grad, inference_mode, is_grad_enabled, 
 from cutaway.core.dtypes import (
     device, dtype, float16, float32, float64, get_default_dtype, int8, int16, int32, int64, set_default_dtype, uint8,
 )  # fmt: skip
-from cutaway.core.dtypes import bool_ as bool  # noqa: A004
+from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
     ArgumentError, ArgumentTypeError, CutawayError, DeviceError, DownloadError, DTypeError, FileFormatError, GradError,
     IndexOutOfRange, ShapeError,
@@ -38,8 +38,8 @@ from cutaway.core.tensor import Size, Tensor
 __version__ = "0.1.0"
 
 concat = concatenate = cat
-half, float, double = float16, float32, float64  # noqa: A001
-short, int, long = int16, int32, int64  # noqa: A001
+half, float, double = float16, float32, float64
+short, int, long = int16, int32, int64
 pi, e = 3.141592653589793, 2.718281828459045
 inf, nan = 1e999, 1e999 - 1e999
 newaxis = None
