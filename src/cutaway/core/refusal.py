@@ -88,7 +88,10 @@ def describe(value: Any) -> str:
         return f"the class {value.__name__}"
     if isinstance(value, (list, tuple)) and any(hasattr(v, "_data") for v in value):
         return f"{type(value).__name__} of {', '.join(map(describe, value[:4]))}{', ...' if len(value) > 4 else ''}"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # the user's own __repr__
+        return type(value).__name__
     return f"{type(value).__name__} {text}" if len(text) <= 60 else f"{type(value).__name__} {text[:57]}..."
 
 
@@ -189,8 +192,8 @@ def _flat(signature: inspect.Signature, arguments: Mapping[str, Any], method: bo
         parameter = signature.parameters[key]
         if parameter.kind is parameter.VAR_KEYWORD:
             flat += [(k, v, []) for k, v in value.items()]
-        elif key == "self":
-            flat.append((key, value, ["Tensor"] if method else []))
+        elif key == "self":  # of a constructor: it is not made yet, and cannot be shown
+            flat += [(key, value, ["Tensor"])] if method else []
         else:
             flat.append((key, value, _expected(parameter)))
     return flat
