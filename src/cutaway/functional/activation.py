@@ -1,5 +1,4 @@
-"""Activations: what a neuron does with its weighted sum.  All work elementwise, x[...] -> y[...], unless said
-otherwise."""
+"""Activations: what a neuron does with its weighted sum.  Elementwise, x[...] -> y[...], unless said otherwise."""
 
 from __future__ import annotations
 
@@ -101,8 +100,10 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 @composite(r"\begin{cases} x & x > 0 \\ \alpha\,(e^{x/\alpha} - 1) & x \le 0 \end{cases}")
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """ELU with a continuous slope for every alpha (Barron 2017, arXiv 1704.07483).  Raises ArgumentError for alpha
-    0."""
+    """ELU with a continuous slope for every alpha (Barron 2017, arXiv 1704.07483).
+
+    Raises ArgumentError for alpha = 0.
+    """
     if alpha == 0:
         raise ArgumentError("celu: alpha must not be 0; use relu for the limit")
     return _give(input, where(input > 0, input, (input / alpha).clamp(max=0).expm1() * alpha), inplace)

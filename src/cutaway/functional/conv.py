@@ -1,10 +1,8 @@
 """Convolution in any number of spatial dimensions, and its adjoint, the transposed convolution.
 
 A convolution is a contraction over windows: `windows` shows every patch of the image as a view, and one einsum
-multiplies
-all patches by the kernel (the book's im2col, section 7.4, without its copy being written out). Channels lie last
-inside,
-so that a patch row is contiguous; what comes out is NCHW by a free permutation.
+multiplies all patches by the kernel (the book's im2col, section 7.4, without writing its copy out). Channels lie last
+inside, so that a patch row is contiguous; what comes out is NCHW by a free permutation.
 """
 
 from __future__ import annotations
@@ -56,16 +54,15 @@ def conv2d(
     dilation: Ints = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Convolution over two dimensions (book, section 7.2).  x[N, C, H, W] or [C, H, W], weight[O, C/groups, KH, KW],
-    bias[O]
-    -> y[N, O, H', W'] with H' = (H + 2 padding - dilation (KH - 1) - 1) // stride + 1.
+    """Convolution over two dimensions (book, section 7.2).
+    x[N, C, H, W] or [C, H, W], weight[O, C/groups, KH, KW], bias[O] -> y[N, O, H', W'] with
+    H' = (H + 2 padding - dilation (KH - 1) - 1) // stride + 1.
 
     stride, padding, dilation: an int or a pair. padding="valid" adds nothing, "same" keeps H and W (stride 1 only).
     groups: channels are split into so many independent convolutions; groups = C is the depthwise one.
 
     Raises ShapeError when channels disagree or the kernel is larger than the padded image, DTypeError when dtypes
-    differ,
-    ArgumentError for an impossible option.
+    differ, ArgumentError for an impossible option.
     """
     return _convolution("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 

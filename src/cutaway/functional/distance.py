@@ -64,8 +64,7 @@ def hinge_embedding_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Pulls the distances of similar pairs (target 1) to 0, pushes those of dissimilar ones (target -1) past the
-    margin.
+    """Pulls the distances of similar pairs (target 1) to 0, pushes those of others (target -1) past the margin.
 
     input[...], target[...] -> scalar.  Raises ShapeError where the shapes would broadcast to more than either.
     """

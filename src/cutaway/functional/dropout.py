@@ -95,8 +95,7 @@ def _drop_channels(op: str, n: int, input: Tensor, p: float, training: bool, inp
 
 @composite(r"a\,(m \odot x + (1 - m)\,\alpha') + b")
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    """Dropout for SELU networks: dropped values go to SELU's lower limit, and an affine map restores mean 0 and
-    variance 1.
+    """Dropout for SELU networks: dropped values go to SELU's lower limit, and an affine map restores mean and variance.
     x[...] (Klambauer et al. 2017, arXiv 1706.02515).
 
     Raises ArgumentError unless 0 <= p <= 1.

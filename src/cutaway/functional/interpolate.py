@@ -36,8 +36,7 @@ def interpolate(
     """x[N, C, L], [N, C, H, W] or [N, C, D, H, W] at another size: either `size`, or `scale_factor` times the old one.
 
     mode: "nearest", "nearest-exact", "area" for any of them; "linear" for one dimension of space, "bilinear" and
-    "bicubic"
-    (Keys 1981, a = -0.75) for two, "trilinear" for three.
+    "bicubic" (Keys 1981, a = -0.75) for two, "trilinear" for three.
     align_corners=True puts the corner pixels of both images on one another; False their outer edges.
 
     Raises ArgumentError for an unknown mode, or options that do not go together; ShapeError for the wrong number of

@@ -45,8 +45,7 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Each channel normalised over the batch and over space (Ioffe & Szegedy 2015, arXiv 1502.03167; book, section
-    6.3).
+    """Each channel normalised over the batch and over space (Ioffe & Szegedy 2015, arXiv 1502.03167; book, 6.3).
     x[N, C] or [N, C, ...]; running_mean, running_var, weight, bias [C].
 
     training=True uses the batch's own mean and variance, and moves the running ones towards them in place by `momentum`
@@ -271,8 +270,9 @@ def instance_norm(
 
 @composite(r"x_c \Big/ \Big(k + \tfrac{\alpha}{n} \sum_{c'} x_{c'}^2\Big)^{\beta}")
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
-    """Each value held down by its `size` neighbours across channels (Krizhevsky et al. 2012, section 3.3).  x[N, C,
-    ...].
+    """Each value held down by its `size` neighbours across channels (Krizhevsky et al. 2012, section 3.3).
+
+    x[N, C, ...] -> y of the same shape.
 
     Raises ShapeError for less than 3 dimensions, ArgumentError for a size below 1.
     """

@@ -51,8 +51,7 @@ def max_pool2d(
     H' = (H + 2 padding - dilation (K - 1) - 1) // stride + 1; stride is the kernel size if not given.
 
     ceil_mode=True rounds up: a last window may hang over the border. return_indices=True also gives where each
-    maximum was
-    found, as int64 positions in the flattened image. The gradient goes to the first maximum of a window.
+    maximum was found, as int64 positions in the flattened image. The gradient goes to the first maximum of a window.
 
     Raises ShapeError when no window fits, ArgumentError for an impossible option (padding is at most half the kernel).
     """
@@ -69,8 +68,10 @@ def max_pool3d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """Largest element of each window.  x[N, C, D, H, W] -> y[N, C, D', H', W'].  Options and errors as in
-    max_pool2d."""
+    """Largest element of each window.  x[N, C, D, H, W] -> y[N, C, D', H', W'].
+
+    Options and errors as in max_pool2d.
+    """
     return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
@@ -104,6 +105,7 @@ def avg_pool2d(
 
     count_include_pad=False leaves the zeros of the padding out of the mean; divisor_override divides by that number
     instead.
+
     Raises ShapeError when no window fits, ArgumentError for an impossible option, DTypeError for integers.
     """
     return _avg_pool(
@@ -138,8 +140,8 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Ints) -> Tensor:
 
 @composite(r"\mathrm{mean}_{\lfloor iL/n \rfloor \le l < \lceil (i+1)L/n \rceil}\, x_l")
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
-    """Means of a grid of windows that cover the image, whatever its size.  x[N, C, H, W] or [C, H, W] -> y[N, C,
-    *output_size].
+    """Means of a grid of windows that cover the image, whatever its size.
+    x[N, C, H, W] or [C, H, W] -> y[N, C, *output_size].
 
     output_size: an int or a pair; None keeps a size. 1 is the global mean that ResNets end with.
     Raises ShapeError for an image without pixels.

@@ -166,8 +166,7 @@ def gru(
 
     params: for each layer, and each direction in it, w_ih, w_hh and, with has_biases, b_ih, b_hh.
     dropout acts between layers, in training. lengths[N]: the true lengths of padded sequences; beyond them y is zero
-    and
-    the state stands still, and the backward direction starts at each sequence's own end.
+    and the state stands still, and the backward direction starts at each sequence's own end.
 
     Raises ShapeError when sizes disagree, ArgumentError when the number of params does not fit.
     """
@@ -317,8 +316,7 @@ def apart(x: Tensor) -> list[Tensor]:
     """x[T, ...] as T tensors [...].
 
     In two strides, blocks and then rows: the gradient of a row is padded to its block, and that of a block to the
-    whole,
-    which is T sqrt(T) work where rows cut straight from the whole would be T^2.
+    whole, which is T sqrt(T) work where rows cut straight from the whole would be T^2.
     """
     steps = x.shape[0]
     size = max(1, math.isqrt(steps))

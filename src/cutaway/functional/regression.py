@@ -51,8 +51,9 @@ def mse_loss(
 
 @composite(r"\tfrac12 \sum_i (x_i - t_i)^2")
 def sum_squared_error(input: Tensor, target: Tensor) -> Tensor:
-    """Half the sum of squared differences (book, section 4.2.1), whose gradient is x - t.  input[...], target[...]
-    -> scalar.
+    """Half the sum of squared differences (book, section 4.2.1), whose gradient is x - t.
+
+    input[...], target[...] -> scalar.
 
     Raises ShapeError when the shapes differ in a way that would compare every row with every other.
     """
