@@ -133,7 +133,11 @@ def _decorate_generator(fn: Callable[..., Any], mode: bool) -> Callable[..., Any
             try:
                 resume, sent = inner.send, (yield value)
             except GeneratorExit:
-                inner.close()
+                token = RECORDING.set(mode)
+                try:
+                    inner.close()
+                finally:
+                    RECORDING.reset(token)
                 raise
             except BaseException as error:
                 resume, sent = inner.throw, error
