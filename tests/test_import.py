@@ -1,0 +1,35 @@
+"""`import cutaway` is quick because it loads NumPy and nothing else; the rest arrives when it is named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = set("llvmlite matplotlib rich safetensors scipy torch typer".split())
+LAZY = "data functional gradcheck nn optim".split()
+
+
+def loaded_by(program: str) -> set[str]:
+    """The modules that a fresh interpreter holds after `program`."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}\nimport sys; print(*sys.modules)"],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_import_loads_numpy_and_nothing_heavy():
+    loaded = loaded_by("import cutaway")
+    assert {"cutaway.core.tensor", "numpy"} <= loaded
+    assert not loaded & HEAVY
+    assert not loaded & {f"cutaway.{part}" for part in [*LAZY, "cli", "train"]}
+
+
+@pytest.mark.parametrize("part", LAZY)
+def test_a_part_arrives_when_it_is_named(part):
+    loaded = loaded_by(f"import cutaway\ncutaway.{part}")
+    assert f"cutaway.{part}" in loaded
+    assert not loaded & HEAVY
