@@ -117,9 +117,9 @@ class Tracer:
             RECORDING.reset(token)
         return out  # type: ignore[no-any-return]
 
-    def number(self, read: Callable[[], Any], dtype: np.dtype, name: str) -> Tensor:
+    def number(self, read: Callable[[], Any], dtype: np.dtype, name: str, shape: tuple[int, ...] = ()) -> Tensor:
         """A Python number that is read anew at each call, as a 0-d tensor."""
-        value = self.input(Aval((), dtype), Source("number", number=read, name=name))
+        value = self.input(Aval(shape, dtype), Source("number", number=read, name=name))
         return Tensor._wrap(Symbol(self, value))  # type: ignore[arg-type]
 
     # --- where we are ---------------------------------------------------------------------------------------------

@@ -1,0 +1,159 @@
+"""`cutaway.compile(f)`: a function, a Module or a whole training step as one native program for each signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+import numpy as np
+
+from cutaway.core.autograd import RECORDING
+from cutaway.core.tensor import Tensor
+from cutaway.engine.graph import Graph, Value
+from cutaway.engine.llvm.target import target
+from cutaway.engine.passes import PASSES
+from cutaway.engine.program import Program
+from cutaway.engine.schedule import schedule
+from cutaway.engine.trace import map_structure, trace
+
+
+class Compiled:
+    """A compiled callable. Call it as the original; it is traced anew for each new signature (shapes, dtypes, modes)."""
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        self.fn = fn
+        self.variants: dict[Any, Variant] = {}
+        update_wrapper(self, fn, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the native program for these arguments."""
+        tensors: list[Tensor] = []
+        key = (_signature((args, kwargs), tensors), RECORDING.get(), _modes(self.fn))
+        variant = self.variants.get(key)
+        if variant is None:
+            variant = self.variants[key] = Variant(lambda *a: self.fn(*a[0], **a[1]), (args, kwargs), _names(self.fn))
+        return variant(tensors)
+
+    def graph(self) -> Graph:
+        """The graph of the latest signature, after all passes."""
+        return list(self.variants.values())[-1].graph
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self.fn, '__name__', type(self.fn).__name__)}, {len(self.variants)} signatures>"
+
+
+class Variant:
+    """The program for one signature."""
+
+    def __init__(self, fn: Callable[..., Any], arguments: tuple[Any, ...], names: dict[int, str]) -> None:
+        self.traced, self.structure = trace(fn, arguments, names)
+        graph = self.traced
+        where = {id(v): n for n, v in enumerate(self.traced.outputs)}
+        self.places = map_structure_values(self.structure, lambda v: where[id(v)])
+        for one in PASSES:
+            graph = one(graph).verify()
+        self.graph = graph
+        self.program = Program(schedule(graph), target())
+        self.inputs = [v for v in graph.inputs if v in self.program.memory.slots]
+        for v in self.inputs:
+            if v.source is not None and v.source.kind == "constant" and v.source.value is not None:
+                self.program.point(v, np.ascontiguousarray(v.source.value))
+        self.reading = [v for v in self.inputs if v.source is not None and v.source.kind != "constant"]
+
+    def __call__(self, tensors: list[Tensor]) -> Any:
+        arrays = [t._settle()._data for t in tensors]
+        held = []
+        for v in self.reading:
+            assert v.source is not None
+            if v.source.kind == "tensor":
+                assert v.source.tensor is not None
+                v.source.tensor._settle()
+            a = v.source.read(arrays, v.aval.dtype)
+            a = a if a.flags.c_contiguous else np.ascontiguousarray(a)
+            held.append(a)
+            self.program.point(v, a)
+        results: dict[Value, np.ndarray] = {}
+        for v in self.graph.outputs:
+            if v.op is not None and v not in results:
+                results[v] = np.empty(v.aval.shape, v.aval.dtype)
+                self.program.point(v, results[v])
+        self.program.run()
+        schedule = self.program.schedule
+        for w in schedule.copies:
+            source = results.get(w.value)
+            if source is None:
+                source = self._input(w.value, arrays) if w.value.op is None else self.program.result(w.value)
+            np.copyto(w.tensor._data, source)
+        for w in self.graph.writes:
+            w.tensor._cell[0] += 1
+        outs = [results[v] if v.op is not None else np.array(self._input(v, arrays)) for v in self.graph.outputs]
+        return map_structure_values(self.places, lambda n: Tensor._wrap(outs[n]))
+
+    @staticmethod
+    def _input(v: Value, arrays: list[np.ndarray]) -> np.ndarray:
+        assert v.source is not None
+        return v.source.read(arrays, v.aval.dtype)
+
+
+class _Place:
+    """Where an output goes in the result's structure."""
+
+    def __init__(self, n: Any) -> None:
+        self.n = n
+
+
+def map_structure_values(x: Any, f: Callable[[Any], Any]) -> Any:
+    """`f` of the Values (or places) in a structure."""
+    if isinstance(x, Value):
+        return _Place(f(x))
+    if isinstance(x, _Place):
+        return f(x.n)
+    return map_structure(lambda i: map_structure_values(i, f), x)
+
+
+def _signature(x: Any, tensors: list[Tensor]) -> Any:
+    """What the trace depends on: shapes and dtypes of Tensors (collected on the way), other arguments by value."""
+    if isinstance(x, Tensor):
+        tensors.append(x)
+        return (x._data.shape, x._data.dtype.str, x._node is not None)
+    if isinstance(x, (list, tuple)):
+        return (type(x), *(_signature(i, tensors) for i in x))
+    if isinstance(x, dict):
+        return tuple((k, _signature(v, tensors)) for k, v in x.items())
+    try:
+        hash(x)
+    except TypeError:
+        return id(x)
+    return x
+
+
+def _modules(fn: Any) -> list[Any]:
+    """Modules that a callable reaches: itself, its closure, its globals by name, its bound object."""
+    found = [fn, getattr(fn, "__self__", None)]
+    inner = getattr(fn, "__func__", fn)
+    for cell in getattr(inner, "__closure__", None) or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:
+            continue
+    code, space = getattr(inner, "__code__", None), getattr(inner, "__globals__", {})
+    found += [space[n] for n in getattr(code, "co_names", ()) if n in space]
+    return [m for m in found if hasattr(m, "named_modules")]
+
+
+def _modes(fn: Any) -> tuple[bool, ...]:
+    return tuple(m.training for root in _modules(fn) for _, m in root.named_modules())
+
+
+def _names(fn: Any) -> dict[int, str]:
+    return {
+        id(t): name
+        for m in _modules(fn)
+        for name, t in [*m.named_parameters(), *m.named_buffers()]
+    }
+
+
+def compile(fn: Callable[..., Any]) -> Compiled:
+    """Trace `fn` once for each signature of its arguments and run it as one native program from then on."""
+    return Compiled(fn)

@@ -1,0 +1,9 @@
+"""Passes: each takes a Graph and returns a Graph that computes the same."""
+
+from cutaway.engine.passes.clean import clean
+from cutaway.engine.passes.decompose import decompose
+from cutaway.engine.passes.simplify import simplify
+
+PASSES = (clean, decompose, simplify, clean)
+
+__all__ = ["PASSES", "clean", "decompose", "simplify"]

@@ -1,0 +1,43 @@
+"""Movements that undo each other, casts that change nothing, arithmetic with 0 and 1."""
+
+from __future__ import annotations
+
+from cutaway.engine.graph import Graph, Value
+from cutaway.engine.passes.rewrite import Builder, rewrite
+
+
+def simplify(graph: Graph) -> Graph:
+    """Shorter expressions for the same values."""
+    return rewrite(graph, _rule)
+
+
+def _is_number(v: Value, x: float) -> bool:
+    s = v.source
+    return s is not None and s.kind == "constant" and s.value is not None and s.value.size == 1 and s.value.item() == x
+
+
+def _rule(builder: Builder, v: Value, inputs: tuple[Value, ...]) -> Value | None:
+    if v.op is None or not inputs:
+        return None
+    a, name = inputs[0], v.op.name
+    if name == "copy" or (name in ("reshape", "expand") and a.aval.shape == v.aval.shape):
+        return a
+    if name == "cast":
+        return a if a.aval.dtype == v.aval.dtype else None
+    if name == "reshape" and a.op is not None and a.op.name == "reshape":
+        source = a.inputs[0]
+        return source if source.aval.shape == v.aval.shape else builder.op("reshape", source, shape=v.aval.shape)
+    if name in ("permute", "layout"):
+        dims = tuple(v.attrs["dims"])
+        if a.op is not None and a.op.name in ("permute", "layout"):
+            dims, a = tuple(a.attrs["dims"][d] for d in dims), a.inputs[0]
+        if dims == tuple(range(len(dims))):
+            return a
+        return builder.op("permute", a, dims=dims)
+    if name in ("mul", "div") and _is_number(inputs[1], 1.0) and a.aval == v.aval:
+        return a
+    if name == "mul" and _is_number(a, 1.0) and inputs[1].aval == v.aval:
+        return inputs[1]
+    if name in ("add", "sub") and _is_number(inputs[1], 0.0) and a.aval == v.aval and a.aval.dtype.kind != "f":
+        return a
+    return None

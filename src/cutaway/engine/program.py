@@ -1,0 +1,187 @@
+"""Program: a schedule as machine code. One SPMD function runs the kernels in order, with a barrier where data crosses threads."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import llvmlite.ir as ir
+import numpy as np
+
+from cutaway.engine.graph import Value
+from cutaway.engine.llvm import jit
+from cutaway.engine.llvm.emit import I64, PTR, VOID, Function
+from cutaway.engine.llvm.target import Target
+from cutaway.engine.loops.kernels import EMIT, Frame, emit_map
+from cutaway.engine.schedule import Kernel, Schedule
+
+VERSION = 1  # of the code generator: raise it when emitted code changes
+ALIGN = 64
+
+
+class Slot(NamedTuple):
+    """Where a value lies: in the arena at `offset`, or (offset None) wherever the caller says, by `number` in the table."""
+
+    number: int
+    offset: int | None
+    nbytes: int
+    first: int  # kernel that writes it
+    last: int  # kernel that reads it last
+
+
+class Memory(NamedTuple):
+    """The slots, and the arena's size in bytes."""
+
+    slots: dict[Value, Slot]
+    arena: int
+
+
+def plan_memory(s: Schedule) -> Memory:
+    """A slot for each materialised value; arena places are used again once no one reads them (greedy, first fit)."""
+    slots: dict[Value, Slot] = {}
+    for v in s.graph.inputs:
+        slots[v] = Slot(len(slots), None, v.aval.size * v.aval.dtype.itemsize, -1, len(s.kernels))
+    last: dict[Value, int] = {}
+    for n, k in enumerate(s.kernels):
+        for v in k.reads:
+            last[v] = n
+    outside = {*s.graph.outputs}
+    for w in s.copies:
+        last[w.value] = len(s.kernels)
+    live: list[tuple[int, int, int]] = []  # (start, end, last kernel)
+    top = 0
+    for n, k in enumerate(s.kernels):
+        for v in k.outputs:
+            nbytes = v.aval.size * v.aval.dtype.itemsize
+            if v in outside or v in s.direct:
+                slots[v] = slots[s.direct[v]] if v in s.direct else Slot(len(slots), None, nbytes, n, len(s.kernels))
+                continue
+            size = -(-max(nbytes, 1) // ALIGN) * ALIGN
+            live = sorted(b for b in live if b[2] >= n)
+            start = 0
+            for b in live:
+                if start + size <= b[0]:
+                    break
+                start = max(start, b[1])
+            live.append((start, start + size, last.get(v, n)))
+            top = max(top, start + size)
+            slots[v] = Slot(len(slots), start, nbytes, n, last.get(v, n))
+    return Memory(slots, top)
+
+
+def needs_barrier(kernels: Sequence[Kernel], memory: Memory) -> list[bool]:
+    """Before which kernels all threads must have finished what went before: where memory written since is read or reused."""
+
+    def span(v: Value) -> tuple[int, int, int]:
+        slot = memory.slots[v]
+        return (-1 - slot.number, 0, 1) if slot.offset is None else (0, slot.offset, slot.offset + slot.nbytes)
+
+    def meet(a: tuple[int, int, int], b: tuple[int, int, int]) -> bool:
+        return a[0] == b[0] and a[1] < b[2] and b[1] < a[2]
+
+    out = []
+    written: list[tuple[int, int, int]] = []
+    read: list[tuple[int, int, int]] = []
+    for k in kernels:
+        reads, writes = [span(v) for v in k.reads], [span(v) for v in k.outputs]
+        crosses = any(meet(r, w) for r in reads + writes for w in written) or any(meet(w, r) for w in writes for r in read)
+        if crosses:
+            written, read = [], []
+        out.append(crosses)
+        written += writes
+        read += reads
+    return out
+
+
+def generate(s: Schedule, memory: Memory, t: Target) -> ir.Module:
+    """The module: one internal function a kernel, and `program(table, arena, tid, nth, barrier)`."""
+    module = ir.Module("program")
+    bodies = []
+    for n, k in enumerate(s.kernels):
+        values = list(dict.fromkeys([*k.outputs, *k.reads]))
+        shared: dict[int, int] = {}  # values that lie at one place share one pointer
+        where = [shared.setdefault(memory.slots[v].number, len(shared)) for v in values]
+        f = Function(module, f"k{n}_{k.name}", [PTR] * len(shared) + [I64, I64], internal=True, wide=t.bits)
+        f.fn.attributes.add("noinline")
+        for a in f.args[: len(shared)]:
+            a.attributes.add("noalias")
+        pointers = {v: f.args[i] for v, i in zip(values, where, strict=True)}
+        frame = Frame(f, pointers, f.args[-2], f.args[-1])
+        first = k.outputs[0]
+        assert first.op is not None
+        if len(k.outputs) == 1 and first.op.name in EMIT:
+            EMIT[first.op.name](frame, first)
+        else:
+            emit_map(frame, k.outputs)
+        f.b.ret_void()
+        order = {i: v for v, i in zip(values, where, strict=True)}
+        bodies.append((f, [order[i] for i in range(len(shared))]))
+    main = Function(module, "program", [PTR, PTR, I64, I64, PTR, PTR], names=("table", "arena", "tid", "nth", "barrier", "control"))
+    table, arena, tid, nth, barrier, control = main.args
+    b = main.b
+
+    def pointer(v: Value) -> Any:
+        slot = memory.slots[v]
+        if slot.offset is None:
+            return b.load(main.at(table, slot.number, I64), typ=PTR)
+        return main.at(arena, slot.offset, ir.IntType(8))
+
+    wait = ir.FunctionType(VOID, [PTR, I64])
+    for (f, values), crosses in zip(bodies, needs_barrier(s.kernels, memory), strict=True):
+        if crosses:
+            with b.if_then(b.icmp_signed(">", nth, ir.Constant(I64, 1))):
+                b.call(_Callee(barrier, wait), [control, nth])
+        b.call(f.fn, [*(pointer(v) for v in values), tid, nth])
+    b.ret_void()
+    return module
+
+
+class _Callee:
+    """A function behind a pointer value, as IRBuilder.call wants to see it."""
+
+    def __init__(self, value: Any, function_type: ir.FunctionType) -> None:
+        self.value, self.function_type, self.type = value, function_type, PTR
+
+    def get_reference(self) -> str:
+        """The pointer's name."""
+        return str(self.value.get_reference())
+
+
+def key(s: Schedule, memory: Memory) -> str:
+    """All that the object code depends on besides the target."""
+    text = f"{VERSION}\n{s.graph}\n" + "\n".join(f"{v.aval} {slot}" for v, slot in memory.slots.items())
+    constants = [v.source.value.tobytes() for v in s.graph.inputs if v.source is not None and v.source.value is not None and v.aval.size == 1]
+    return hashlib.sha256(text.encode() + b"".join(constants)).hexdigest()
+
+
+class Program:
+    """A loaded program. `run(arrays)` with the memory of each graph input and output, in the order of `addresses`."""
+
+    def __init__(self, s: Schedule, t: Target) -> None:
+        self.schedule, self.target = s, t
+        self.memory = plan_memory(s)
+        self.code = jit.build(key(s, self.memory), lambda: generate(s, self.memory, t), t, optimise=True)
+        self.arena = np.empty(self.memory.arena + ALIGN, np.uint8)
+        self._arena = -(-self.arena.ctypes.data // ALIGN) * ALIGN
+        self.table = np.zeros(max(len({x.number for x in self.memory.slots.values()}), 1), np.int64)
+        signature = ctypes.CFUNCTYPE(
+            None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p
+        )
+        self._call = signature(self.code.address("program"))
+
+    def point(self, v: Value, array: np.ndarray) -> None:
+        """Say where a graph input or output lies for the next run."""
+        self.table[self.memory.slots[v].number] = array.__array_interface__["data"][0]
+
+    def result(self, v: Value) -> np.ndarray:
+        """A view of a value in the arena."""
+        slot = self.memory.slots[v]
+        assert slot.offset is not None
+        start = self._arena - self.arena.ctypes.data + slot.offset
+        return self.arena[start : start + slot.nbytes].view(v.aval.dtype).reshape(v.aval.shape)
+
+    def run(self) -> None:
+        """Run it on this thread."""
+        self._call(self.table.ctypes.data, self._arena, 0, 1, None, None)

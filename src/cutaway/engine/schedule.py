@@ -1,0 +1,188 @@
+"""Schedule: which values get memory, and the kernels that fill it, in order.
+
+A value gets memory (is *materialised*) if it is a result, if several others read it, or if its op needs to see whole inputs
+(reductions, contractions, scatters). Everything else is computed where it is read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cutaway.core.errors import TraceError
+from cutaway.engine.graph import Graph, Value, Write
+from cutaway.engine.loops.kernels import EMIT
+from cutaway.engine.loops.read import INLINE, unit_reshape
+
+FREE = frozenset(["cast", "copy", "full", "reshape", "permute", "layout", "expand", "slice", "flip", "windows"])
+
+
+class Kernel(NamedTuple):
+    """Fills the buffers of `outputs` from those of `reads`; `inplace` are tensors whose memory the outputs are."""
+
+    outputs: tuple[Value, ...]
+    reads: tuple[Value, ...]
+    line: str
+
+    @property
+    def name(self) -> str:
+        """What it computes."""
+        v = self.outputs[0]
+        assert v.op is not None
+        kind = v.op.name if v.op.name in EMIT else "map_" + v.op.name
+        return kind
+
+
+class Schedule(NamedTuple):
+    """Kernels in order; `direct` maps a written value to the graph input whose memory it may be computed into."""
+
+    graph: Graph
+    kernels: list[Kernel]
+    direct: dict[Value, Value]
+    copies: list[Write]
+
+
+def has_memory(v: Value) -> bool:
+    """True for graph inputs that are arrays: all but constants of one element."""
+    return v.op is None and not (v.source is not None and v.source.kind == "constant" and v.aval.size == 1)
+
+
+def schedule(graph: Graph) -> Schedule:
+    """Decide what is materialised and in which order kernels run.  Raises TraceError for an op that cannot be lowered."""
+    uses: dict[Value, list[Value]] = {v: [] for v in graph.values}
+    for v in graph.values:
+        for i in v.inputs:
+            uses[i].append(v)
+    roots = set(graph.roots)
+    stored: set[Value] = set()
+
+    def materialise(v: Value) -> bool:
+        op = v.op
+        if op is None:
+            return False
+        if op.name not in EMIT and op.kind != "elementwise" and op.name not in INLINE and op.name != "full":
+            raise TraceError(f"compile: op {op.name} has no lowering (at {v.line}); run this part eagerly")
+        if v in roots or op.name in EMIT:
+            return True
+        if op.name in FREE:
+            return False
+        if len(uses[v]) > 1:
+            return True
+        return any(_stretches(v, u) for u in uses[v])
+
+    for v in graph.values:
+        if materialise(v):
+            stored.add(v)
+    # A reshape that is more than a change of unit dimensions reads its input by offset: the input needs memory.
+    for v in reversed(graph.values):
+        if v.op is not None and v.op.name == "reshape":
+            source = v.inputs[0]
+            if source.op is not None and source not in stored and not unit_reshape(source.aval.shape, v.aval.shape):
+                stored.add(source)
+
+    def reads_of(outputs: tuple[Value, ...]) -> tuple[Value, ...]:
+        found: dict[Value, None] = {}
+        seen: set[Value] = set()
+        stack = [i for o in outputs for i in o.inputs]
+        while stack:
+            v = stack.pop()
+            if v in seen or v in outputs:
+                continue
+            seen.add(v)
+            if v in stored or has_memory(v):
+                found[v] = None
+            else:
+                stack.extend(v.inputs)
+        return tuple(found)
+
+    kernels = [Kernel((v,), reads_of((v,)), v.line) for v in graph.values if v in stored]
+    return _place_writes(graph, kernels, uses, stored, reads_of)
+
+
+def _stretches(v: Value, user: Value) -> bool:
+    """True if computing `v` where `user` reads it would compute it again and again."""
+    if v.aval.size <= 1 or user.aval.size <= v.aval.size:
+        return False
+    return user.op is not None and (user.op.kind == "elementwise" or user.op.name in INLINE)
+
+
+def _place_writes(
+    graph: Graph,
+    kernels: list[Kernel],
+    uses: dict[Value, list[Value]],
+    stored: set[Value],
+    reads_of: Callable[[tuple[Value, ...]], tuple[Value, ...]],
+) -> Schedule:
+    """Updates of tensors run last, those of one shape together, and in place where no one else still reads the old value."""
+    counts = Counter(w.value for w in graph.writes)
+    late = {
+        w.value: w
+        for w in graph.writes
+        if w.value in stored
+        and counts[w.value] == 1
+        and w.value not in graph.outputs
+        and w.value.op is not None
+        and w.value.op.kind == "elementwise"
+    }
+    # An update that another kernel reads must run before that kernel, unless that is an update too.
+    while blocked := [v for v in late if any(u not in late for u in _stored_users(v, uses, stored))]:
+        for v in blocked:
+            del late[v]
+    early = [k for k in kernels if k.outputs[0] not in late]
+    groups: list[tuple[Value, ...]] = []
+    for v in late:
+        for n, g in enumerate(groups):
+            if g[0].aval.shape == v.aval.shape and set(reads_of(g)) & set(reads_of((v,))):
+                groups[n] = (*g, v)
+                break
+        else:
+            groups.append((v,))
+    last = [Kernel(g, reads_of(g), g[0].line) for g in groups]
+    inputs = {id(v.source.tensor): v for v in graph.inputs if v.source is not None and v.source.kind == "tensor"}
+    direct: dict[Value, Value] = {}
+    for k in last:
+        for v in k.outputs:
+            old = inputs.get(id(late[v].tensor))
+            if old is None or any(old in o.reads or v in o.reads for o in last if o is not k):
+                continue
+            if old.aval.shape == v.aval.shape and all(_only_in_place(o, old, stored, k.outputs) for o in k.outputs):
+                direct[v] = old
+    copies = [w for w in graph.writes if w.value not in direct]
+    return Schedule(graph, [*early, *last], direct, copies)
+
+
+def _stored_users(v: Value, uses: dict[Value, list[Value]], stored: set[Value]) -> set[Value]:
+    found: set[Value] = set()
+    stack = list(uses[v])
+    while stack:
+        u = stack.pop()
+        if u in stored:
+            found.add(u)
+        else:
+            stack.extend(uses[u])
+    return found
+
+
+def _only_in_place(v: Value, old: Value, stored: set[Value], members: tuple[Value, ...]) -> bool:
+    """True if computing element i of `v` reads of `old` element i only: nothing but elementwise ops of one shape on the way."""
+    if v is old or v.op is None:
+        return True
+    if v in stored and v not in members:
+        return True  # read from its own memory
+    if old not in _below(v, stored, members):
+        return True
+    same = all(i.aval.shape == v.aval.shape or old not in {i, *_below(i, stored, members)} for i in v.inputs)
+    return v.op.kind == "elementwise" and same and all(_only_in_place(i, old, stored, members) for i in v.inputs)
+
+
+def _below(v: Value, stored: set[Value], members: tuple[Value, ...]) -> set[Value]:
+    seen: set[Value] = set()
+    stack = list(v.inputs)
+    while stack:
+        i = stack.pop()
+        if i not in seen:
+            seen.add(i)
+            if i not in stored or i in members:
+                stack.extend(i.inputs)
+    return seen
