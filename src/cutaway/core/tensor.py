@@ -357,7 +357,9 @@ class Tensor(Methods, Conversions):
         """Take over the memory and history of `y`, which is a view of this tensor in another shape."""
         if isinstance(self._node, Leaf):
             if autograd.RECORDING.get():
-                raise GradError(f"{name}: a leaf tensor that requires grad cannot change its shape while gradients are recorded")
+                raise GradError(
+                    f"{name}: a leaf tensor that requires grad cannot change its shape while gradients are recorded"
+                )
             self._node.meta = (y._data.shape, y._data.dtype)
         else:
             self._node = y._node
@@ -475,4 +477,4 @@ guard_methods(Tensor, ["__contains__"])
 # Last: the graph is built upon Tensors.
 from cutaway.core import autograd
 from cutaway.core.autograd import Leaf
-from cutaway.core.ops import elementwise  # noqa: E402
+from cutaway.core.ops import elementwise
