@@ -25,11 +25,11 @@ def evaluate(t: Any, source: str, tensors: list[Any]) -> Any:
     return eval(source, scope)
 
 
-def leaves(t: Any, arrays: tuple[Any, ...], gradient: bool) -> list[Any]:
+def leaves(t: Any, arrays: tuple[Any, ...], recorded: bool) -> list[Any]:
     """Inputs as leaves of library `t`; float64 ones ask for a gradient."""
     made = [t.tensor(x) if isinstance(x, (np.ndarray, np.generic)) else x for x in arrays]
     for x in made:
-        if gradient and isinstance(x, t.Tensor) and x.dtype == t.float64:
+        if recorded and isinstance(x, t.Tensor) and x.dtype == t.float64:
             x.requires_grad_()
     return made
 
@@ -46,9 +46,11 @@ def project(ys: list[Any], t: Any, seed: int) -> Any:
     return sum(parts[1:], parts[0])
 
 
-def agree(source: str, *arrays: Any, rtol: float = 1e-9, atol: float = 1e-11, gradient: bool = True) -> None:
-    """Evaluate in both libraries and compare."""
-    ins = {t: leaves(t, arrays, gradient) for t in (cutaway, torch)}
+def agree(
+    source: str, *arrays: Any, rtol: float = 1e-9, atol: float = 1e-11, gradient: bool = True, recorded: bool = True
+) -> None:
+    """Evaluate in both libraries and compare; `recorded`: inputs require gradients, `gradient`: the results' are compared."""
+    ins = {t: leaves(t, arrays, recorded) for t in (cutaway, torch)}
     outs = {t: flat(evaluate(t, source, ins[t])) for t in ins}
     ours, theirs = outs[cutaway], outs[torch]
     assert len(ours) == len(theirs), (len(ours), len(theirs))
