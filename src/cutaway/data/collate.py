@@ -11,9 +11,11 @@ from cutaway.core.creation import as_tensor, tensor
 from cutaway.core.derived import stack
 from cutaway.core.dtypes import FROM_NUMPY, float64
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Tensor
 
 
+@guarded
 def default_collate(batch: Sequence[Any]) -> Any:
     """B items to one batch, by the type of the items, as PyTorch's function of this name does.
 

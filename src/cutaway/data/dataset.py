@@ -17,8 +17,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from cutaway.core import random
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, NotWritten, ShapeError
 from cutaway.core.random import Generator
+from cutaway.core.refusal import guard_constructor, guarded
 from cutaway.core.tensor import Tensor
 
 T = TypeVar("T", covariant=True)
@@ -27,8 +28,12 @@ T = TypeVar("T", covariant=True)
 class Dataset(Generic[T]):
     """Items by index: write `__getitem__(index)` and `__len__()`.  `a + b` is the one after the other."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        guard_constructor(cls)
+
     def __getitem__(self, index: int) -> T:
-        raise NotImplementedError(f"{type(self).__name__} has no __getitem__(index); a Dataset must define it")
+        raise NotWritten(f"{type(self).__name__} has no __getitem__(index); a Dataset must define it")
 
     def __add__(self, other: Dataset[T]) -> ConcatDataset[T]:
         return ConcatDataset([self, other])
@@ -38,7 +43,7 @@ class IterableDataset(Dataset[T]):
     """Items from a stream: write `__iter__()`.  It has no index, so no sampler and no shuffling."""
 
     def __iter__(self) -> Iterator[T]:
-        raise NotImplementedError(f"{type(self).__name__} has no __iter__(); an IterableDataset must define it")
+        raise NotWritten(f"{type(self).__name__} has no __iter__(); an IterableDataset must define it")
 
     def __add__(self, other: Dataset[T]) -> ChainDataset[T]:  # type: ignore[override]
         return ChainDataset([self, other])
@@ -145,6 +150,7 @@ class ChainDataset(IterableDataset[T]):
         return sum(len(d) for d in self.datasets)  # type: ignore[arg-type, misc]
 
 
+@guarded
 def random_split(
     dataset: Dataset[T], lengths: Sequence[int | float], generator: Generator | None = None
 ) -> list[Subset[T]]:

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from cutaway.core import random
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.random import Generator
+from cutaway.core.refusal import guarded
 from cutaway.data.collate import default_collate, default_convert
 from cutaway.data.dataset import IterableDataset, bulk_reader
 from cutaway.data.prefetch import Prefetch
@@ -38,6 +39,7 @@ class DataLoader(Generic[T]):
     Raises ArgumentError for contradictory or impossible arguments; exceptions of the dataset reach the caller.
     """
 
+    @guarded
     def __init__(
         self,
         dataset: Any,

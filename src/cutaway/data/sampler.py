@@ -13,8 +13,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from cutaway.core import random
-from cutaway.core.errors import ArgumentError, ArgumentTypeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
 from cutaway.core.random import Generator
+from cutaway.core.refusal import guard_constructor
 from cutaway.core.tensor import Tensor
 
 T = TypeVar("T", covariant=True)
@@ -23,8 +24,12 @@ T = TypeVar("T", covariant=True)
 class Sampler(Generic[T]):
     """Write `__iter__()`, which yields the indices of one epoch, and `__len__()` if it is known."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        guard_constructor(cls)
+
     def __iter__(self) -> Iterator[T]:
-        raise NotImplementedError(f"{type(self).__name__} has no __iter__(); a Sampler must define it")
+        raise NotWritten(f"{type(self).__name__} has no __iter__(); a Sampler must define it")
 
 
 class SequentialSampler(Sampler[int]):

@@ -15,11 +15,13 @@ import numpy as np
 from cutaway.core import random
 from cutaway.core.errors import ArgumentError
 from cutaway.core.random import Generator
+from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Tensor
 
 Points = tuple[Tensor, Tensor]
 
 
+@guarded
 def spiral(
     n: int = 300, classes: int = 3, *, noise: float = 0.2, seed: int | None = None, generator: Generator | None = None
 ) -> Points:
@@ -34,6 +36,7 @@ def spiral(
     return _points(np.stack([r * np.sin(angle), r * np.cos(angle)], 1), y)
 
 
+@guarded
 def moons(n: int = 200, *, noise: float = 0.1, seed: int | None = None, generator: Generator | None = None) -> Points:
     """Two half circles of radius 1, each with its end inside the other."""
     g = _source("moons", n, noise, seed, generator)
@@ -44,6 +47,7 @@ def moons(n: int = 200, *, noise: float = 0.1, seed: int | None = None, generato
     return _points(np.where(y[:, None], lower, upper) + noise * random.normal((n, 2), generator=g), y)
 
 
+@guarded
 def circles(
     n: int = 200,
     *,
@@ -61,6 +65,7 @@ def circles(
     return _points(ring + noise * random.normal((n, 2), generator=g), y)
 
 
+@guarded
 def xor(n: int = 200, *, noise: float = 0.15, seed: int | None = None, generator: Generator | None = None) -> Points:
     """Points around (0, 0), (0, 1), (1, 0), (1, 1) in turn, labelled 0, 1, 1, 0; `xor(4, noise=0)` is the truth table.
 
@@ -72,6 +77,7 @@ def xor(n: int = 200, *, noise: float = 0.15, seed: int | None = None, generator
     return _points(bits + noise * random.normal((n, 2), generator=g), bits[:, 0] ^ bits[:, 1])
 
 
+@guarded
 def gauss(
     n: int = 300, classes: int = 3, *, noise: float = 0.3, seed: int | None = None, generator: Generator | None = None
 ) -> Points:
@@ -82,6 +88,7 @@ def gauss(
     return _points(np.stack([np.cos(angle), np.sin(angle)], 1) + noise * random.normal((n, 2), generator=g), y)
 
 
+@guarded
 def regression(
     n: int = 100, *, noise: float = 0.1, seed: int | None = None, generator: Generator | None = None
 ) -> Points:
