@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from cutaway.core.refusal import RAW, explain
 
@@ -136,8 +136,22 @@ INTERPRETER: ContextVar[Callable[[Op, tuple[Any, ...], dict[str, Any]], Tensor] 
     "interpreter", default=None
 )
 
-# While a program is staged: makes a number that changes between calls (a learning rate, a counter) an input of the graph.
-LIFT: ContextVar[Callable[..., Any] | None] = ContextVar("lift", default=None)
+
+class Stage(Protocol):
+    """What a tracer offers to code that keeps state in Python."""
+
+    def number(self, read: Callable[[], Any], dtype: np.dtype, name: str, shape: tuple[int, ...] = ()) -> Tensor:
+        """A number that changes between calls (a learning rate, a counter): an input of the graph, read anew each time."""
+
+    def store(self, target: Tensor, y: Tensor) -> None:
+        """What an in-place method does: from now on `target` is the value of `y`."""
+
+    def adopt(self, tensor: Tensor) -> None:
+        """A tensor that was made during the trace and lives on (an optimiser's memory): its writes count."""
+
+
+# The tracer at work, while a program is staged.
+STAGE: ContextVar[Stage | None] = ContextVar("stage", default=None)
 
 # An observer of composites, called with (function, arguments, keywords); None almost always.
 SCOPE: ContextVar[Callable[..., Any] | None] = ContextVar("scope", default=None)

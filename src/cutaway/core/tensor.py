@@ -14,6 +14,7 @@ from cutaway.core.conversion import Conversions
 from cutaway.core.dtypes import CPU, FROM_NUMPY, check_device
 from cutaway.core.errors import ArgumentTypeError, DTypeError, GradError, ShapeError
 from cutaway.core.methods import Methods
+from cutaway.core.op import STAGE
 from cutaway.core.refusal import guard_methods
 
 
@@ -162,7 +163,7 @@ class Tensor(Methods, Conversions):
         return show(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if not self._data.ndim and spec else repr(self)
+        return object.__format__(self, spec) if self._data.ndim else format(self.item(), spec)
 
     # --- gradients ------------------------------------------------------------------------------------------------
 
@@ -342,10 +343,11 @@ class Tensor(Methods, Conversions):
             )
         if recorded:
             autograd.keep_overwritten(y._node, self._cell)
-        if type(y._data) is np.ndarray and type(self._data) is np.ndarray:
+        stage = STAGE.get()
+        if stage is None:
             np.copyto(self._data, y._data, casting="unsafe")
-        else:  # one of them is a stand-in, while a program is staged
-            (self if type(y._data) is np.ndarray else y)._data.store(self, y)  # type: ignore[attr-defined]
+        else:
+            stage.store(self, y)
         self._cell[0] += 1
         if recorded:
             self._cell[1] += 1

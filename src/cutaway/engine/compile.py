@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import update_wrapper
 from typing import Any
 
@@ -128,22 +129,32 @@ def _signature(x: Any, tensors: list[Tensor]) -> Any:
     return x
 
 
-def _modules(fn: Any) -> list[Any]:
-    """Modules that a callable reaches: itself, its closure, its globals by name, its bound object."""
+def _reached(fn: Any) -> list[Any]:
+    """What a callable can see: itself, its closure, the globals that it names, the object it is bound to."""
     found = [fn, getattr(fn, "__self__", None)]
     inner = getattr(fn, "__func__", fn)
     for cell in getattr(inner, "__closure__", None) or ():
-        try:
+        with suppress(ValueError):  # an empty cell
             found.append(cell.cell_contents)
-        except ValueError:
-            continue
     code, space = getattr(inner, "__code__", None), getattr(inner, "__globals__", {})
-    found += [space[n] for n in getattr(code, "co_names", ()) if n in space]
-    return [m for m in found if hasattr(m, "named_modules")]
+    return found + [space[n] for n in getattr(code, "co_names", ()) if n in space]
 
 
-def _modes(fn: Any) -> tuple[bool, ...]:
-    return tuple(m.training for root in _modules(fn) for _, m in root.named_modules())
+def _modules(fn: Any) -> list[Any]:
+    return [m for m in _reached(fn) if hasattr(m, "named_modules")]
+
+
+def _modes(fn: Any) -> tuple[Any, ...]:
+    """What else the trace depends on: train or eval, what optimisers remember already, their fixed hyper-parameters."""
+    training = tuple(m.training for root in _modules(fn) for _, m in root.named_modules())
+    optimisers = [o for o in _reached(fn) if hasattr(o, "param_groups") and hasattr(o, "state")]
+    memory = tuple(tuple(o.state[p]) if p in o.state else () for o in optimisers for g in o.param_groups for p in g["params"])
+    fixed = tuple(
+        repr([(k, v) for k, v in g.items() if k not in ("params", "lr", "betas", "initial_lr")])
+        for o in optimisers
+        for g in o.param_groups
+    )
+    return training, memory, fixed
 
 
 def _names(fn: Any) -> dict[int, str]:

@@ -73,10 +73,6 @@ class Symbol:
         """`t._data += g._data`: how gradients are added up at a leaf."""
         return self.tracer.add(self, other)
 
-    def store(self, target: Tensor, y: Tensor) -> None:
-        """What an in-place method does when it meets a Symbol: the target's handle takes the new value."""
-        self.tracer.store(target, y)
-
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TraceError(
             f"compile: the program asks for the values of a tensor, {self.value.aval}, which are known only when it runs"

@@ -20,7 +20,7 @@ from cutaway.core.autograd import RECORDING
 from cutaway.core.aval import Aval
 from cutaway.core.eager import evaluate, record
 from cutaway.core.errors import TraceError
-from cutaway.core.op import INTERPRETER, LIFT, Op
+from cutaway.core.op import INTERPRETER, STAGE, Op
 from cutaway.core.ops.elementwise import add, cast
 from cutaway.core.promote import coerce
 from cutaway.core.tensor import Tensor
@@ -37,6 +37,8 @@ class Tracer:
         self.values: list[Value] = []
         # Everything alive now is the program's surroundings. Held, so that no id is used again while we trace.
         self.before = {id(t): t for t in gc.get_objects() if isinstance(t, Tensor)}
+        # Handles made inside on the same memory (detach) stand for those tensors too.
+        self.memory = {id(t._data): t for t in self.before.values()}
         self.inputs: dict[int, Value] = {}  # of tensors that were met, by id of the handle
         self.original: dict[int, tuple[Tensor, Any]] = {}  # handles whose _data was replaced, and by what it was
         self.kept: list[Any] = []  # keeps ids of constants valid
@@ -47,7 +49,7 @@ class Tracer:
     def __call__(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
         """Write the op down; one on constants alone is computed instead."""
         tensors = coerce(op, inputs)
-        staged = [symbol_of(t) is not None or id(t) in self.before for t in tensors]
+        staged = [symbol_of(t) is not None or self.known(t) is not None for t in tensors]
         if tensors and not any(staged):
             return evaluate(op, inputs, attrs)  # made of constants: it is one
         avals = [Aval(tuple(t._data.shape), t._data.dtype) for t in tensors]
@@ -66,6 +68,10 @@ class Tracer:
         self.values.append(value)
         return value
 
+    def known(self, t: Tensor) -> Tensor | None:
+        """The tensor of the surroundings that `t` is, or whose memory it shares."""
+        return t if id(t) in self.before else self.memory.get(id(t._data))
+
     def value_of(self, t: Tensor) -> Value:
         """The value that a tensor stands for."""
         symbol = symbol_of(t)
@@ -73,6 +79,8 @@ class Tracer:
             if symbol.tracer is not self:
                 raise TraceError("compile: a tensor of another trace is used here; return it from that function instead")
             return symbol.value
+        known = self.known(t)
+        t = t if known is None else known
         found = self.inputs.get(id(t))
         if found is None:
             if id(t) in self.before:
@@ -103,9 +111,10 @@ class Tracer:
         value = self.value_of(y)
         if value.aval.dtype != target._data.dtype:
             value = self.emit(cast, (value,), {"dtype": target._data.dtype}, Aval(value.aval.shape, target._data.dtype))
-        if id(target) in self.before and id(target) not in self.original:
-            self.original[id(target)] = (target, target._data)
-        target._data = Symbol(self, value)  # type: ignore[assignment]
+        for handle in {id(h): h for h in (target, self.known(target)) if h is not None}.values():
+            if id(handle) in self.before and id(handle) not in self.original:
+                self.original[id(handle)] = (handle, handle._data)
+            handle._data = Symbol(self, value)  # type: ignore[assignment]
 
     def add(self, a: Symbol, b: Any) -> Symbol:
         """a + b, for gradients that meet at a leaf."""
@@ -121,6 +130,11 @@ class Tracer:
         """A Python number that is read anew at each call, as a 0-d tensor."""
         value = self.input(Aval(shape, dtype), Source("number", number=read, name=name))
         return Tensor._wrap(Symbol(self, value))  # type: ignore[arg-type]
+
+    def adopt(self, tensor: Tensor) -> None:
+        """A tensor made inside that lives on: treated as if it had been there before."""
+        self.before[id(tensor)] = tensor
+        self.memory[id(tensor._data)] = tensor
 
     # --- where we are ---------------------------------------------------------------------------------------------
 
@@ -147,16 +161,16 @@ def trace(fn: Callable[..., Any], arguments: Sequence[Any], names: dict[int, str
     tracer.names = names or {}
     counter = iter(range(1 << 30))
 
-    def stage(x: Any) -> Any:
+    def enter(x: Any) -> Any:
         if isinstance(x, Tensor):
             at = next(counter)
             aval = Aval(x._data.shape, x._data.dtype)
             return Tensor._wrap(Symbol(tracer, tracer.input(aval, Source("argument", index=at, name=str(at)))))  # type: ignore[arg-type]
-        return map_structure(stage, x)
+        return map_structure(enter, x)
 
-    staged = [stage(a) for a in arguments]
+    staged = [enter(a) for a in arguments]
     grads = {id(t): (t, t._grad, t._node) for t in tracer.before.values()}
-    token, lift = INTERPRETER.set(tracer), LIFT.set(tracer.number)
+    token, stage = INTERPRETER.set(tracer), STAGE.set(tracer)
     try:
         result = fn(*staged)
         outputs: list[Value] = []
@@ -173,7 +187,7 @@ def trace(fn: Callable[..., Any], arguments: Sequence[Any], names: dict[int, str
         ]
     finally:
         INTERPRETER.reset(token)
-        LIFT.reset(lift)
+        STAGE.reset(stage)
         for t, data in tracer.original.values():
             t._data = data
         for t, grad, node in grads.values():

@@ -12,10 +12,12 @@ from cutaway.core.autograd import enable_grad
 from cutaway.core.dtypes import float32, float64, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
 from cutaway.core.refusal import guard_constructor, guarded
+from cutaway.core.op import STAGE
 from cutaway.core.tensor import Tensor
 from cutaway.optim.advance import Job, advance
 from cutaway.optim.check import Limit, check_group, list_of_groups, plain, tensors_of
 from cutaway.optim.checkpoint import pack, unpack
+from cutaway.optim.staged import staged_step
 
 Group = dict[str, Any]
 Value = Any  # a Tensor or a NumPy array: a rule uses only + - * / ** of them
@@ -116,6 +118,10 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        stage = STAGE.get()
+        if stage is not None:
+            staged_step(self, stage)
+            return loss
         with np.errstate(all="ignore"):
             for group in self.param_groups:
                 h = {name: plain(value) for name, value in group.items() if name != "params"}
@@ -131,6 +137,11 @@ class Optimizer:
             t = int(count) + 1
             count[...] = t
         return Job(p, memory, t)
+
+    def memory_of(self, p: Tensor) -> dict[str, Any]:
+        """What is remembered of parameter `p`, by name; made if this is its first step."""
+        group = next(g for g in self.param_groups if any(q is p for q in g["params"]))
+        return self._memory(p, {name: plain(value) for name, value in group.items() if name != "params"})
 
     def _memory(self, p: Tensor, h: Group) -> dict[str, Any]:
         """What is remembered of `p`, made at the first call."""

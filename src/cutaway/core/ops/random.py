@@ -8,7 +8,7 @@ import numpy as np
 
 from cutaway.core.aval import Aval, Shape, numel, show
 from cutaway.core.errors import ArgumentError, DTypeError
-from cutaway.core.op import LIFT, Op, Sample
+from cutaway.core.op import STAGE, Op, Sample
 from cutaway.core.philox import philox_uniform as draw
 
 INT64 = np.dtype(np.int64)
@@ -56,5 +56,5 @@ def uniform(shape: Shape, dtype: np.dtype) -> Any:
         seed, offset = default_generator.next_philox(numel(shape))
         return np.array([seed & 0xFFFFFFFFFFFFFFFF, offset], np.uint64).astype(INT64)
 
-    lift = LIFT.get()
-    return philox_uniform(lift(state, INT64, "philox", (2,)) if lift else Tensor._wrap(state()), shape=shape, dtype=dtype)
+    stage = STAGE.get()
+    return philox_uniform(stage.number(state, INT64, "philox", (2,)) if stage else Tensor._wrap(state()), shape=shape, dtype=dtype)
