@@ -6,39 +6,34 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cutaway.core.dtypes import get_default_dtype
+
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
 
 PRECISION, THRESHOLD, EDGE, WIDTH = 4, 1000, 3, 80
+INDENT = len("tensor(")
 
 
-def _formatter(values: np.ndarray) -> Any:
-    """A function from one element to text, all of equal width."""
-    if values.dtype.kind == "b":
-        width = 5 if values.size and not values.all() else 4
-        return lambda v: f"{v!s:>{width}}"
+def _formatter(values: np.ndarray) -> tuple[Any, int]:
+    """A function from one element to text, and the width that it fills: that of the widest finite element but zeros."""
     if values.dtype.kind != "f":
         width = max((len(str(v)) for v in values.flat), default=1)
-        return lambda v: f"{v:>{width}d}"
-    finite = values[np.isfinite(values) & (values != 0)]
-    size = np.abs(finite.astype(np.float64))
-    whole = bool(finite.size) and bool((size == np.ceil(size)).all())
-    science = bool(size.size) and (
-        size.max() > 1e8 or (not whole and (size.max() / size.min() > 1000 or size.min() < 1e-4))
+        return (lambda v: f"{v!s:>{width}}"), width
+    shown = values[np.isfinite(values) & (values != 0)]
+    size = np.abs(shown.astype(np.float64))
+    whole = bool((size == np.ceil(size)).all())
+    science = bool(size.size) and bool(
+        size.max() / 1000 > size.min() or size.max() > 1e8 or (not whole and size.min() < 1e-4)
     )
-    if science:
-        spec = f".{PRECISION}e"
-    elif whole or not finite.size:
-        spec = ".0f"
-    else:
-        spec = f".{PRECISION}f"
+    spec = f".{PRECISION}e" if science else ".0f" if whole else f".{PRECISION}f"
     dot = "." if spec == ".0f" else ""
 
     def text(v: Any) -> str:
         return f"{v:{spec}}" + (dot if np.isfinite(v) else "")
 
-    width = max((len(text(v)) for v in values.flat), default=1)
-    return lambda v: f"{text(v):>{width}}"
+    width = max((len(text(v)) for v in shown.flat), default=1)
+    return (lambda v: f"{text(v):>{width}}"), width
 
 
 def _edges(a: np.ndarray) -> np.ndarray:
@@ -49,18 +44,18 @@ def _edges(a: np.ndarray) -> np.ndarray:
     return a
 
 
-def _lines(a: np.ndarray, form: Any, indent: int, short: bool) -> str:
+def _lines(a: np.ndarray, form: Any, width: int, indent: int, short: bool) -> str:
     if a.ndim == 0:
         return str(form(a[()]))
     cut = short and len(a) > 2 * EDGE
     rows = [*range(EDGE), None, *range(len(a) - EDGE, len(a))] if cut else list(range(len(a)))
     if a.ndim == 1:
         parts = [" ..." if i is None else form(a[i]) for i in rows]
-        per_line = max(1, (WIDTH - indent) // (max(map(len, parts), default=1) + 2))
+        per_line = max(1, (WIDTH - indent) // (width + 2))
         lines = [", ".join(parts[k : k + per_line]) for k in range(0, len(parts), per_line)]
         return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
     gap = "," + "\n" * (a.ndim - 1) + " " * (indent + 1)
-    return "[" + gap.join("..." if i is None else _lines(a[i], form, indent + 1, short) for i in rows) + "]"
+    return "[" + gap.join("..." if i is None else _lines(a[i], form, width, indent + 1, short) for i in rows) + "]"
 
 
 def show(t: Tensor) -> str:
@@ -68,15 +63,23 @@ def show(t: Tensor) -> str:
     a, name = t._data, type(t).__name__
     prefix = "Parameter containing:\ntensor(" if name == "Parameter" else "tensor("
     short = a.size > THRESHOLD
-    form = _formatter(_edges(a) if short else a)
-    body = _lines(a, form, len("tensor("), short) if a.size or a.ndim == 1 else "[]"
+    form, width = _formatter(_edges(a) if short else a)
+    text = prefix + (_lines(a, form, width, INDENT, short) if a.size or a.ndim == 1 else "[]")
+    # An empty tensor has no elements that would show whether they are whole.
+    obvious = (get_default_dtype().name, "int64", "bool") if a.size else (get_default_dtype().name,)
     notes = []
     if a.size == 0 and a.ndim != 1:
         notes.append(f"size={tuple(a.shape)}")
-    if t.dtype.name not in ("int64", "bool", "float32"):
+    if t.dtype.name not in obvious:
         notes.append(f"dtype={t.dtype!r}")
     if t.grad_fn is not None:
         notes.append(f"grad_fn=<{t.grad_fn.name}>")
     elif t.requires_grad:
         notes.append("requires_grad=True")
-    return prefix + ", ".join([body, *notes]) + ")"
+    line = len(text) - text.rfind("\n") + 1
+    for note in notes:
+        if line + len(note) + 2 > WIDTH:
+            text, line = f"{text},\n{' ' * INDENT}{note}", INDENT + len(note)
+        else:
+            text, line = f"{text}, {note}", line + len(note) + 2
+    return text + ")"

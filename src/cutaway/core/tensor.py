@@ -12,7 +12,7 @@ from cutaway.core import dtypes
 from cutaway.core.aval import normalize_dim, numel, row_major
 from cutaway.core.conversion import Conversions
 from cutaway.core.dtypes import CPU, FROM_NUMPY, check_device
-from cutaway.core.errors import ArgumentTypeError, DTypeError, GradError, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, ShapeError
 from cutaway.core.methods import Methods
 from cutaway.core.op import STAGE
 from cutaway.core.refusal import guard_methods
@@ -50,11 +50,11 @@ class Tensor(Methods, Conversions):
 
     def __init__(self, *args: Any, dtype: Any = None, device: Any = None) -> None:
         check_device(device)
-        if len(args) == 1 and not isinstance(args[0], (int, np.integer)):
-            source = args[0]._data if isinstance(args[0], Tensor) else args[0]
-            self._data = np.array(source, dtypes.get_default_dtype().np)
-        else:
-            self._data = np.zeros([int(n) for n in args] if args else [0], dtypes.get_default_dtype().np)
+        from cutaway.core.creation import tensor, zeros
+
+        of_data = len(args) == 1 and not isinstance(args[0], (int, np.integer))
+        made = tensor(args[0], dtype=dtypes.get_default_dtype()) if of_data else zeros(*(args or [0]))
+        self._data = made._data
         self._cell = [0, 0]
 
     @staticmethod
@@ -402,10 +402,17 @@ class Tensor(Methods, Conversions):
         return bool(self._data.item())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._number("float"))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._number("int"))
+
+    def _number(self, name: str) -> Any:
+        if self._data.size != 1:
+            raise ArgumentError(
+                f"{name}: only one element can become a number, the tensor has shape {list(self.shape)}; reduce or index it first"
+            )
+        return self._data.item()
 
     def __index__(self) -> int:
         if self._data.size != 1 or self._data.dtype.kind not in "iub":
