@@ -63,6 +63,7 @@ class Variant:
         self.reading = [v for v in self.inputs if v.source is not None and v.source.kind != "constant"]
 
     def __call__(self, tensors: list[Tensor]) -> Any:
+        """Run the program on these arguments: its result, with the tensors it writes written."""
         arrays = [t._settle()._data for t in tensors]
         held = []
         for v in self.reading:
@@ -148,7 +149,9 @@ def _modes(fn: Any) -> tuple[Any, ...]:
     """What else the trace depends on: train or eval, what optimisers remember already, their fixed hyper-parameters."""
     training = tuple(m.training for root in _modules(fn) for _, m in root.named_modules())
     optimisers = [o for o in _reached(fn) if hasattr(o, "param_groups") and hasattr(o, "state")]
-    memory = tuple(tuple(o.state[p]) if p in o.state else () for o in optimisers for g in o.param_groups for p in g["params"])
+    memory = tuple(
+        tuple(o.state[p]) if p in o.state else () for o in optimisers for g in o.param_groups for p in g["params"]
+    )
     fixed = tuple(
         repr([(k, v) for k, v in g.items() if k not in ("params", "lr", "betas", "initial_lr")])
         for o in optimisers
@@ -158,11 +161,7 @@ def _modes(fn: Any) -> tuple[Any, ...]:
 
 
 def _names(fn: Any) -> dict[int, str]:
-    return {
-        id(t): name
-        for m in _modules(fn)
-        for name, t in [*m.named_parameters(), *m.named_buffers()]
-    }
+    return {id(t): name for m in _modules(fn) for name, t in [*m.named_parameters(), *m.named_buffers()]}
 
 
 def compile(fn: Callable[..., Any]) -> Compiled:

@@ -1,4 +1,4 @@
-"""Program: a schedule as machine code. One SPMD function runs the kernels in order, with a barrier where data crosses threads."""
+"""Program: a schedule as machine code. One SPMD function runs the kernels in order; barriers where data crosses threads."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def needs_barrier(kernels: Sequence[Kernel], memory: Memory) -> list[bool]:
     read: list[tuple[int, int, int]] = []
     for k in kernels:
         reads, writes = [span(v) for v in k.reads], [span(v) for v in k.outputs]
-        crosses = any(meet(r, w) for r in reads + writes for w in written) or any(meet(w, r) for w in writes for r in read)
+        crosses = any(meet(r, w) for r in reads + writes for w in written) or any(
+            meet(w, r) for w in writes for r in read
+        )
         if crosses:
             written, read = [], []
         out.append(crosses)
@@ -118,7 +120,9 @@ def generate(s: Schedule, memory: Memory, t: Target) -> ir.Module:
         f.b.ret_void()
         order = {i: v for v, i in zip(values, where, strict=True)}
         bodies.append((f, [order[i] for i in range(len(shared))]))
-    main = Function(module, "program", [PTR, PTR, I64, I64, PTR, PTR], names=("table", "arena", "tid", "nth", "barrier", "control"))
+    main = Function(
+        module, "program", [PTR, PTR, I64, I64, PTR, PTR], names=("table", "arena", "tid", "nth", "barrier", "control")
+    )
     table, arena, tid, nth, barrier, control = main.args
     b = main.b
 
@@ -152,7 +156,11 @@ class _Callee:
 def key(s: Schedule, memory: Memory) -> str:
     """All that the object code depends on besides the target."""
     text = f"{VERSION}\n{s.graph}\n" + "\n".join(f"{v.aval} {slot}" for v, slot in memory.slots.items())
-    constants = [v.source.value.tobytes() for v in s.graph.inputs if v.source is not None and v.source.value is not None and v.aval.size == 1]
+    constants = [
+        v.source.value.tobytes()
+        for v in s.graph.inputs
+        if v.source is not None and v.source.value is not None and v.aval.size == 1
+    ]
     return hashlib.sha256(text.encode() + b"".join(constants)).hexdigest()
 
 

@@ -165,7 +165,7 @@ def _stored_users(v: Value, uses: dict[Value, list[Value]], stored: set[Value]) 
 
 
 def _only_in_place(v: Value, old: Value, stored: set[Value], members: tuple[Value, ...]) -> bool:
-    """True if computing element i of `v` reads of `old` element i only: nothing but elementwise ops of one shape on the way."""
+    """True if element i of `v` is made of element i of `old` only: elementwise ops of one shape are on the way."""
     if v is old or v.op is None:
         return True
     if v in stored and v not in members:

@@ -75,7 +75,8 @@ class Convolution:
 
     def _clips(self) -> tuple[Clip, ...]:
         return tuple(
-            Clip(f"o{d}", f"k{d}", self.stride[d], self.dilation[d], -self.padding[d], self.inputs[d]) for d in self._axes
+            Clip(f"o{d}", f"k{d}", self.stride[d], self.dilation[d], -self.padding[d], self.inputs[d])
+            for d in self._axes
         )
 
     def forward(self) -> Problem:
@@ -137,9 +138,10 @@ class Convolution:
 
 
 def split(p: Problem, label: str, parts: int) -> Problem:
-    """`p` with a summed, unclipped label cut into `parts` equal pieces, the sum of each in its own copy of C, one after another.
+    """`p` with a summed, unclipped label cut into `parts` equal pieces, the sum of each in its own copy of C.
 
-    The extent must be a multiple of `parts`. Copies let threads share a sum; adding them up is left to the caller.
+    The extent must be a multiple of `parts`. The copies lie one after another; they let threads share a sum, and adding
+    them up is left to the caller.
     """
     n = p.sizes[label]
     assert label in p.summed and n % parts == 0 and all(label not in c.steps for c in p.clips)

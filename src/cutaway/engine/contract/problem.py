@@ -2,9 +2,9 @@
 
     C[.., m, n] (+)= sum_k A[.., m, k] * B[.., k, n]
 
-A label is a loop. Labels that C has are kept, the others are summed. An operand's map gives, for each label, how many elements
-further its next value lies; a label that is absent (or has step 0) does not move it. Matrix products in any transposition,
-batched ones, and the three directions of convolution differ in nothing but their maps (`maps`).
+A label is a loop. Labels that C has are kept, the others are summed. An operand's map gives, for each label, how many
+elements further its next value lies; a label that is absent (or has step 0) does not move it. Matrix products in any
+transposition, batched ones, and the three directions of convolution differ in nothing but their maps (`maps`).
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ class Problem:
     dtype: np.dtype
     clips: tuple[Clip, ...] = ()
     accumulate: bool = False
-    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # fused label -> the labels in it, outermost first
+    parts: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # fused label -> the labels in it, outermost first
 
     def __post_init__(self) -> None:
         assert self.dtype in (np.dtype("float32"), np.dtype("float64")), f"a contraction of {self.dtype}"
@@ -103,7 +105,7 @@ def swap(p: Problem) -> Problem:
 
 
 def reduce(p: Problem) -> Problem:
-    """The same problem without labels of extent 1, without clips that never clip, and with a sum that is empty marked by extent 0."""
+    """The same problem without labels of extent 1 or clips that never clip; an empty sum is marked by extent 0."""
     clips = []
     empty = p.terms == 0
     for clip in () if empty else p.clips:
@@ -130,8 +132,9 @@ def reduce(p: Problem) -> Problem:
 
 
 def fuse(p: Problem, keep_columns: bool) -> Problem:
-    """The same problem with neighbouring labels made one, where all three maps allow it: [batch, time] of a dense layer is rows.
+    """The same problem with neighbouring labels made one, where all three maps allow it.
 
+    [batch, time] of a dense layer becomes rows.
     `keep_columns`: leave a label along which C has step 1 alone (an epilogue wants to know which vector lane is what).
     """
     clipped = {label for clip in p.clips for label in clip.steps}

@@ -1,4 +1,4 @@
-"""How a contraction is carried out: which label lies along vectors, the register tile, the order of the loops, what is packed.
+"""How a contraction is carried out: the label along vectors, the register tile, the order of the loops, what is packed.
 
     for each batch:                        `order`, outermost first; each label in steps of its tile
       for each panel of columns:
@@ -75,7 +75,10 @@ def order_of_sums(p: Problem) -> list[str]:
 
 
 def plan(problem: Problem, target: Target, epilogue: bool = False) -> Schedule:
-    """The cheapest schedule by the model.  `epilogue`: lanes of a vector must be neighbours along one of the problem's labels."""
+    """The cheapest schedule by the model.
+
+    `epilogue`: lanes of a vector must be neighbours along one of the problem's labels.
+    """
     reduced = reduce(problem)
     p = fuse(reduced, epilogue)
     candidates = [label for label in p.kept if not (epilogue and label in p.parts)]
@@ -149,7 +152,11 @@ def peels(p: Problem, tile: dict[str, int]) -> bool:
 def borders(p: Problem, label: str, step: int) -> list[int]:
     """Numbers of the tiles along `label` in which some term is clipped; a last, smaller tile always counts."""
     size = p.sizes[label]
-    return [t for t in range(-(-size // step)) if not inside(p, label, t * step, min(step, size - t * step)) or t * step + step > size]
+    return [
+        t
+        for t in range(-(-size // step))
+        if t * step + step > size or not inside(p, label, t * step, min(step, size - t * step))
+    ]
 
 
 def inside(p: Problem, label: str, start: int, count: int) -> bool:

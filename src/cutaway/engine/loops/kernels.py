@@ -1,7 +1,7 @@
 """Kernels: each fills the buffers of one value (or of several values of one shape) from other buffers.
 
-Loops are written as plain scalar loops; LLVM's vectoriser widens the innermost one. Every kernel is SPMD: thread `tid` of `nth`
-does its part, and the numbers do not depend on how many threads there are.
+Loops are written as plain scalar loops; LLVM's vectoriser widens the innermost one. Every kernel is SPMD: thread
+`tid` of `nth` does its part, and the numbers do not depend on how many threads there are.
 """
 
 from __future__ import annotations
@@ -83,11 +83,13 @@ def is_flat(v: Value, pointers: Sequence[Value] | dict[Value, Any], shape: tuple
         return all(is_flat(i, pointers, shape) for i in v.inputs)
     if v.op.name == "reshape":
         source = v.inputs[0]
-        return source in pointers or v.aval.size == 1 and is_flat(source, pointers, source.aval.shape)
+        return source in pointers or (v.aval.size == 1 and is_flat(source, pointers, source.aval.shape))
     return False
 
 
-def emit_map(frame: Frame, outputs: Sequence[Value], compute: Callable[[Reader, Value, Any], Scalar] | None = None) -> None:
+def emit_map(
+    frame: Frame, outputs: Sequence[Value], compute: Callable[[Reader, Value, Any], Scalar] | None = None
+) -> None:
     """Fill the buffers of values of one shape."""
     shape = outputs[0].aval.shape
     n = numel(shape)
@@ -332,15 +334,18 @@ def emit_pad(frame: Frame, v: Value) -> None:
     def fill(index: Index) -> None:
         store(f, frame.reader()._immediate(v.aval.dtype, v.attrs["value"]), frame.pointers[v], linear(f, index, shape))
 
+    def fill_and_copy() -> None:
+        frame.nest(shape, fill)
+        emit_copy(frame, v, source, low, step)
+
     def body() -> None:
         whole = not shape or (shape[0] == source.aval.shape[0] > 1 and low[0] == 0)
         if source.aval.size == v.aval.size:
             emit_copy(frame, v, source, low, step)
         elif whole:  # each thread fills and copies its own part of the first dimension
-            frame.nest(shape, fill)
-            emit_copy(frame, v, source, low, step)
+            fill_and_copy()
         else:
-            frame.alone(lambda: (frame.nest(shape, fill), emit_copy(frame, v, source, low, step))[0])
+            frame.alone(fill_and_copy)
 
     if v.aval.size:
         frame.shared_or_alone(v.aval.size, body)
@@ -438,7 +443,9 @@ def emit_argsort(frame: Frame, v: Value) -> None:
 # --- windows ----------------------------------------------------------------------------------------------------------
 
 
-def _spread(frame: Frame, v: Value, image: tuple[int, ...], source: Value, value_at: Callable[[Index, Index], Scalar]) -> None:
+def _spread(
+    frame: Frame, v: Value, image: tuple[int, ...], source: Value, value_at: Callable[[Index, Index], Scalar]
+) -> None:
     """Add value_at(place, tap) to v's buffer where each window's tap lies; threads share what lies before the windows."""
     f, a = frame.f, v.attrs
     first, n = a["dims"][0], len(a["dims"])
@@ -453,7 +460,9 @@ def _spread(frame: Frame, v: Value, image: tuple[int, ...], source: Value, value
         def tap(k: Index) -> None:
             def one(inner: Index) -> None:
                 o, rest = inner[:n], inner[n:]
-                spots = [f.add(f.mul(i, s), f.mul(j, d)) for i, j, s, d in zip(o, k, a["stride"], a["dilation"], strict=True)]
+                spots = [
+                    f.add(f.mul(i, s), f.mul(j, d)) for i, j, s, d in zip(o, k, a["stride"], a["dilation"], strict=True)
+                ]
                 at = linear(f, (*outer, *spots, *rest), image)
                 held = load(f, frame.pointers[v], at, dtype)
                 store(f, held + value_at((*outer, *o, *rest), k), frame.pointers[v], at)
@@ -593,10 +602,10 @@ def emit_contract(frame: Frame, v: Value) -> None:
 
 
 EMIT: dict[str, Callable[[Frame, Value], None]] = {
-    **{name: emit_reduce for name in ("sum", "prod", "amax", "amin", "any", "all")},
-    **{name: emit_arg for name in ("argmax", "argmin")},
-    **{name: emit_scatter for name in ("scatter", "scatter_add", "index_put")},
-    **{name: emit_contract for name in ("matmul", "einsum")},
+    **dict.fromkeys(("sum", "prod", "amax", "amin", "any", "all"), emit_reduce),
+    **dict.fromkeys(("argmax", "argmin"), emit_arg),
+    **dict.fromkeys(("scatter", "scatter_add", "index_put"), emit_scatter),
+    **dict.fromkeys(("matmul", "einsum"), emit_contract),
     "cumsum": emit_cumsum,
     "pad": emit_pad,
     "concatenate": emit_concatenate,
@@ -605,4 +614,4 @@ EMIT: dict[str, Callable[[Frame, Value], None]] = {
     "window_scatter": emit_window_scatter,
     "window_argmax": emit_window_argmax,
 }
-__all__ = ["EMIT", "Frame", "VOID", "emit_map"]
+__all__ = ["EMIT", "VOID", "Frame", "emit_map"]

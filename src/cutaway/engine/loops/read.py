@@ -6,6 +6,7 @@ Elementwise ops run their scalar forward, movement ops move the index. So a chai
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -161,9 +162,7 @@ class Reader:
 
     def _flip(self, v: Value, index: Index) -> Scalar:
         f, dims = self.f, v.attrs["dims"]
-        turned = [
-            f.sub(n - 1, i) if d in dims else i for d, (i, n) in enumerate(zip(index, v.aval.shape, strict=True))
-        ]
+        turned = [f.sub(n - 1, i) if d in dims else i for d, (i, n) in enumerate(zip(index, v.aval.shape, strict=True))]
         return self.at(v.inputs[0], tuple(turned))
 
     def _windows(self, v: Value, index: Index) -> Scalar:
@@ -192,10 +191,12 @@ class Reader:
         at = self.position(self.at(where, index), a.aval.shape[dim], False)
         return self.at(a, (*index[:dim], at, *index[dim + 1 :]))
 
-    def index_targets(self, v: Value, indices: Sequence[Value], dims: Sequence[int], shape: Sequence[int], index: Index) -> Index:
+    def index_targets(
+        self, v: Value, indices: Sequence[Value], dims: Sequence[int], shape: Sequence[int], index: Index
+    ) -> Index:
         """Where in a tensor of `shape` the element `index` of an advanced indexing lies (NumPy's placement rule)."""
         wide = max(len(i.aval.shape) for i in indices)
-        adjacent = all(q - p == 1 for p, q in zip(dims, dims[1:], strict=False))
+        adjacent = all(q - p == 1 for p, q in pairwise(dims))
         at = dims[0] if adjacent else 0
         inner, rest = index[at : at + wide], iter(index[:at] + index[at + wide :])
         found = {
@@ -228,5 +229,5 @@ class Reader:
 
 
 INLINE = frozenset(name[1:] for name in vars(Reader) if name.startswith("_") and not name.startswith("__")) & frozenset(
-    ["expand", "flip", "gather", "index", "layout", "permute", "philox_uniform", "reshape", "slice", "window_gather", "windows"]
+    "expand flip gather index layout permute philox_uniform reshape slice window_gather windows".split()
 )
