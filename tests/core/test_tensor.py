@@ -224,7 +224,7 @@ def test_float_bits_are_not_inverted():
     "source",
     [
         "a.gather(0, b)", "a.gather(1, b)", "a.gather(-1, b[:, :2])", "t.gather(a, 1, b)", "a.gather(1, b[:2])", "a.gather(1, a.argmax(1, keepdim=True))", "a.scatter(0, b, c)", "a.scatter(1, b, 2.5)",
-        "a.scatter(1, b[:, :2], value=1.0)", "a.scatter_add(0, b, c)", "a.scatter_add(1, b, c)", 
+        "a.scatter(1, b[:, :2], value=1.0)", "a.scatter_add(0, b, c)", "a.scatter_add(1, b, c)",
         "a.index_select(0, b[0])", "a.index_select(1, b[1, :2])", "t.index_select(a, 0, t.tensor(1))", "a.index_add(0, b[0], c[[0, 0, 1, 2]])", "a.index_add(1, b[:, 0], c[:, :3])", "a.index_add(0, b[0, :1], c[:1], alpha=-2)",
         "a.masked_select(a > 0)", "a.masked_select(a[0] > 0)", "t.masked_select(a, c > 0)", "a.masked_fill(b > 1, 0.0)", "a.masked_fill(b[0] > 0, -inf)", "a.nonzero()", "b.nonzero()", "t.nonzero(b)", "b.nonzero(as_tuple=True)", "t.where(b > 0)",
         "t.zeros(3, 3, dtype=t.float64).scatter(1, b[:, :1], 1.0)", "a[t.arange(3), b[:, 1]]", "a.take_along_dim(b, 1) if False else a.gather(1, b)",
