@@ -410,7 +410,8 @@ class Tensor(Methods, Conversions):
     def _number(self, name: str) -> Any:
         if self._data.size != 1:
             raise ArgumentError(
-                f"{name}: only one element can become a number, the tensor has shape {list(self.shape)}; reduce or index it first"
+                f"{name}: only one element can become a number, the tensor has shape {list(self.shape)}; "
+                "reduce or index it first"
             )
         return self._data.item()
 

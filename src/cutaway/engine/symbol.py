@@ -10,7 +10,6 @@ from cutaway.core.aval import row_major
 from cutaway.core.errors import TraceError
 
 if TYPE_CHECKING:
-    from cutaway.core.tensor import Tensor
     from cutaway.engine.graph import Value
     from cutaway.engine.trace import Tracer
 

@@ -11,8 +11,8 @@ import numpy as np
 from cutaway.core.autograd import enable_grad
 from cutaway.core.dtypes import float32, float64, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
-from cutaway.core.refusal import guard_constructor, guarded
 from cutaway.core.op import STAGE
+from cutaway.core.refusal import guard_constructor, guarded
 from cutaway.core.tensor import Tensor
 from cutaway.optim.advance import Job, advance
 from cutaway.optim.check import Limit, check_group, list_of_groups, plain, tensors_of

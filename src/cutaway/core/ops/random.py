@@ -57,4 +57,5 @@ def uniform(shape: Shape, dtype: np.dtype) -> Any:
         return np.array([seed & 0xFFFFFFFFFFFFFFFF, offset], np.uint64).astype(INT64)
 
     stage = STAGE.get()
-    return philox_uniform(stage.number(state, INT64, "philox", (2,)) if stage else Tensor._wrap(state()), shape=shape, dtype=dtype)
+    words = stage.number(state, INT64, "philox", (2,)) if stage else Tensor._wrap(state())
+    return philox_uniform(words, shape=shape, dtype=dtype)
