@@ -35,11 +35,13 @@ def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
         try:
             array = np.asarray(_plain(data))
         except (ValueError, OverflowError):
-            raise ShapeError(
+            raise ArgumentError(
                 f"{op}: the data is ragged or mixed; nested lists must have equal lengths at each level"
             ) from None
         if dtype is None and array.dtype.kind == "f" and (array.size == 0 or not _holds_numpy(data)):
             array = array.astype(dtypes.get_default_dtype().np)
+    if array.dtype.kind == "O" and all(isinstance(x, int) for x in array.flat):
+        raise ArgumentError(f"{op}: an integer of the data does not fit int64, which ends at 2**63 - 1; write it as a float")
     if array.dtype.kind not in "biuf":
         raise ArgumentTypeError(
             f"{op}: cannot make a tensor from {type(data).__name__} ({array.dtype}); pass numbers, nested lists or arrays"
@@ -91,16 +93,22 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 def _filled(name: str, value: Any) -> Any:
     def make(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
-        return _made(_full(name, sizes_of(name, size), value, _float(dtype, name)), requires_grad, device)
+        return _made(_full(_sizes(name, size), value, _float(dtype, name)), requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor of the given size filled with {value}.  Raises ShapeError for a negative size."
     return guarded(make)
 
 
-def _full(name: str, shape: tuple[int, ...], value: Any, dtype: np.dtype) -> np.ndarray:
+def _sizes(name: str, args: tuple[Any, ...]) -> tuple[int, ...]:
+    """Sizes that are integers and not negative."""
+    shape = sizes_of(name, args)
     if any(n < 0 for n in shape):
-        raise ShapeError(f"{name}: sizes cannot be negative, got {list(shape)}")
+        raise ShapeError(f"{name}: sizes cannot be negative, got {list(shape)}; only reshape and view take -1")
+    return shape
+
+
+def _full(shape: tuple[int, ...], value: Any, dtype: np.dtype) -> np.ndarray:
     return np.full(shape, value, dtype) if value else np.zeros(shape, dtype)
 
 
@@ -114,14 +122,14 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     """A tensor of the given size filled with `fill_value`, whose type decides the dtype."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     d = as_dtype(dtype if dtype is not None else type(value), "full").np
-    return _made(_full("full", sizes_of("full", (size,)), value, d), requires_grad, device)
+    return _made(_full(_sizes("full", (size,)), value, d), requires_grad, device)
 
 
 def _like(name: str, value: Any) -> Any:
     def make(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
         _need(name, input)
         d = input._data.dtype if dtype is None else as_dtype(dtype, name).np
-        return _made(_full(name, input._data.shape, value, d), requires_grad, device)
+        return _made(_full(input._data.shape, value, d), requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor of the shape and dtype of `input`, filled with {value}."
@@ -198,7 +206,7 @@ def rand(
 ) -> Tensor:
     """Uniform in [0, 1)."""
     return _made(
-        random.uniform(sizes_of("rand", size), 0.0, 1.0, _float(dtype, "rand"), generator), requires_grad, device
+        random.uniform(_sizes("rand", size), 0.0, 1.0, _float(dtype, "rand"), generator), requires_grad, device
     )
 
 
@@ -208,7 +216,7 @@ def randn(
 ) -> Tensor:
     """Normal with mean 0 and standard deviation 1."""
     return _made(
-        random.normal(sizes_of("randn", size), 0.0, 1.0, _float(dtype, "randn"), generator), requires_grad, device
+        random.normal(_sizes("randn", size), 0.0, 1.0, _float(dtype, "randn"), generator), requires_grad, device
     )
 
 
@@ -252,7 +260,7 @@ def randint(
     if high is None:
         raise ArgumentTypeError("randint: the end of the range is missing; call randint(high, size)")
     d = np.dtype(np.int64) if dtype is None else as_dtype(dtype, "randint").np
-    return _made(random.randint(sizes_of("randint", (size,)), int(low), int(high), d, generator), requires_grad, device)
+    return _made(random.randint(_sizes("randint", (size,)), int(low), int(high), d, generator), requires_grad, device)
 
 
 @guarded
@@ -276,7 +284,7 @@ def normal(
     """Normal with the given mean and standard deviation, each a number or a Tensor."""
     if size is not None:
         return _made(
-            random.normal(sizes_of("normal", (size,)), mean, std, _float(dtype, "normal"), generator), False, device
+            random.normal(_sizes("normal", (size,)), mean, std, _float(dtype, "normal"), generator), False, device
         )
     like = mean if isinstance(mean, Tensor) else std
     if not isinstance(like, Tensor):

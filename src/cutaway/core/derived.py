@@ -448,6 +448,12 @@ def view(x: Tensor, *shape: Any) -> Tensor:
         d = as_dtype(shape[0], "view")
         if d.np == x._data.dtype:
             return x
+        last = x._data.shape[-1] if x._data.ndim else 1
+        if last * x._data.itemsize % d.np.itemsize or (not x._data.ndim and d.np.itemsize != x._data.itemsize):
+            raise ShapeError(
+                f"view: the last dimension of {show(x)} has {last * x._data.itemsize} bytes, "
+                f"which do not divide into {d.name} of {d.np.itemsize}; use .to({d!r}) for the same values"
+            )
         return constant(x._settle()._data.view(d.np))
     y = movement.reshape(x, shape=infer("view", x, sizes_of("view", shape)))
     if y._data.size and not np.may_share_memory(y._data, x._data):

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from cutaway.core.errors import ArgumentTypeError, DeviceError, DTypeError
+from cutaway.core.refusal import describe
 
 
 class dtype:
@@ -96,7 +97,7 @@ def as_dtype(d: object, op: str = "dtype") -> dtype:
             return FROM_NUMPY[np.dtype(d)]
         except (KeyError, TypeError):
             pass
-    raise ArgumentTypeError(f"{op}: {d!r} is not a dtype; use one such as cutaway.float32 or cutaway.int64")
+    raise ArgumentTypeError(f"{op}: {describe(d)} is not a dtype; use one such as cutaway.float32 or cutaway.int64")
 
 
 def from_type_name(name: str) -> dtype:
@@ -148,6 +149,9 @@ def result_np(operands: Iterable[tuple[np.dtype, int]]) -> np.dtype:
     return result
 
 
+_NAMES = frozenset(d.name for d in ALL)
+
+
 class device:
     """Where a tensor lives. There is one: `cpu`.  Raises DeviceError for any other."""
 
@@ -161,12 +165,12 @@ class device:
             self.type, self.index = type.type, type.index
             return
         if not isinstance(type, str):
-            raise ArgumentTypeError(f"device: expected a name such as 'cpu', got {type!r}")
+            raise ArgumentTypeError(f"device: expected a name such as 'cpu', got {describe(type)}")
         name, _, number = type.partition(":")
         if name != "cpu" or (number and not number.isdigit()):
             raise DeviceError(
                 f"device: {type!r} is not available; Cutaway computes on the CPU. "
-                "Write device='cpu', or choose with cutaway.accelerator.is_available()"
+                + (f"For a dtype write cutaway.{name}" if name in _NAMES else "Write device='cpu', or leave it out")
             )
         self.type = name
         self.index = int(number) if number else index

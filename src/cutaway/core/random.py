@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.aval import Aval, numel
+from cutaway.core.refusal import describe
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from cutaway.core.generator import (
     Generator,
@@ -306,7 +307,7 @@ def _pick(generator: Generator | None, op: str) -> Generator:
     if generator is None:
         return default_generator
     if not isinstance(generator, Generator):
-        raise ArgumentTypeError(f"{op}: generator must be a cutaway.Generator, got {type(generator).__name__}")
+        raise ArgumentTypeError(f"{op}: generator must be a cutaway.Generator, got {describe(generator)}; make one with Generator().manual_seed(0)")
     return generator
 
 

@@ -92,6 +92,8 @@ def describe(value: Any) -> str:
         text = repr(value)
     except Exception:  # the user's own __repr__
         return type(value).__name__
+    if " at 0x" in text:
+        return f"{type(value).__name__} {getattr(value, '__name__', 'object')}"
     return f"{type(value).__name__} {text}" if len(text) <= 60 else f"{type(value).__name__} {text[:57]}..."
 
 
