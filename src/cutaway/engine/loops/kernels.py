@@ -35,8 +35,8 @@ class Frame:
         """This thread's part of range(extent), in multiples of `grain`."""
         f = self.f
         blocks = -(-extent // grain)
-        low = f.mul(f.b.udiv(f.mul(blocks, self.tid), self.nth), grain)
-        high = f.mul(f.b.udiv(f.mul(blocks, f.add(self.tid, 1)), self.nth), grain)
+        low = f.mul(f.div(f.mul(blocks, self.tid), self.nth), grain)
+        high = f.mul(f.div(f.mul(blocks, f.add(self.tid, 1)), self.nth), grain)
         return low, f.min(high, extent)
 
     def alone(self, body: Callable[[], None]) -> None:
