@@ -1,0 +1,326 @@
+"""The register tile: rows x vectors of C are kept in registers while the sum runs.
+
+For each term, the vectors of B are loaded once; each element of A is spread over the lanes and multiplied with all of them.
+An empty piece of assembly after B's loads keeps LLVM from moving loads between terms, which would spill the accumulators.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.ir as ir
+
+from cutaway.engine.contract.kernel import Here, Kernel, Place, gather, load_lanes, scatter
+from cutaway.engine.contract.problem import Clip
+from cutaway.engine.contract.schedule import rows_of
+from cutaway.engine.llvm.emit import I32, VOID, Int, constant
+
+WHOLE = 320  # a sum of at most this many multiply-adds is written out without a loop
+UNROLL = 128  # multiply-adds that one turn of the innermost loop should have
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the tile: its labels' values counted from the tile's start, and its distance in A and C."""
+
+    index: dict[str, int]
+    a: int
+    c: int
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where in the sum we are: addresses, each as a pointer and a constant distance, and the values of the labels so far."""
+
+    a: Any
+    b: Any
+    a_far: int
+    b_far: int
+    values: dict[str, Int]
+
+
+class Tile:
+    """Writes one tile at `here`."""
+
+    def __init__(self, k: Kernel, here: Here) -> None:
+        self.k, self.f, self.p, self.s, self.here = k, k.f, k.problem, k.schedule, here
+        labels = rows_of(self.p, self.s.vector)
+        self.rows = [
+            Row(
+                dict(zip(labels, index)),
+                sum(i * self.p.a.step(x) for i, x in zip(index, labels)),
+                sum(i * self.p.c.step(x) for i, x in zip(index, labels)),
+            )
+            for index in itertools.product(*(range(here.count[x]) for x in labels))
+        ]
+        size, lanes = here.count.get(self.s.vector, 1), self.s.lanes
+        self.counts = [min(lanes, size - j) for j in range(0, size, lanes)]
+        self.c = self.f.at(k.c, here.c, k.number)
+
+    @property
+    def vectors(self) -> int:
+        """Vectors a row has."""
+        return len(self.counts)
+
+    def write(self) -> None:
+        """Load or clear the accumulators, sum, store."""
+        k, f, here = self.k, self.f, self.here
+        start = self.start()
+        cursor = Cursor(f.at(k.a, here.a, k.number), f.at(k.b, here.b, k.number), 0, 0, {})
+        sums = [
+            label for label in self.s.sums if here.count.get(label, self.p.sizes[label]) != 1 or self.clips_of(label)
+        ]
+        self.store(self.sum(sums, cursor, start, tuple(range(len(self.rows)))))
+
+    # --- C ----------------------------------------------------------------------------------------------------------
+
+    def start(self) -> list[Any]:
+        """The accumulators before the first term."""
+        zero = [constant(self.k.vector, 0)] * (len(self.rows) * self.vectors)
+        first = False if self.p.accumulate else self.here.first
+        if first is True:
+            return zero
+        if first is False:
+            return self.load()
+        f = self.f
+        before, add, go = f.b.block, f.block("add"), f.block("go")
+        f.b.cbranch(first, go, add)
+        f.b.position_at_end(add)
+        loaded, end = self.load(), f.b.block
+        f.b.branch(go)
+        f.b.position_at_end(go)
+        out = []
+        for z, v in zip(zero, loaded):
+            phi = f.b.phi(self.k.vector)
+            phi.add_incoming(z, before)
+            phi.add_incoming(v, end)
+            out.append(phi)
+        return out
+
+    def load(self) -> list[Any]:
+        """What is in C."""
+        step, lanes, t = self.p.c.step(self.s.vector), self.s.lanes, self.k.vector
+        out = []
+        for row in self.rows:
+            for j, count in enumerate(self.counts):
+                at = row.c + j * lanes * step
+                if step > 1 or step < 0:
+                    out.append(gather(self.f, self.c, at, step, count, t))
+                else:
+                    out.append(self.f.load_first(count, self.c, at, t))
+        return out
+
+    def store(self, values: list[Any]) -> None:
+        """The accumulators into C, through the epilogue if these are the last terms."""
+        f, last = self.f, self.here.last
+        if self.k.epilogue is None or last is False:
+            self.put(values)
+        elif last is True:
+            self.put(self.finish(values))
+        else:
+            with f.b.if_else(last) as (then, otherwise):
+                with then:
+                    self.put(self.finish(values))
+                with otherwise:
+                    self.put(values)
+
+    def finish(self, values: list[Any]) -> list[Any]:
+        """The epilogue's values."""
+        k, f, out = self.k, self.f, []
+        assert k.epilogue is not None
+        for r, row in enumerate(self.rows):
+            for j, count in enumerate(self.counts):
+                start = {x: f.add(self.here.start[x], row.index.get(x, 0)) for x in self.p.kept if x in self.here.start}
+                if self.s.vector:
+                    start[self.s.vector] = f.add(start[self.s.vector], j * self.s.lanes)
+                place = Place(k, start, count)
+                out.append(k.epilogue(f, values[r * self.vectors + j], place))
+        return out
+
+    def put(self, values: list[Any]) -> None:
+        """Values into C."""
+        step = self.p.c.step(self.s.vector)
+        for r, row in enumerate(self.rows):
+            for j, count in enumerate(self.counts):
+                value, at = values[r * self.vectors + j], row.c + j * self.s.lanes * step
+                if step > 1 or step < 0:
+                    scatter(self.f, value, self.c, at, step, count)
+                else:
+                    self.f.store_first(count, value, self.c, at)
+
+    # --- the sum ----------------------------------------------------------------------------------------------------
+
+    def clips_of(self, label: str) -> list[Clip]:
+        """Clips that may bite here and that name `label`."""
+        return [c for c in self.p.clips if label in c.steps and not any(x in self.here.inside for x in c.steps)]
+
+    def sum(self, labels: list[str], at: Cursor, acc: list[Any], rows: tuple[int, ...]) -> list[Any]:
+        """All terms of the summed `labels`, for `rows`; returns the accumulators."""
+        if not labels:
+            return self.term(at, acc, rows)
+        label, rest = labels[0], labels[1:]
+        size = self.here.count.get(label, self.p.sizes[label])
+        low: Int = 0
+        high: Int = size
+        by_row: list[Clip] = []
+        for clip in self.clips_of(label):
+            other = clip.tap if clip.out == label else clip.out
+            if other in at.values:
+                base = at.values[other]
+            elif other in rest or other == self.s.vector:
+                continue  # seen to by the inner one of two summed labels; by a mask
+            elif self.here.count[other] > 1:
+                by_row.append(clip)
+                continue
+            else:
+                base = self.here.start[other]
+            lo, hi = self.limits(clip, label, other, base)
+            low, high = self.f.max(low, lo), self.f.min(high, hi)
+        if not by_row:
+            return self.span(label, rest, low, high, size, at, acc, rows)
+        assert isinstance(low, int) and isinstance(high, int)
+        # Which rows a value of the label is for is known here: equal neighbours share a loop.
+        runs: list[tuple[int, int, tuple[int, ...]]] = []
+        for v in range(low, high):
+            those = tuple(r for r in rows if all(self.counts_for(clip, label, v, self.rows[r]) for clip in by_row))
+            if runs and runs[-1][2] == those:
+                runs[-1] = (runs[-1][0], v + 1, those)
+            else:
+                runs.append((v, v + 1, those))
+        for lo, hi, those in runs:
+            if those:
+                acc = self.span(label, rest, lo, hi, size, at, acc, those)
+        return acc
+
+    def counts_for(self, clip: Clip, label: str, value: int, row: Row) -> bool:
+        """Whether a term with `label` = `value` counts for a row."""
+        other = clip.tap if clip.out == label else clip.out
+        start = self.here.start[other]
+        assert isinstance(start, int)
+        where = clip.start + clip.steps[label] * value + clip.steps[other] * (start + row.index.get(other, 0))
+        return 0 <= where < clip.size
+
+    def limits(self, clip: Clip, label: str, other: str, value: Int) -> tuple[Int, Int]:
+        """The values of `label`, from, to (exclusive), that count where `other` is `value`."""
+        f, step = self.f, clip.steps[label]
+        base = f.add(f.mul(value, clip.steps[other]), clip.start)  # 0 <= base + step * v < size
+        if step > 0:
+            low, high = f.sub(0, base), f.sub(clip.size - 1, base)
+        else:
+            low, high = f.sub(base, clip.size - 1), base
+        step = abs(step)
+        return f.div(f.max(f.add(low, step - 1), 0), step), f.div(f.max(f.add(high, step), 0), step)
+
+    def span(
+        self,
+        label: str,
+        rest: list[str],
+        low: Int,
+        high: Int,
+        size: int,
+        at: Cursor,
+        acc: list[Any],
+        rows: tuple[int, ...],
+    ) -> list[Any]:
+        """The terms with `label` from `low` to `high`."""
+        f, k = self.f, self.k
+        a_step, b_step = self.p.a.step(label), k.b_map.get(label, 0)
+
+        def near(v: int, at: Cursor = at, base: Int = 0) -> Cursor:
+            return Cursor(
+                at.a, at.b, at.a_far + v * a_step, at.b_far + v * b_step, {**at.values, label: f.add(base, v)}
+            )
+
+        each = len(rows) * self.vectors
+        for x in rest:
+            each *= self.here.count.get(x, self.p.sizes[x])
+        static = isinstance(low, int) and isinstance(high, int)
+        if static and (high - low) * each <= WHOLE:
+            for v in range(low, high):
+                acc = self.sum(rest, near(v), acc, rows)
+            return acc
+
+        def body(unroll: int) -> Any:
+            def turn(i: Any, acc: list[Any]) -> list[Any]:
+                moved = Cursor(
+                    f.at(at.a, f.mul(i, a_step), k.number),
+                    f.at(at.b, f.mul(i, b_step), k.number),
+                    at.a_far,
+                    at.b_far,
+                    {},
+                )
+                for v in range(unroll):
+                    place = near(v, moved, i)
+                    values = {**at.values, label: place.values[label]}
+                    acc = self.sum(rest, Cursor(place.a, place.b, place.a_far, place.b_far, values), acc, rows)
+                return acc
+
+            return turn
+
+        if not static:
+            return f.loop(low, high, 1, acc, body(1), name=label)
+        turns = high - low
+        unroll = max(1, min(8, UNROLL // each, turns))
+        unroll = next((u for u in range(unroll, max(1, unroll // 2) - 1, -1) if turns % u == 0), unroll)
+        stop = low + turns // unroll * unroll
+        if turns // unroll > 1:
+            acc = f.loop(low, stop, unroll, acc, body(unroll), name=label)
+        else:
+            stop = low
+        for v in range(stop, high):
+            acc = self.sum(rest, near(v), acc, rows)
+        return acc
+
+    def term(self, at: Cursor, acc: list[Any], rows: tuple[int, ...]) -> list[Any]:
+        """One term of the sum, for each accumulator of `rows`."""
+        f, k, t, lanes, vector = self.f, self.k, self.k.vector, self.s.lanes, self.s.vector
+        masks = self.masks(at)
+        a_step = self.p.a.step(vector)
+        if k.packed:
+            b = [f.load(at.b, at.b_far + j * lanes, t) for j in range(self.vectors)]
+        else:
+            step = self.p.b.step(vector)
+            b = [
+                load_lanes(f, at.b, at.b_far + j * lanes * step, step, n, t, masks[j])
+                for j, n in enumerate(self.counts)
+            ]
+            if step == 0 and masks[0] is None:
+                b = b[:1] * self.vectors
+        f.b.asm(ir.FunctionType(VOID, []), "", "~{memory}", [], True)
+        out = list(acc)
+        for r in rows:
+            far = at.a_far + self.rows[r].a
+            if a_step == 0:
+                a = [f.splat(f.load(at.a, far, k.number), lanes)] * self.vectors
+            else:
+                a = [
+                    load_lanes(f, at.a, far + j * lanes * a_step, a_step, n, t, masks[j])
+                    for j, n in enumerate(self.counts)
+                ]
+            for j in range(self.vectors):
+                n = r * self.vectors + j
+                out[n] = k.multiply_add(a[j], b[j], out[n])
+        return out
+
+    def masks(self, at: Cursor) -> list[Any]:
+        """For each vector the lanes whose terms count, None for all of them."""
+        f, vector, lanes = self.f, self.s.vector, self.s.lanes
+        clips = self.clips_of(vector)
+        if not clips:
+            return [None] * self.vectors
+        many = ir.VectorType(I32, lanes)
+        out: list[Any] = []
+        for j, count in enumerate(self.counts):
+            mask: Any = f.lanes_below(lanes, count)
+            for clip in clips:
+                other = clip.tap if clip.out == vector else clip.out
+                step = clip.steps[vector]
+                first = f.add(self.here.start[vector], j * lanes)
+                base = f.add(f.add(f.mul(first, step), f.mul(at.values[other], clip.steps[other])), clip.start)
+                spread = f.splat(f.b.trunc(f.int(base), I32), lanes)
+                where = f.b.add(spread, ir.Constant(many, [lane * step for lane in range(lanes)]))
+                mask = f.b.and_(mask, f.b.icmp_unsigned("<", where, constant(many, clip.size)))
+            out.append(mask)
+        return out
