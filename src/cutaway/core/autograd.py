@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import wraps
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from cutaway.core.aval import Aval
 from cutaway.core.errors import ArgumentTypeError, GradError, ShapeError
-from cutaway.core.op import LETTERS, Op
+from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, RESULT, Op
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -148,6 +149,7 @@ def _decorate_generator(fn: Callable[..., Any], mode: bool) -> Callable[..., Any
 # --- nodes ------------------------------------------------------------------------------------------------------------
 
 _SEQ = count()
+Wanted: TypeAlias = "set[Node] | None"  # the nodes that a walk needs; None for all
 Saved = tuple[np.ndarray, list[int], int]  # the array, its version cell, the version when it was saved
 
 
@@ -199,57 +201,56 @@ class Node:
         if self.saved or self.saved_y is not None:
             self.saved, self.saved_y, self.freed = {}, None, True
 
-    def gradients(self, g: Any, wanted: Callable[[Node], bool], create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
+    def gradients(self, g: Any, wanted: Wanted, create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
         """(parent, gradient, fresh) for each parent that wants one; fresh: the gradient's memory belongs to no one else."""
         for i, parent in enumerate(self.parents):
-            if parent is not None and wanted(parent):
+            if parent is not None and (wanted is None or parent in wanted):
                 rule = self.op.rule(i)
                 assert rule is not None
-                gi = rule.fn(g, *[self._read(name, i, create_graph) for name in rule.reads])
+                gi = rule.fn(g, *[self._read(kind, key, i, create_graph) for kind, key in rule.plan])
                 shape, dtype = self.metas[i]
                 data = gi._data
                 fresh = data is not g._data and data.base is None
                 if data.shape != shape:
                     gi, fresh = _sum_to(gi, shape), True
-                if gi._data.dtype != dtype:
+                    data = gi._data
+                if data.dtype != dtype:
                     gi = _ops.elementwise.cast(gi, dtype=dtype)
                 yield parent, gi, fresh
 
-    def _read(self, name: str, i: int, create_graph: bool) -> Any:
-        """What a rule's parameter of this name stands for (the table in op.py)."""
-        if name in self.attrs:
-            return self.attrs[name]
-        if name == "y":
+    def _read(self, kind: int, key: Any, i: int, create_graph: bool) -> Any:
+        """What a rule's parameter stands for (the table in op.py)."""
+        if kind == INPUT:
+            if self.freed:
+                raise self._freed_error()
+            return self._unpack(self.saved[key], self.parents[key] if create_graph else None, key)
+        if kind == ATTRIBUTE:
+            return self.attrs[key]
+        if kind == AVAL:
+            return Aval(*self.metas[key])
+        if kind == RESULT:
             if self.freed or self.saved_y is None:
                 raise self._freed_error()
-            return self._unpack(self.saved_y, self if create_graph else None, "its result")
-        if len(name) == 1:
-            k = LETTERS.find(name)
-            if k >= 0:
-                return self._input(k, create_graph)
-            if name == "i":
-                return i
-            return Aval(*self.metas[LETTERS.index(name.lower())])
-        if name == "indices":
-            return tuple(self._input(k, create_graph) for k, (_, d) in enumerate(self.metas) if d.kind in "bui")
-        assert name == "avals", f"{self.op.name}: a gradient rule asks for {name!r}, which is no input and no attribute"
-        return [Aval(*m) for m in self.metas]
+            return self._unpack(self.saved_y, self if create_graph else None, "y")
+        if key == "i":
+            return i
+        if key == "avals":
+            return [Aval(*m) for m in self.metas]
+        return tuple(self._read(INPUT, k, i, create_graph) for k, (_, d) in enumerate(self.metas) if d.kind in "bui")
 
-    def _input(self, k: int, create_graph: bool) -> Any:
-        if self.freed:
-            raise self._freed_error()
-        return self._unpack(self.saved[k], self.parents[k] if create_graph else None, f"input {k}")
-
-    def _unpack(self, saved: Saved, node: Node | None, which: str) -> Any:
+    def _unpack(self, saved: Saved, node: Node | None, which: int | str) -> Any:
         array, cell, version = saved
         if cell[0] != version:
+            which = {"y": "its result", "kept": "a saved tensor"}.get(str(which), f"input {which}")
             raise GradError(
                 f"backward of {self.name}: {which}, {array.dtype.name}{list(array.shape)}, was overwritten by an in-place "
                 f"operation after it was saved (version {cell[0]}, expected {version}); write x = x + 1 for x += 1, "
                 "or clone() before the in-place operation"
             )
         out = _Tensor._wrap(array)
-        out._node, out._cell = node, cell
+        out._cell = cell
+        if node is not None:
+            out._node = node
         return out
 
     def _freed_error(self) -> GradError:
@@ -323,7 +324,9 @@ def _sum_to(g: Any, shape: tuple[int, ...]) -> Any:
         extra + d for d, n in enumerate(shape) if n == 1 and g._data.shape[extra + d] != 1
     )
     if stretched:
-        g = _ops.reduce.sum(g, dim=stretched, keepdim=True)
+        whole = len(stretched) == extra  # nothing but new dimensions in front
+        g = _ops.reduce.sum(g, dim=stretched, keepdim=not whole)
+        extra = 0 if whole else extra
     if extra:
         g = _ops.movement.reshape(g, shape=g._data.shape[extra:])
     if g._data.shape != shape:
@@ -345,11 +348,7 @@ def _reachable(roots: Iterable[Node]) -> list[Node]:
         if node not in seen:
             seen.add(node)
             stack.extend(p for p in node.parents if p is not None and p not in seen)
-    return sorted(seen, key=lambda n: -n.seq)
-
-
-def _everything(node: Node) -> bool:
-    return True
+    return sorted(seen, key=attrgetter("seq"), reverse=True)
 
 
 def walk(
@@ -360,13 +359,12 @@ def walk(
 ) -> list[Any]:
     """Carry gradients from the roots down. With `targets`, return theirs; without, add them up at the leaves."""
     order = _reachable(node for node, _ in roots)
-    wanted: Callable[[Node], bool] = _everything
+    wanted: Wanted = None
     if targets is not None:
-        needed = set(targets)
+        wanted = set(targets)
         for node in reversed(order):  # oldest first: a node is needed if one of its parents is
-            if any(p in needed for p in node.parents if p is not None):
-                needed.add(node)
-        wanted = needed.__contains__
+            if any(p in wanted for p in node.parents if p is not None):
+                wanted.add(node)
     arriving: dict[Node, tuple[Any, bool]] = {}
     for node, g in roots:
         _arrive(arriving, node, g, False, create_graph)
@@ -376,7 +374,7 @@ def walk(
     try:
         for node in order:
             here = arriving.pop(node, None)
-            if here is None or not (targets is None or wanted(node)):
+            if here is None or not (wanted is None or node in wanted):
                 continue
             g, fresh = here
             if node.hooks:
@@ -615,10 +613,10 @@ class FunctionNode(Node):
     def _unpack_kept(self, kept: Any) -> Any:
         tensor, version = kept
         if tensor._cell[0] != version:
-            self._unpack((tensor._data, tensor._cell, version), None, "a saved tensor")
+            self._unpack((tensor._data, tensor._cell, version), None, "kept")
         return tensor
 
-    def gradients(self, g: Any, wanted: Callable[[Node], bool], create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
+    def gradients(self, g: Any, wanted: Wanted, create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
         """What the user's backward makes of the outputs' gradients, for each parent that wants one."""
         ctx = self.ctx
         arrived: list[Any] = []
@@ -635,7 +633,7 @@ class FunctionNode(Node):
                 "return one for each input, None for those that need none"
             )
         for i, (parent, gi) in enumerate(zip(self.parents, results, strict=False)):
-            if parent is None or gi is None or not wanted(parent):
+            if parent is None or gi is None or not (wanted is None or parent in wanted):
                 continue
             if not isinstance(gi, _Tensor):
                 raise ArgumentTypeError(
@@ -659,11 +657,11 @@ class OutputNode(Node):
         """PyTorch's name: that of the user's class, and Backward."""
         return f"{self.parents[0].name}Backward" if self.parents[0] is not None else "Function"
 
-    def gradients(self, g: Any, wanted: Callable[[Node], bool], create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
+    def gradients(self, g: Any, wanted: Wanted, create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
         """The gradient, packed with the output's number, for the FunctionNode."""
         parent = self.parents[0]
         assert parent is not None
-        if wanted(parent):
+        if wanted is None or parent in wanted:
             yield parent, Packed({self.number: g}), False
 
 

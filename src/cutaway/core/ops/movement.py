@@ -107,7 +107,7 @@ layout: Op = Op(
 
 
 def _expand_shape(a: Aval, shape: Shape) -> Aval:
-    if len(shape) < a.ndim or broadcast_shapes(a.shape, shape, op="expand") != tuple(shape):
+    if len(shape) < a.ndim or min(shape, default=0) < 0 or broadcast_shapes(a.shape, shape, op="expand") != tuple(shape):
         raise ShapeError(
             f"expand: {show(a)} cannot be expanded to {list(shape)}: only sizes of 1 stretch, use repeat for others"
         )
