@@ -248,7 +248,7 @@ class Node:
                 "or clone() before the in-place operation"
             )
         out = _Tensor._wrap(array)
-        out._cell = cell
+        out._cell, out._epoch = cell, cell[1]
         if node is not None:
             out._node = node
         return out
