@@ -115,7 +115,8 @@ def _expand_shape(a: Aval, shape: Shape) -> Aval:
 
 
 def _expand(a: np.ndarray, shape: Shape) -> np.ndarray:
-    return np.broadcast_to(a, shape)
+    y = np.broadcast_to(a, shape)
+    return a.reshape(shape) if y.size == a.size else y  # where nothing is repeated, the view may be written to
 
 
 expand: Op = Op(
