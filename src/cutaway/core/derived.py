@@ -167,7 +167,8 @@ def cumprod(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Running products along `dim`."""
     x = x if dtype is None else x.to(dtype)
     x = x.long() if x._data.dtype.kind in "bui" else x
-    return reduce.running_product(x, normalize_dim(dim, x._data.ndim, "cumprod")) if x._data.ndim else x
+    d = normalize_dim(dim, x._data.ndim, "cumprod")
+    return reduce.running_product(x, d) if x._data.ndim and x._data.shape[d] > 1 else elementwise.copy(x)
 
 
 # --- softmax ----------------------------------------------------------------------------------------------------------
@@ -221,7 +222,7 @@ def _extreme(name: str, x: Tensor, arg: Any, whole: Any, choose: Any, dim: Any, 
         return choose(x, dim)
     d = normalize_dim(dim, x._data.ndim, name)
     found = arg(x, dim=d, keepdim=True)
-    values = index_ops.gather(x, found, dim=d) if x._data.ndim else x
+    values = index_ops.gather(x, found, dim=d)
     return (
         ValuesIndices(values, found)
         if keepdim or not x._data.ndim
@@ -552,7 +553,8 @@ def repeat(x: Tensor, *repeats: Any) -> Tensor:
     shape = (1,) * (len(times) - x._data.ndim) + x._data.shape
     apart = movement.reshape(x, shape=tuple(k for n in shape for k in (1, n)))
     wide = movement.expand(apart, shape=tuple(k for r, n in zip(times, shape, strict=True) for k in (r, n)))
-    return contiguous(movement.reshape(wide, shape=tuple(r * n for r, n in zip(times, shape, strict=True))))
+    y = movement.reshape(wide, shape=tuple(r * n for r, n in zip(times, shape, strict=True)))
+    return elementwise.copy(y) if builtins.all(r == 1 for r in times) else contiguous(y)
 
 
 def repeat_interleave(x: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
@@ -582,12 +584,13 @@ def roll(x: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     by, along = ([n] if isinstance(n, int) else list(n) for n in (shifts, dims))
     if len(by) != len(along):
         raise ShapeError(f"roll: shifts {shifts} and dims {dims} must be equally many")
+    y = x
     for s, dim in zip(by, along, strict=True):
-        n = x.size(dim)
+        n = y.size(dim)
         k = s % n if n else 0
         if k:
-            x = cat([narrow(x, dim, n - k, k), narrow(x, dim, 0, n - k)], dim)
-    return elementwise.copy(x) if x._view else x
+            y = cat([narrow(y, dim, n - k, k), narrow(y, dim, 0, n - k)], dim)
+    return elementwise.copy(x) if y is x else y
 
 
 def flip(x: Tensor, *dims: Any) -> Tensor:
