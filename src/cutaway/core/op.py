@@ -55,7 +55,7 @@ class Sample(NamedTuple):
 class Rule:
     """A gradient rule towards one input, with what it reads found from its parameters' names."""
 
-    __slots__ = ("fn", "reads", "saves_indices", "saves_inputs", "saves_y")
+    __slots__ = ("fn", "plan", "reads", "saves_indices", "saves_inputs", "saves_y")
 
     def __init__(self, fn: Callable[..., Any]) -> None:
         code = fn.__code__
@@ -65,6 +65,19 @@ class Rule:
         self.saves_y = "y" in self.reads
         self.saves_inputs = tuple(LETTERS.index(r) for r in self.reads if r in LETTERS)
         self.saves_indices = "indices" in self.reads
+        self.plan = tuple(map(_what, self.reads))
+
+
+# What a rule's parameter stands for: an attribute, the result, an input's value or Aval, or one of the names for any arity.
+ATTRIBUTE, RESULT, INPUT, AVAL, OTHER = range(5)
+
+
+def _what(name: str) -> tuple[int, Any]:
+    if name in ("i", "avals", "indices"):
+        return OTHER, name
+    if len(name) == 1 and name.lower() in LETTERS:
+        return (INPUT if name in LETTERS else AVAL), LETTERS.index(name.lower())
+    return (RESULT, name) if name == "y" else (ATTRIBUTE, name)
 
 
 class Op:

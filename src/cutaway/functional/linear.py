@@ -21,17 +21,19 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Raises ShapeError when the sizes of I disagree, DTypeError when the dtypes differ.
     """
     is_tensor("linear", input=input, weight=weight)
-    if not input.ndim or not 1 <= weight.ndim <= 2 or input.shape[-1] != weight.shape[-1]:
+    x, w = input._data.shape, weight._data.shape
+    if not x or not 1 <= len(w) <= 2 or x[-1] != w[-1]:
         raise ShapeError(_linear_hint(input, weight))
-    if input.dtype is not weight.dtype or (bias is not None and bias.dtype is not weight.dtype):
+    d = weight._data.dtype
+    if input._data.dtype != d or (bias is not None and bias._data.dtype != d):
         raise DTypeError(
             f"linear: input {show(input)}, weight {show(weight)}{'' if bias is None else f' and bias {show(bias)}'} "
             "must have the same dtype; convert the input with .to(weight.dtype)"
         )
-    y = input @ weight.t()
+    y = einsum(input, weight, spec="ni,oi->no") if len(x) == len(w) == 2 else input @ weight.t()
     if bias is None:
         return y
-    if bias.ndim > 1 or bias.numel() not in (1, weight.shape[0]):
+    if bias._data.ndim > 1 or bias._data.size not in (1, w[0]):
         raise ShapeError(f"linear: bias {show(bias)} must hold one number an output, [{weight.shape[0]}]")
     return y + bias
 

@@ -68,6 +68,7 @@ class Plan(NamedTuple):
     columns: str
     summed: str
     out_axes: Shape  # from batch + rows + columns to the order of the output
+    turns: tuple[bool, bool, bool] | None  # a plain matrix product: which of a, b and the output are transposed
 
 
 @lru_cache(1024)
@@ -88,7 +89,10 @@ def plan(spec: str) -> Plan:
     columns = "".join(c for c in b if c in out and c not in a)
     summed = "".join(c for c in b if c in a and c not in out)
     natural = batch + rows + columns
-    return Plan(batch, rows, columns, summed, tuple(natural.index(c) for c in out))
+    turns = None
+    if not batch and len(rows) == len(columns) == len(summed) == 1:
+        turns = (a[0] == summed, b[0] == columns, out[0] == columns)
+    return Plan(batch, rows, columns, summed, tuple(natural.index(c) for c in out), turns)
 
 
 def sizes(spec: str, a: Aval, b: Aval) -> dict[str, int]:
@@ -141,6 +145,9 @@ def _blocks(x: np.ndarray, labels: str, p: Plan) -> int:
 
 def _einsum(a: np.ndarray, b: np.ndarray, spec: str) -> np.ndarray:
     p = plan(spec)
+    if p.turns is not None and a.ndim == b.ndim == 2:
+        a, b = a.T if p.turns[0] else a, b.T if p.turns[1] else b
+        return np.matmul(b.T, a.T) if p.turns[2] else np.matmul(a, b)
     la, lb, _ = _spec(spec)
     size = dict(zip(la, a.shape, strict=True))
     for label, n in zip(lb, b.shape, strict=True):
@@ -171,20 +178,26 @@ def _einsum(a: np.ndarray, b: np.ndarray, spec: str) -> np.ndarray:
     return total.reshape(natural).transpose(p.out_axes)
 
 
+@lru_cache(1024)
 def _spec(spec: str) -> tuple[str, str, str]:
     sides, _, out = spec.partition("->")
     a, _, b = sides.partition(",")
     return a, b, out
 
 
-def _towards_a(g: Any, b: Any, spec: str) -> Any:
+@lru_cache(1024)
+def _adjoints(spec: str) -> tuple[str, str]:
+    """The specs of the gradients towards a (from g and b) and towards b (from a and g)."""
     la, lb, out = _spec(spec)
-    return einsum(g, b, spec=f"{out},{lb}->{la}")
+    return f"{out},{lb}->{la}", f"{la},{out}->{lb}"
+
+
+def _towards_a(g: Any, b: Any, spec: str) -> Any:
+    return einsum(g, b, spec=_adjoints(spec)[0])
 
 
 def _towards_b(g: Any, a: Any, spec: str) -> Any:
-    la, lb, out = _spec(spec)
-    return einsum(a, g, spec=f"{la},{out}->{lb}")
+    return einsum(a, g, spec=_adjoints(spec)[1])
 
 
 einsum: Op = Op(
