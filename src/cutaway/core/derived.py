@@ -15,7 +15,7 @@ import numpy as np
 import cutaway.core.tensor as _t
 from cutaway.core import random
 from cutaway.core.aval import broadcast_shapes, normalize_dim, normalize_dims, show
-from cutaway.core.dtypes import as_dtype, check_device
+from cutaway.core.dtypes import as_dtype, check_device, fitting
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, ShapeError
 from cutaway.core.op import composite
 from cutaway.core.ops import contract, elementwise, movement, reduce
@@ -642,8 +642,23 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
 def masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value` where the mask is True."""
     _mask("masked_fill", mask)
-    v = value.to(x.dtype) if isinstance(value, _t.Tensor) else constant(np.asarray(value, x._data.dtype))
-    return elementwise.where(mask, v, x)
+    return elementwise.where(mask, _one("masked_fill", value, x), x)
+
+
+def filled(x: Tensor, value: Any) -> Tensor:
+    """`value` everywhere, in the shape and dtype of x."""
+    if isinstance(value, _t.Tensor):
+        return movement.expand(_one("fill_", value, x), shape=x._data.shape)
+    return index_ops.full(shape=x._data.shape, value=fitting("fill_", value, x._data.dtype), dtype=x._data.dtype)
+
+
+def _one(name: str, value: Any, x: Tensor) -> Tensor:
+    """A number or a 0-d tensor in the dtype of x."""
+    if not isinstance(value, _t.Tensor):
+        return constant(np.asarray(fitting(name, value, x._data.dtype), x._data.dtype))
+    if value._data.ndim:
+        raise ShapeError(f"{name}: the value must be a number or a 0-d tensor, got {show(value)}; use where or copy_ for more")
+    return value.to(x.dtype)
 
 
 def _mask(name: str, mask: Any) -> None:
@@ -685,7 +700,7 @@ def scatter(
     """A copy of x with x[index[i, j], j] = src[i, j] (for dim 0); `src` may be a number."""
     src = value if src is None else src
     if not isinstance(src, _t.Tensor):
-        src = constant(np.full(index._data.shape, src, x._data.dtype))
+        src = constant(np.full(index._data.shape, fitting("scatter", src, x._data.dtype), x._data.dtype))
     if reduce == "add":
         return _along(index_ops.scatter_add, x, dim, index, src)
     if reduce is not None:

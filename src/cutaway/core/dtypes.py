@@ -7,6 +7,7 @@ zero-dimensional tensors, and below them Python numbers, only count when they ra
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -120,6 +121,16 @@ def from_numpy_dtype(d: np.dtype, op: str = "tensor") -> dtype:
         raise ArgumentTypeError(
             f"{op}: NumPy dtype {d} has no counterpart; supported are {', '.join(x.name for x in ALL)}"
         ) from None
+
+
+def fitting(op: str, value: Any, d: np.dtype) -> Any:
+    """`value` as a number of this dtype.  Raises DTypeError where an integer dtype cannot hold it."""
+    if d.kind not in "iu" or isinstance(value, (bool, np.bool_)):
+        return value
+    limits = np.iinfo(d)
+    if not limits.min <= value <= limits.max:  # NaN is neither
+        raise DTypeError(f"{op}: the number {value} does not fit {d.name}; convert the tensor to a wider dtype")
+    return int(value)
 
 
 def promote_np(a: np.dtype, b: np.dtype) -> np.dtype:

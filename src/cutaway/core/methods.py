@@ -953,12 +953,7 @@ class Methods:
 
     def fill_(self, value: Any) -> Tensor:
         """Every element set to `value`."""
-        return self._assign(
-            _ix.full(
-                shape=self._data.shape, value=value.item() if hasattr(value, "item") else value, dtype=self._data.dtype
-            ),
-            "fill_",
-        )
+        return self._assign(_d.filled(self, value), "fill_")
 
     def zero_(self) -> Tensor:
         """Every element set to 0."""
