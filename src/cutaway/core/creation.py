@@ -9,8 +9,8 @@ import numpy as np
 from cutaway.core import dtypes, random
 from cutaway.core.aval import show
 from cutaway.core.derived import sizes_of
-from cutaway.core.dtypes import as_dtype, check_device, from_numpy_dtype
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from cutaway.core.dtypes import as_dtype, check_device, fitting, from_numpy_dtype
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DTypeError, ShapeError
 from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Tensor
 
@@ -34,12 +34,18 @@ def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
     else:
         try:
             array = np.asarray(_plain(data))
+        except CutawayError:
+            raise
         except (ValueError, OverflowError):
             raise ArgumentError(
                 f"{op}: the data is ragged or mixed; nested lists must have equal lengths at each level"
             ) from None
-        if dtype is None and array.dtype.kind == "f" and (array.size == 0 or not _holds_numpy(data)):
-            array = array.astype(dtypes.get_default_dtype().np)
+        if dtype is None and array.dtype.kind == "f":
+            with np.errstate(over="ignore"):  # 1e40 is inf in float32, as in PyTorch
+                array = array.astype(_floating_dtype(data))
+        if dtype is not None and array.size and array.dtype.kind in "iuf":
+            fitting(op, array.min(), as_dtype(dtype, op).np)
+            fitting(op, array.max(), as_dtype(dtype, op).np)
     if array.dtype.kind == "O" and all(isinstance(x, int) for x in array.flat):
         raise ArgumentError(f"{op}: an integer of the data does not fit int64, which ends at 2**63 - 1; write it as a float")
     if array.dtype.kind not in "biuf":
@@ -47,23 +53,41 @@ def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
             f"{op}: cannot make a tensor from {type(data).__name__} ({array.dtype}); pass numbers, nested lists or arrays"
         )
     if dtype is not None:
-        return array.astype(as_dtype(dtype, op).np)
+        with np.errstate(all="ignore"):
+            return array.astype(as_dtype(dtype, op).np)
     return array.astype(from_numpy_dtype(array.dtype, op).np, copy=False)
 
 
 def _plain(data: Any) -> Any:
-    """Nested sequences with tensors inside as nested lists of numbers and arrays."""
+    """Nested sequences with tensors of one element inside as nested lists of numbers and arrays."""
     if isinstance(data, Tensor):
-        return data._data
+        if data._data.size != 1:
+            raise ArgumentError(
+                f"tensor: a list may hold tensors of one element, got {show(data)} in it; use cutaway.stack for more"
+            )
+        return data._data.reshape(())
     if isinstance(data, (list, tuple)) and any(isinstance(x, (Tensor, list, tuple)) for x in data):
         return [_plain(x) for x in data]
     return data
 
 
-def _holds_numpy(data: Any) -> bool:
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return isinstance(data, (np.ndarray, np.generic, Tensor)) and not isinstance(data, np.float64)
+def _floating_dtype(data: Any) -> np.dtype:
+    """The dtype of floating data: the default for Python's floats, NumPy's scalars and tensors bring their own."""
+    found = {d for d in _leaf_dtypes(data) if d.kind == "f"} or {dtypes.get_default_dtype().np}
+    return max(found, key=lambda d: d.itemsize)
+
+
+def _leaf_dtypes(data: Any) -> set[np.dtype]:
+    if isinstance(data, Tensor):
+        return {data._data.dtype}
+    if isinstance(data, (np.ndarray, np.generic)):
+        return {data.dtype}
+    if not isinstance(data, (list, tuple)):
+        return {dtypes.get_default_dtype().np}
+    kinds = set(map(type, data))
+    if kinds <= {float, int, bool}:
+        return {dtypes.get_default_dtype().np} if float in kinds else set()
+    return {d for x in data for d in _leaf_dtypes(x)}
 
 
 @guarded
@@ -92,8 +116,12 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 
 def _filled(name: str, value: Any) -> Any:
-    def make(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
-        return _made(_full(_sizes(name, size), value, _float(dtype, name)), requires_grad, device)
+    def make(
+        *sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+        layout: Any = None, pin_memory: bool = False, memory_format: Any = None,
+    ) -> Tensor:  # fmt: skip
+        shape = _sizes(name, sizes if size is None else (size,))
+        return _made(_full(name, shape, value, _float(dtype, name)), requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor of the given size filled with {value}.  Raises ShapeError for a negative size."
@@ -108,8 +136,8 @@ def _sizes(name: str, args: tuple[Any, ...]) -> tuple[int, ...]:
     return shape
 
 
-def _full(shape: tuple[int, ...], value: Any, dtype: np.dtype) -> np.ndarray:
-    return np.full(shape, value, dtype) if value else np.zeros(shape, dtype)
+def _full(name: str, shape: tuple[int, ...], value: Any, dtype: np.dtype) -> np.ndarray:
+    return np.full(shape, fitting(name, value, dtype), dtype) if value else np.zeros(shape, dtype)
 
 
 zeros = _filled("zeros", 0)
@@ -122,14 +150,17 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     """A tensor of the given size filled with `fill_value`, whose type decides the dtype."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     d = as_dtype(dtype if dtype is not None else type(value), "full").np
-    return _made(_full(_sizes("full", (size,)), value, d), requires_grad, device)
+    return _made(_full("full", _sizes("full", (size,)), value, d), requires_grad, device)
 
 
 def _like(name: str, value: Any) -> Any:
-    def make(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    def make(
+        input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+        layout: Any = None, pin_memory: bool = False, memory_format: Any = None,
+    ) -> Tensor:  # fmt: skip
         _need(name, input)
         d = input._data.dtype if dtype is None else as_dtype(dtype, name).np
-        return _made(_full(input._data.shape, value, d), requires_grad, device)
+        return _made(_full(name, input._data.shape, value, d), requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor of the shape and dtype of `input`, filled with {value}."
@@ -155,12 +186,20 @@ def full_like(
 
 
 @guarded
-def arange(*limits: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def arange(
+    *limits: Any, start: Any = None, end: Any = None, step: Any = None,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """Numbers from start (0) to below end by step (1); int64 if all three are integers.  Raises ArgumentError for step 0."""
-    values = [x.item() if isinstance(x, Tensor) else x for x in limits]
-    if not 1 <= len(values) <= 3:
-        raise ArgumentTypeError(f"arange: takes end, (start, end) or (start, end, step), got {len(values)} numbers")
-    start, end, step = (0, values[0], 1) if len(values) == 1 else (*values, 1)[:3]
+    places = {0: (), 1: ("end",), 2: ("start", "end"), 3: ("start", "end", "step")}.get(len(limits))
+    if places is None or (not limits and end is None):
+        raise ArgumentTypeError(f"arange: takes end, (start, end) or (start, end, step), got {len(limits)} numbers")
+    if places == ("end",) and end is not None:  # arange(2, end=5)
+        places = ("start",)
+    named = {"start": start, "end": end, "step": step}
+    named.update(zip(places, limits, strict=True))
+    start, end, step = (x.item() if isinstance(x, Tensor) else x for x in named.values())
+    start, step = 0 if start is None else start, 1 if step is None else step
     if step == 0 or (end - start) * step < 0:
         raise ArgumentError(f"arange: step {step} does not lead from {start} to {end}")
     whole = all(isinstance(v, (int, np.integer)) for v in (start, end, step))
