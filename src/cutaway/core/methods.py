@@ -12,7 +12,6 @@ import cutaway.core.indexing as _i
 import cutaway.core.random as _r
 from cutaway.core.errors import ArgumentError
 from cutaway.core.ops import elementwise as _ew
-from cutaway.core.ops import index as _ix
 from cutaway.core.refusal import guard_methods
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.aval import Aval, numel
-from cutaway.core.refusal import describe
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from cutaway.core.generator import (
     Generator,
@@ -28,6 +27,7 @@ from cutaway.core.generator import (
     seed,
     set_rng_state,
 )
+from cutaway.core.refusal import describe
 
 __all__ = [
     "Generator", "bernoulli", "default_generator", "exponential", "get_rng_state", "initial_seed", "manual_seed",
@@ -307,7 +307,10 @@ def _pick(generator: Generator | None, op: str) -> Generator:
     if generator is None:
         return default_generator
     if not isinstance(generator, Generator):
-        raise ArgumentTypeError(f"{op}: generator must be a cutaway.Generator, got {describe(generator)}; make one with Generator().manual_seed(0)")
+        raise ArgumentTypeError(
+            f"{op}: generator must be a cutaway.Generator, got {describe(generator)}; "
+            "make one with Generator().manual_seed(0)"
+        )
     return generator
 
 

@@ -147,7 +147,8 @@ def _einsum(a: np.ndarray, b: np.ndarray, spec: str) -> np.ndarray:
     p = plan(spec)
     if p.turns is not None and a.ndim == b.ndim == 2:
         a, b = a.T if p.turns[0] else a, b.T if p.turns[1] else b
-        return np.matmul(b.T, a.T) if p.turns[2] else np.matmul(a, b)
+        product: np.ndarray = np.matmul(b.T, a.T) if p.turns[2] else np.matmul(a, b)
+        return product
     la, lb, _ = _spec(spec)
     size = dict(zip(la, a.shape, strict=True))
     for label, n in zip(lb, b.shape, strict=True):
