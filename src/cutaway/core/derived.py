@@ -20,7 +20,7 @@ from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, In
 from cutaway.core.op import composite
 from cutaway.core.ops import contract, elementwise, movement, reduce
 from cutaway.core.ops import index as index_ops
-from cutaway.core.refusal import guarded
+from cutaway.core.refusal import describe, guarded
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -409,6 +409,8 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along `dim`, which goes away."""
     d = normalize_dim(dim, x._data.ndim, "unbind")
+    if not x._data.ndim:
+        raise IndexOutOfRange("unbind: a 0-d tensor has no dimension to take apart; use .item() for its value")
     return tuple(narrow(x, d, i, 1).squeeze(d) for i in range(x._data.shape[d]))
 
 
@@ -634,6 +636,9 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     if isinstance(min, _t.Tensor) or isinstance(max, _t.Tensor):
         y = x if min is None else elementwise.where(x < min, min, x)
         return y if max is None else elementwise.where(y > max, max, y)
+    for limit in (min, max):
+        if not isinstance(limit, (int, float, np.generic, type(None))):
+            raise ArgumentTypeError(f"clamp: a limit must be a number or a Tensor, got {describe(limit)}")
     if x._data.dtype.kind != "f" and (isinstance(min, float) or isinstance(max, float)):
         x = x.float()
     return elementwise.clamp(x, low=min, high=max)
@@ -662,9 +667,10 @@ def _one(name: str, value: Any, x: Tensor) -> Tensor:
 
 
 def _mask(name: str, mask: Any) -> None:
-    if not isinstance(mask, _t.Tensor) or mask._data.dtype.kind != "b":
-        what = show(mask) if isinstance(mask, _t.Tensor) else type(mask).__name__
-        raise DTypeError(f"{name}: the mask must be a bool tensor, got {what}; compare, or convert with .bool()")
+    if not isinstance(mask, _t.Tensor):
+        raise ArgumentTypeError(f"{name}: the mask must be a bool tensor, got {describe(mask)}; compare, as in x > 0")
+    if mask._data.dtype.kind != "b":
+        raise DTypeError(f"{name}: the mask must be a bool tensor, got {show(mask)}; compare, or convert with .bool()")
 
 
 def masked_select(x: Tensor, mask: Tensor) -> Tensor:
@@ -957,7 +963,8 @@ def _sum_out(term: str, x: Tensor, needed: str) -> tuple[str, Tensor]:
 
 
 def isclose(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
-    """|a - b| <= atol + rtol |b|, element by element."""
+    """|a - b| <= atol + rtol |b|, element by element.  Raises ShapeError for shapes that do not broadcast."""
+    broadcast_shapes(a._data.shape, b._data.shape, op="isclose")
     return constant(np.asarray(np.isclose(a._data, b._data, rtol, atol, equal_nan)))
 
 

@@ -111,6 +111,8 @@ def diagnose(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any], refusal
                 return DTypeError(
                     f"{op.name}: not defined for {listed}; convert with .int() or .float(), or use logical_not / ^ on bools"
                 )
+    if "could not convert" in str(refusal):
+        return ArgumentTypeError(f"{op.name} of {listed}: {refusal}; pass numbers")
     try:
         op.shape(*avals, **attrs)
     except CutawayError as error:

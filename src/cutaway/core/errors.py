@@ -1,4 +1,7 @@
-"""Every exception a user can meet. Each is also the built-in class that PyTorch's users already catch."""
+"""Every exception a user can meet. Each is also the built-in class that PyTorch's users already catch.
+
+Where PyTorch raises one class from its Python code and another, mostly RuntimeError, from its C++ code, it is both.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,15 @@ class ShapeError(CutawayError, RuntimeError):
     """Shapes disagree."""
 
 
-class DTypeError(CutawayError, RuntimeError):
+class DTypeError(CutawayError, RuntimeError, TypeError):
     """An operation has no meaning for this dtype."""
 
 
-class IndexOutOfRange(CutawayError, IndexError):
+class IndexOutOfRange(CutawayError, IndexError, RuntimeError):
     """A dimension or an index lies outside the tensor."""
 
 
-class ArgumentError(CutawayError, ValueError):
+class ArgumentError(CutawayError, ValueError, RuntimeError):
     """An argument or a hyper-parameter has an impossible value."""
 
 

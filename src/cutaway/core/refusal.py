@@ -20,7 +20,7 @@ import numpy as np
 from cutaway.core.aval import Aval
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, IndexOutOfRange
 
-RAW = (TypeError, AttributeError, ValueError, IndexError, KeyError, OverflowError, ZeroDivisionError)
+RAW = (CutawayError, TypeError, AttributeError, ValueError, IndexError, KeyError, OverflowError, ZeroDivisionError)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,8 +56,14 @@ def guard_methods(cls: type, names: Iterable[str]) -> None:
 def explain(
     fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
 ) -> CutawayError | None:
-    """The named error for a raw `error` that left `fn(*args, **kwargs)`; None where it should stay as it is."""
-    if isinstance(error, CutawayError) or not _arose_here(error.__traceback__):
+    """The named error for a raw `error` that left `fn(*args, **kwargs)`; None where it should stay as it is.
+
+    A named error whose text does not say `fn` is told it: "lerp: sub: shapes [2] and [3] do not broadcast".
+    """
+    if isinstance(error, CutawayError):
+        _add_context(error, _public_name(fn, args))
+        return None
+    if not _arose_here(error.__traceback__):
         return None
     signature = inspect.signature(fn)
     try:
@@ -97,6 +103,12 @@ def describe(value: Any) -> str:
     return f"{type(value).__name__} {text}" if len(text) <= 60 else f"{type(value).__name__} {text[:57]}..."
 
 
+def _add_context(error: CutawayError, name: str) -> None:
+    text = str(error.args[0]) if error.args else ""
+    if name not in text and name.isidentifier() and name[0] != "_":
+        error.args = (f"{name}: {text}", *error.args[1:])
+
+
 # --- whose error it is ------------------------------------------------------------------------------------------------
 
 
@@ -116,7 +128,8 @@ def _is_ours(frame: FrameType) -> bool:
 
 
 def _class(error: Exception) -> type[CutawayError]:
-    if isinstance(error, (TypeError, AttributeError)):
+    text = str(error)
+    if isinstance(error, (TypeError, AttributeError)) or "could not convert" in text or "invalid literal" in text:
         return ArgumentTypeError
     return IndexOutOfRange if isinstance(error, IndexError) else ArgumentError
 
@@ -125,7 +138,7 @@ def _reason(error: Exception) -> str:
     """What Python or NumPy said, without the names of what is inside."""
     text = str(error)
     if isinstance(error, AttributeError) and "object has no attribute" in text:
-        return f"{text.partition(' object has no')[0].strip(chr(39))} cannot be used here"
+        return f"a Tensor is needed where there is {text.partition(' object has no')[0].strip(chr(39))}"
     return text.partition("\n")[0]
 
 
