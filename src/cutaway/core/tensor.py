@@ -372,7 +372,7 @@ class Tensor(Methods, Conversions):
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The NumPy array on the same memory.  Raises GradError if a gradient is recorded (use detach())."""
-        if self._node is not None and not force:
+        if self._node is not None and not force and autograd.RECORDING.get():
             raise GradError("numpy: the tensor requires grad, and NumPy records nothing; call .detach().numpy()")
         return self._settle()._data
 
