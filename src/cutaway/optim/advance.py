@@ -19,12 +19,15 @@ class Job(NamedTuple):
     t: int
 
 
-def advance(rule: Rule, jobs: Sequence[Job], h: dict[str, Any], scalars: tuple[str, ...] = ()) -> None:
+Programs = dict[Any, tuple[Program, list[np.ndarray]] | None]  # what was recorded, with its scratch; None: it cannot be
+
+
+def advance(rule: Rule, jobs: Sequence[Job], h: dict[str, Any], scalars: tuple[str, ...], programs: Programs) -> None:
     """Apply `rule` with hyper-parameters h to each job; what it gives is written into the memory that is there.
 
-    `scalars` names what is remembered as one number, not one for each element.
+    `scalars` names what is remembered as one number, not one for each element. `programs` holds what was recorded before
+    for the same hyper-parameters.
     """
-    programs: dict[Any, tuple[Program, list[np.ndarray]] | None] = {}
     for job in jobs:
         p, memory = job.p, job.memory
         p._assign_check("step")

@@ -14,7 +14,7 @@ from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
 from cutaway.core.op import STAGE
 from cutaway.core.refusal import guard_constructor, guarded
 from cutaway.core.tensor import Tensor
-from cutaway.optim.advance import Job, advance
+from cutaway.optim.advance import Job, Programs, advance
 from cutaway.optim.check import Limit, check_group, list_of_groups, plain, tensors_of
 from cutaway.optim.checkpoint import pack, unpack
 from cutaway.optim.staged import staged_step
@@ -75,6 +75,7 @@ class Optimizer:
         self.state = defaultdict(dict)
         self.param_groups = []
         self._steps = 0
+        self._programs: dict[int, tuple[Any, Programs]] = {}  # of each group: what the rule was recorded as
         for group in list_of_groups(self._name, params):
             self.add_param_group(group)
 
@@ -123,10 +124,14 @@ class Optimizer:
             staged_step(self, stage)
             return loss
         with np.errstate(all="ignore"):
-            for group in self.param_groups:
+            for n, group in enumerate(self.param_groups):
                 h = {name: plain(value) for name, value in group.items() if name != "params"}
                 jobs = [self._job(p, h) for p in group["params"] if p._grad is not None]
-                advance(self.apply, jobs, h, self.scalars)
+                known, programs = self._programs.get(n, (None, {}))
+                if self.counts or known != h:  # a rule that asks neither for the step nor for new numbers stays recorded
+                    programs = {}
+                self._programs[n] = h, programs
+                advance(self.apply, jobs, h, self.scalars, programs)
         return loss
 
     def _job(self, p: Tensor, h: Group) -> Job:
