@@ -57,45 +57,60 @@ class Variant:
         self.graph = graph
         self.program = Program(schedule(graph), target())
         self.inputs = [v for v in graph.inputs if v in self.program.memory.slots]
+        self.constants = []  # held: the program knows their addresses only
         for v in self.inputs:
             if v.source is not None and v.source.kind == "constant" and v.source.value is not None:
-                self.program.point(v, np.ascontiguousarray(v.source.value))
+                self.constants.append(np.ascontiguousarray(v.source.value))
+                self.program.point(v, self.constants[-1])
         self.reading = [v for v in self.inputs if v.source is not None and v.source.kind != "constant"]
+        copies = self.program.schedule.copies
+        # Inputs that are results as they are: taken before anything is written.
+        self.passed = [v for v in dict.fromkeys([*graph.outputs, *(w.value for w in copies)]) if v.op is None]
 
     def __call__(self, tensors: list[Tensor]) -> Any:
         """Run the program on these arguments: its result, with the tensors it writes written."""
         arrays = [t._settle()._data for t in tensors]
-        held = []
+        held: dict[Value, np.ndarray] = {}
+        program = self.program
         for v in self.reading:
             assert v.source is not None
             if v.source.kind == "tensor":
                 assert v.source.tensor is not None
                 v.source.tensor._settle()
             a = v.source.read(arrays, v.aval.dtype)
-            a = a if a.flags.c_contiguous else np.ascontiguousarray(a)
-            held.append(a)
-            self.program.point(v, a)
+            held[v] = a = a if a.flags.c_contiguous else np.ascontiguousarray(a)
+            program.point(v, a)
         results: dict[Value, np.ndarray] = {}
+        for v in self.passed:
+            results[v] = np.array(held[v] if v in held else self._constant(v))
         for v in self.graph.outputs:
-            if v.op is not None and v not in results:
+            if v not in results:
                 results[v] = np.empty(v.aval.shape, v.aval.dtype)
-                self.program.point(v, results[v])
-        self.program.run()
-        schedule = self.program.schedule
-        for w in schedule.copies:
+                program.point(v, results[v])
+        program.run()
+        for old in program.schedule.direct.values():
+            assert old.source is not None and old.source.tensor is not None
+            if held[old] is not old.source.tensor._data:  # its memory is not contiguous
+                np.copyto(old.source.tensor._data, held[old])
+        for w in program.schedule.copies:
             source = results.get(w.value)
-            if source is None:
-                source = self._input(w.value, arrays) if w.value.op is None else self.program.result(w.value)
-            np.copyto(w.tensor._data, source)
+            np.copyto(w.tensor._data, program.result(w.value) if source is None else source)
         for w in self.graph.writes:
             w.tensor._cell[0] += 1
-        outs = [results[v] if v.op is not None else np.array(self._input(v, arrays)) for v in self.graph.outputs]
-        return map_structure_values(self.places, lambda n: Tensor._wrap(outs[n]))
+        taken: set[Value] = set()
+
+        def give(n: int) -> Tensor:
+            v = self.graph.outputs[n]
+            again = v in taken  # returned twice: two tensors, as different memory
+            taken.add(v)
+            return Tensor._wrap(results[v].copy() if again else results[v])
+
+        return map_structure_values(self.places, give)
 
     @staticmethod
-    def _input(v: Value, arrays: list[np.ndarray]) -> np.ndarray:
-        assert v.source is not None
-        return v.source.read(arrays, v.aval.dtype)
+    def _constant(v: Value) -> np.ndarray:
+        assert v.source is not None and v.source.value is not None
+        return v.source.value
 
 
 class _Place:
