@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import wraps
+from heapq import heappop, heappush
 from itertools import count
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -357,58 +358,70 @@ def walk(
     retain_graph: bool,
     create_graph: bool,
 ) -> list[Any]:
-    """Carry gradients from the roots down. With `targets`, return theirs; without, add them up at the leaves."""
-    order = _reachable(node for node, _ in roots)
+    """Carry gradients from the roots down. With `targets`, return theirs; without, add them up at the leaves.
+
+    Nodes wait in a heap by age. The youngest is next: all that feeds on it is younger still, so its gradient is complete.
+    """
     wanted: Wanted = None
     if targets is not None:
         wanted = set(targets)
-        for node in reversed(order):  # oldest first: a node is needed if one of its parents is
+        for node in reversed(_reachable(node for node, _ in roots)):  # oldest first: needed if one of its parents is
             if any(p in wanted for p in node.parents if p is not None):
                 wanted.add(node)
     arriving: dict[Node, tuple[Any, bool]] = {}
-    for node, g in roots:
-        _arrive(arriving, node, g, False, create_graph)
+    waiting: list[tuple[int, Node]] = []
+    leaves: list[Leaf] = []
+
+    def arrive(node: Node, g: Any, fresh: bool) -> None:
+        before = arriving.get(node)
+        if before is None:
+            arriving[node] = (g, fresh)
+            if isinstance(node, Leaf):
+                leaves.append(node)
+            else:
+                heappush(waiting, (-node.seq, node))
+        elif isinstance(g, Packed):
+            arriving[node] = (before[0].merge(g), False)
+        elif before[1] and not create_graph and type(before[0]._data) is np.ndarray:  # memory of our own: add in place
+            np.add(before[0]._data, g._data, out=before[0]._data)
+        else:
+            arriving[node] = (before[0] + g, not create_graph)
+
+    def receive(node: Node) -> tuple[Any, bool]:
+        """What has arrived, after hooks."""
+        g, fresh = arriving.pop(node)
+        if node.hooks:
+            g, fresh = _run_hooks(node, g), False
+        if node.retain is not None and (kept := node.retain()) is not None:
+            kept._grad, fresh = (g if kept._grad is None else kept._grad + g), False
+        if targets is not None and node in targets:
+            found[node] = g
+            fresh = False
+        return g, fresh
+
     found: dict[Node, Any] = {}
     used: list[Node] = []
     token = RECORDING.set(create_graph)
     try:
-        for node in order:
-            here = arriving.pop(node, None)
-            if here is None or not (wanted is None or node in wanted):
-                continue
-            g, fresh = here
-            if node.hooks:
-                g, fresh = _run_hooks(node, g), False
-            if node.retain is not None and (kept := node.retain()) is not None:
-                kept._grad, fresh = (g if kept._grad is None else kept._grad + g), False
-            if targets is not None and node in targets:
-                found[node] = g
-                fresh = False
-            if isinstance(node, Leaf):
-                if targets is None:
-                    node.accumulate(g, fresh, create_graph)
-                continue
-            for parent, gi, own in node.gradients(g, wanted, create_graph):
-                _arrive(arriving, parent, gi, own, create_graph)
+        for node, g in roots:
+            if wanted is None or node in wanted:
+                arrive(node, g, False)
+        while waiting:
+            node = heappop(waiting)[1]
+            g, _ = receive(node)
+            for parent, gi, fresh in node.gradients(g, wanted, create_graph):
+                arrive(parent, gi, fresh)
             used.append(node)
+        for leaf in leaves:
+            g, fresh = receive(leaf)
+            if targets is None:
+                leaf.accumulate(g, fresh, create_graph)
     finally:
         RECORDING.reset(token)
     if not retain_graph:
         for node in used:
             node.free()
     return [found.get(t) for t in targets or ()]
-
-
-def _arrive(arriving: dict[Node, tuple[Any, bool]], node: Node, g: Any, fresh: bool, create_graph: bool) -> None:
-    before = arriving.get(node)
-    if before is None:
-        arriving[node] = (g, fresh)
-    elif isinstance(g, Packed):
-        arriving[node] = (before[0].merge(g), False)
-    elif before[1] and not create_graph and type(before[0]._data) is np.ndarray:  # memory of our own: add in place
-        np.add(before[0]._data, g._data, out=before[0]._data)
-    else:
-        arriving[node] = (before[0] + g, not create_graph)
 
 
 def _run_hooks(node: Node, g: Any) -> Any:
