@@ -57,7 +57,7 @@ def _floating(name: str, x: Tensor) -> None:
 
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The sum over `dim` (all without one); integers sum to int64."""
-    x = x if dtype is None else x.to(dtype)
+    x = x if dtype is None else x.to(as_dtype(dtype, "sum"))
     return reduce.sum(x, dim=normalize_dims(_or_all(dim), x._data.ndim, "sum"), keepdim=keepdim)
 
 
@@ -76,7 +76,7 @@ def count(x: Tensor, dim: Dims) -> int:
 
 def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The average over `dim`.  Raises DTypeError for integers."""
-    x = x if dtype is None else x.to(dtype)
+    x = x if dtype is None else x.to(as_dtype(dtype, "mean"))
     _floating("mean", x)
     return sum(x, dim, keepdim) / float(count(x, dim))
 
@@ -108,7 +108,7 @@ def _flat_at_zero(root: Any, y: Tensor) -> Tensor:
 
 def norm(x: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The p-norm: (sum |x|^p)^(1/p); p may be inf, -inf, 0 or "fro" (= 2)."""
-    x = x if dtype is None else x.to(dtype)
+    x = x if dtype is None else x.to(as_dtype(dtype, "norm"))
     _floating("norm", x)
     p = 2.0 if p in ("fro", None) else float(p)
     if p == float("inf"):
@@ -151,7 +151,7 @@ def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The product over `dim`, or of all elements."""
-    x = x if dtype is None else x.to(dtype)
+    x = x if dtype is None else x.to(as_dtype(dtype, "prod"))
     if dim is None:
         return reduce.prod(movement.reshape(x, shape=(x._data.size,)), dim=0, keepdim=False)
     return reduce.prod(x, dim=normalize_dim(dim, x._data.ndim, "prod"), keepdim=keepdim)
@@ -159,13 +159,13 @@ def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, dtype: Any = 
 
 def cumsum(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Running sums along `dim`."""
-    x = x if dtype is None else x.to(dtype)
+    x = x if dtype is None else x.to(as_dtype(dtype, "cumsum"))
     return reduce.cumsum(x, dim=normalize_dim(dim, x._data.ndim, "cumsum"))
 
 
 def cumprod(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Running products along `dim`."""
-    x = x if dtype is None else x.to(dtype)
+    x = x if dtype is None else x.to(as_dtype(dtype, "cumprod"))
     x = x.long() if x._data.dtype.kind in "bui" else x
     d = normalize_dim(dim, x._data.ndim, "cumprod")
     return reduce.running_product(x, d) if x._data.ndim and x._data.shape[d] > 1 else elementwise.copy(x)
@@ -177,7 +177,7 @@ def cumprod(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
 @composite(formula=r"\frac{e^{x_i}}{\sum_j e^{x_j}}")
 def softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """exp(x) / sum(exp(x)) along `dim`; shifted by the largest element, so that exp cannot overflow."""
-    x = x if dtype is None else x.to(dtype)
+    x = x if dtype is None else x.to(as_dtype(dtype, "softmax"))
     _floating("softmax", x)
     d = _softmax_dim("softmax", x, dim)
     if not x._data.size:
@@ -189,7 +189,7 @@ def softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
 @composite(formula=r"x_i - \log \sum_j e^{x_j}")
 def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """The logarithm of softmax along `dim`, without forming softmax."""
-    x = x if dtype is None else x.to(dtype)
+    x = x if dtype is None else x.to(as_dtype(dtype, "log_softmax"))
     _floating("log_softmax", x)
     d = _softmax_dim("log_softmax", x, dim)
     if not x._data.size:
@@ -705,6 +705,8 @@ def scatter(
 ) -> Tensor:
     """A copy of x with x[index[i, j], j] = src[i, j] (for dim 0); `src` may be a number."""
     src = value if src is None else src
+    if src is None:
+        raise ArgumentTypeError("scatter: nothing to write; give src, a Tensor or a number")
     if not isinstance(src, _t.Tensor):
         src = constant(np.full(index._data.shape, fitting("scatter", src, x._data.dtype), x._data.dtype))
     if reduce == "add":
@@ -780,6 +782,12 @@ def _diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tenso
 diagonal = _diagonal
 
 
+def diagonal_of_matrix(name: str, x: Tensor) -> Tensor:
+    """The diagonal of a tensor that must have two dimensions."""
+    _exactly(name, 2, x)
+    return _diagonal(x)
+
+
 def diag(x: Tensor, diagonal: int = 0) -> Tensor:
     """A vector as the diagonal of a matrix, or the diagonal of a matrix as a vector."""
     if x._data.ndim == 2:
@@ -824,8 +832,9 @@ def _exactly(name: str, dims: int, *tensors: Any) -> None:
     for x in tensors:
         if not isinstance(x, _t.Tensor) or x._data.ndim != dims:
             listed = " and ".join(show(t) if isinstance(t, _t.Tensor) else type(t).__name__ for t in tensors)
-            kind = ShapeError if isinstance(x, _t.Tensor) else ArgumentTypeError
-            raise kind(f"{name}: needs Tensors of {dims} dimensions, got {listed}; matmul takes any")
+            if not isinstance(x, _t.Tensor):
+                raise ArgumentTypeError(f"{name}: needs Tensors, got {listed}; wrap it with cutaway.tensor(...)")
+            raise ShapeError(f"{name}: needs Tensors of {dims} dimensions, got {listed}; matmul takes any")
 
 
 def mm(a: Tensor, b: Tensor) -> Tensor:
@@ -941,6 +950,8 @@ def _diagonals(term: str, x: Tensor) -> tuple[str, Tensor]:
         while term.count(c) > 1:
             i = term.index(c)
             j = term.index(c, i + 1)
+            if x._data.shape[i] != x._data.shape[j]:
+                raise ShapeError(f"einsum: {show(x)} has sizes {x._data.shape[i]} and {x._data.shape[j]} for the one label {c!r}")
             x = _diagonal(x, 0, i, j)
             term = term[:i] + term[i + 1 : j] + term[j + 1 :] + c
     return term, x

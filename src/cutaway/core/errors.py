@@ -39,6 +39,10 @@ class ArgumentTypeError(CutawayError, TypeError):
     """An argument has the wrong Python type."""
 
 
+class IndexTypeError(ArgumentTypeError, IndexOutOfRange):
+    """What stands in the brackets is no index."""
+
+
 class GradError(CutawayError, RuntimeError):
     """The graph cannot give the gradient that was asked for."""
 

@@ -5,15 +5,17 @@ PyTorch's rule where it differs from NumPy's: integers are taken first, and only
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import cutaway.core.tensor as _t
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, IndexTypeError, ShapeError
 from cutaway.core.ops.index import index as index_op
 from cutaway.core.ops.index import index_put
 from cutaway.core.ops.movement import reshape, slice_
+from cutaway.core.refusal import describe
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -118,11 +120,10 @@ class Selection:
     @staticmethod
     def _number(k: Any) -> int:
         try:
-            n: int = k.item() if isinstance(k, _t.Tensor) else k.__index__()
-            return n
-        except (AttributeError, TypeError):
-            raise ArgumentTypeError(
-                f"index: {type(k).__name__} {k!r} is no index; use integers, slices, None, ..., or integer / bool tensors"
+            return operator.index(k.item() if isinstance(k, _t.Tensor) else k)
+        except TypeError:
+            raise IndexTypeError(
+                f"index: {describe(k)} is no index; use integers, slices, None, ..., or integer / bool tensors"
             ) from None
 
     @staticmethod
@@ -142,7 +143,7 @@ class Selection:
                 )
             return [np.asarray(a) for a in k.nonzero()]
         if k.dtype.kind not in "iu":
-            raise IndexOutOfRange(
+            raise IndexTypeError(
                 f"index: tensors used as indices must be integer or bool, got {k.dtype.name}; convert with .long()"
             )
         n = full[d]

@@ -672,7 +672,7 @@ class Methods:
 
     def trace(self) -> Tensor:
         """The sum of a matrix's diagonal."""
-        return _d.sum(_d.diagonal(self))
+        return _d.sum(_d.diagonal_of_matrix("trace", self))
 
     # --- index --------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,45 @@
+"""Products of matrices and einsum."""
+
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+
+from .table import array, bad
+
+CALLS = [
+    bad("matmul-number", lambda t: t.ones(2) @ 3, ArgumentTypeError, "matmul", "int", "*"),
+    bad("matmul-list", lambda t: t.ones(2) @ [1.0, 2.0], ArgumentTypeError, "matmul", "list", "cutaway.tensor"),
+    bad("matmul-array", lambda t: t.matmul(t.ones(2), array(2)), ArgumentTypeError, "matmul", "ndarray", "cutaway.tensor"),
+    bad("matmul-none", lambda t: t.matmul(None, t.ones(2)), ArgumentTypeError, "matmul", "NoneType"),
+    bad("matmul-number-left", lambda t: 3 @ t.ones(2), ArgumentTypeError, "matmul", "int", "*"),
+    bad("matmul-sizes", lambda t: t.ones(2, 3) @ t.ones(4, 5), ShapeError, "matmul", "[2, 3]", "[4, 5]", "(3)", "(4)"),
+    bad("matmul-transposed", lambda t: t.ones(2, 3) @ t.ones(2, 3), ShapeError, "matmul", "[2, 3]", "b.T"),
+    bad("matmul-vector", lambda t: t.ones(2, 3) @ t.ones(2), ShapeError, "matmul", "[2, 3]", "[2"),
+    bad("matmul-0d", lambda t: t.ones(2) @ t.tensor(1.0), ShapeError, "matmul", "float32[]", "*"),
+    bad("matmul-batches", lambda t: t.ones(2, 3, 4) @ t.ones(3, 4, 5), ShapeError, "matmul", "[2]", "[3]", "batch"),
+    bad("matmul-dtypes", lambda t: t.ones(2, 2) @ t.ones(2, 2, dtype=t.float64), DTypeError, "matmul", "float32[2, 2]", "float64[2, 2]", ".to("),
+    bad("matmul-int-float", lambda t: t.ones(2, 2) @ t.ones(2, 2, dtype=t.int64), DTypeError, "matmul", "int64[2, 2]", ".to("),
+    bad("mm-vector", lambda t: t.mm(t.ones(2, 3), t.ones(3)), ShapeError, "mm", "[3]", "2 dimensions", "matmul"),
+    bad("mm-batch", lambda t: t.mm(t.ones(2, 3, 4), t.ones(4, 5)), ShapeError, "mm", "[2, 3, 4]", "matmul"),
+    bad("mm-sizes", lambda t: t.mm(t.ones(2, 3), t.ones(2, 3)), ShapeError, "mm", "[2, 3]", "b.T"),
+    bad("mm-list", lambda t: t.mm(t.ones(2, 3), [[1.0]]), ArgumentTypeError, "mm", "list", "cutaway.tensor"),
+    bad("bmm-matrix", lambda t: t.bmm(t.ones(2, 3), t.ones(3, 4)), ShapeError, "bmm", "[2, 3]", "3 dimensions"),
+    bad("bmm-batches", lambda t: t.bmm(t.ones(2, 3, 4), t.ones(1, 4, 5)), ShapeError, "bmm", "batch", "2", "1"),
+    bad("mv-matrix", lambda t: t.mv(t.ones(2, 3), t.ones(3, 1)), ShapeError, "mv", "[3, 1]"),
+    bad("mv-sizes", lambda t: t.mv(t.ones(2, 3), t.ones(2)), ShapeError, "mv", "[2, 3]", "[2"),
+    bad("dot-matrix", lambda t: t.dot(t.ones(2, 2), t.ones(2)), ShapeError, "dot", "[2, 2]", "1 dimension"),
+    bad("dot-lengths", lambda t: t.dot(t.ones(2), t.ones(3)), ShapeError, "dot", "[2]", "[3]", "lengths"),
+    bad("dot-dtypes", lambda t: t.dot(t.ones(2), t.ones(2, dtype=t.float64)), DTypeError, "dot", "float32[2]", "float64[2]"),
+    bad("outer-matrix", lambda t: t.outer(t.ones(2, 2), t.ones(2)), ShapeError, "outer", "[2, 2]"),
+    bad("addmm-sizes", lambda t: t.addmm(t.ones(2, 2), t.ones(2, 3), t.ones(2, 3)), ShapeError, "addmm", "[2, 3]"),
+    bad("addmm-broadcast", lambda t: t.addmm(t.ones(3, 3), t.ones(2, 3), t.ones(3, 4)), ShapeError, "addmm", "[3, 3]", "[2, 4]"),
+    bad("baddbmm-sizes", lambda t: t.baddbmm(t.ones(1), t.ones(2, 3, 4), t.ones(3, 4, 5)), ShapeError, "bmm", "[2, 3, 4]", "[3, 4, 5]"),
+    bad("einsum-sizes", lambda t: t.einsum("ij,jk->ik", t.ones(2, 3), t.ones(4, 5)), ShapeError, "einsum", "'j'", "3", "4"),
+    bad("einsum-operands", lambda t: t.einsum("ij,jk->ik", t.ones(2, 3)), ArgumentError, "einsum", "2 operands", "1 given"),
+    bad("einsum-dims", lambda t: t.einsum("ij,j->i", t.ones(2, 3), t.ones(3, 4)), ArgumentError, "einsum", "float32[3, 4]", "'j'"),
+    bad("einsum-output", lambda t: t.einsum("ij->ik", t.ones(2, 3)), ArgumentError, "einsum", "'ik'", "output"),
+    bad("einsum-output-twice", lambda t: t.einsum("ij->ii", t.ones(2, 3)), ArgumentError, "einsum", "'ii'", "distinct"),
+    bad("einsum-diagonal", lambda t: t.einsum("ii->i", t.ones(2, 3)), ShapeError, "einsum", "[2, 3]", "'i'"),
+    bad("einsum-signs", lambda t: t.einsum("i!->i", t.ones(2, 3)), ArgumentError, "einsum", "i!"),
+    bad("einsum-number", lambda t: t.einsum("i,i->", t.ones(2), 3.0), ArgumentTypeError, "einsum", "float", "cutaway.tensor"),
+    bad("einsum-no-equation", lambda t: t.einsum(t.ones(2), t.ones(2)), ArgumentTypeError, "einsum", "string", torch=...),
+    bad("einsum-nothing", lambda t: t.einsum("ij"), ArgumentError, "einsum", "at least one"),
+]
