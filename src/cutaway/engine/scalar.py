@@ -221,7 +221,7 @@ class VOCABULARY:
         """a to the power b."""
         x, y, d = a.pair(b)
         if d.kind != "f":
-            return Scalar(a.f, mathematics.integer_pow(a.f, x, y), d)
+            return Scalar(a.f, mathematics.integer_pow(a.f, x, y, d.kind == "i"), d)
         return Scalar(a.f, mathematics.pow(a.f, x, y), d)
 
     @staticmethod

@@ -82,6 +82,11 @@ def atanh_term(k: int) -> Fraction:
     return Fraction(2, 2 * k + 3)
 
 
+def logarithm_term(k: int) -> Fraction:
+    """(log(1 + f) - f + f**2 / 2) / f**3."""
+    return Fraction((-1) ** k, k + 3)
+
+
 def sine_term(k: int) -> Fraction:
     """(sin(r) / r - 1) / z in z = r**2."""
     return Fraction((-1) ** (k + 1), math.factorial(2 * k + 3))

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 import llvmlite.ir as ir
+import numpy as np
 
 from cutaway.engine.llvm.emit import F32, F64, Function, constant
 from cutaway.engine.llvm.mathematics.exponential import power_of_two, scaled, tail
@@ -25,17 +26,14 @@ def pow(x: Real, y: Real) -> Real:
     known = _known(y.value)
     if known in SHORT:
         return SHORT[known](x)
-    narrow = not x.double
-    x, y = x.to(F64), y.to(F64)
     a = x.abs()
-    p = _single(a, y) if narrow else _double(a, y)
+    p = _double(a, y) if x.double else _single(a, y)
     p = where((a == 0.0) | (a == math.inf), where(y > 0.0, a, where(a == 0.0, math.inf, 0.0, a)), p)
     whole, odd = _whole_and_odd(y)
     p = where(odd, p.signed(x), p)
     p = where((x < 0.0) & ~whole & (a < math.inf), math.nan, p)
     p = where(x.unordered(y), x + y, p)
-    p = where((y == 0.0) | (x == 1.0), 1.0, p)
-    return p.to(F32) if narrow else p
+    return where((y == 0.0) | (x == 1.0), 1.0, p)
 
 
 def _root(x: Real) -> Real:
@@ -57,7 +55,7 @@ SHORT: dict[float | None, Callable[[Real], Real]] = {
 
 def _whole_and_odd(y: Real) -> tuple[Word, Word]:
     """Masks: y is an integer (infinities are), y is an odd one."""
-    a, unit = y.abs(), 2.0**52
+    a, unit = y.abs(), 2.0**y.format.fraction
     large = a >= unit
     w = where(large, a, a + unit)  # its last bit is worth 1
     whole = large | (w - unit == a)
@@ -65,15 +63,16 @@ def _whole_and_odd(y: Real) -> tuple[Word, Word]:
 
 
 def _single(a: Real, y: Real) -> Real:
-    """a ** y to 2**-30, for 0 < a < inf."""
-    e, m = exponent_and_mantissa(a)
-    f = m - 1.0
-    s = f / (m + 1.0)
-    log2 = s.mad((s * s).polynomial(economised(_log2_term, 0.0, Z_MAX, 5)), e)
-    z = (y.at_most(2.0**100).at_least(-(2.0**100)) * log2).at_most(200.0).at_least(-200.0)
+    """a ** y for float32's 0 < a < inf, in float64 to 2**-28."""
+    largest = float(np.finfo(np.float32).max)
+    y = y.at_most(largest).at_least(-largest).to(F64)  # 1 ** inf has no product of 0 and inf
+    e, m = exponent_and_mantissa(a.to(F64), subnormal=False)
+    s = (m - 1.0) / (m + 1.0)
+    log2 = s.mad((s * s).polynomial(economised(_log2_term, 0.0, Z_MAX, 4)), e)
+    z = (y * log2).at_most(200.0).at_least(-200.0)
     shifted = z + DOUBLE.shifter
-    q = (z - (shifted - DOUBLE.shifter)).polynomial(economised(_power_of_two_term, -0.5, 0.5, 7))
-    return q * power_of_two(shifted.bits() + (DOUBLE.bias - DOUBLE.bits(DOUBLE.shifter)), DOUBLE)
+    q = (z - (shifted - DOUBLE.shifter)).polynomial(economised(_power_of_two_term, -0.5, 0.5, 6))
+    return (q * power_of_two(shifted.bits() + (DOUBLE.bias - DOUBLE.bits(DOUBLE.shifter)), DOUBLE)).to(F32)
 
 
 def _double(a: Real, y: Real) -> Real:
@@ -95,9 +94,10 @@ def _log2(a: Real) -> tuple[Real, Real]:
     """
     e, m = exponent_and_mantissa(a)
     f, d = m - 1.0, m + 1.0
-    s = f / d
+    inverse = 1.0 / d
+    s = f * inverse
     s_high, d_high = s.high(), d.high()
-    s_low = ((f - s_high * d_high) - s_high * (m - (d_high - 1.0))) / d
+    s_low = ((f - s_high * d_high) - s_high * (m - (d_high - 1.0))) * inverse
     z, z_high = s * s, s_high * s_high
     r = z * z * z.polynomial(economised(_sum_term, 0.0, Z_MAX, 7)) + s_low * (s_high + s)
     t_high = (3.0 + z_high + r).high()
