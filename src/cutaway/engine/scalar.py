@@ -59,10 +59,13 @@ class Scalar:
             zero = constant(v.type, 0)
             out = b.fcmp_unordered("!=", v, zero) if a_float else b.icmp_signed("!=", v, zero)
         elif a_float and b_float:
-            wider = dtype.itemsize > self.dtype.itemsize
-            out = b.fpext(v, t) if wider else b.fptrunc(v, t)
+            if dtype.itemsize > self.dtype.itemsize:
+                out = b.fpext(v, t)
+            else:
+                out = b.fptrunc(self._odd() if (self.dtype.itemsize, dtype.itemsize) == (8, 2) else v, t)
         elif a_float:
-            out = b.fptosi(v, t) if dtype.kind == "i" else b.trunc(b.fptosi(v, like(t, ir.IntType(32))), t)
+            out = self._whole(64) if dtype.itemsize == 8 else self._whole(32)
+            out = b.trunc(out, t) if dtype.itemsize < 4 else out
         elif b_float:
             out = b.uitofp(v, t) if self.dtype.kind in "bu" else b.sitofp(v, t)
         elif dtype.itemsize > self.dtype.itemsize or self.dtype == BOOL:
@@ -70,6 +73,30 @@ class Scalar:
         else:
             out = b.trunc(v, t) if dtype.itemsize < self.dtype.itemsize else v
         return Scalar(self.f, out, dtype)
+
+    def _odd(self) -> Any:
+        """A float64 as a float32 that rounds to float16 as the float64 would: cut off, with the last bit set if inexact.
+
+        (Boldo & Melquiond 2008, "Emulation of FMA and correctly rounded sums".) The direct conversion is a library call.
+        """
+        b, v = self.f.b, self.value
+        narrow, word = like(v.type, ir.FloatType()), like(v.type, ir.IntType(32))
+        near = b.fptrunc(v, narrow)
+        back = b.fpext(near, v.type)
+        size = [self.f.unary("fabs", x) for x in (v, back)]
+        bits = b.bitcast(near, word)
+        bits = b.sub(bits, b.zext(b.fcmp_ordered("<", *size), word))
+        inexact = b.fcmp_ordered("!=", v, back)
+        return b.bitcast(b.or_(bits, b.zext(inexact, word)), narrow)
+
+    def _whole(self, width: int) -> Any:
+        """The integer part in `width` bits; the smallest number for what does not fit, and for NaN."""
+        b, v = self.f.b, self.value
+        t = like(v.type, ir.IntType(width))
+        end = 2.0 ** (width - 1)
+        low, high = constant(v.type, -end), constant(v.type, end)
+        fits = b.and_(b.fcmp_ordered(">=", v, low), b.fcmp_ordered("<", v, high))
+        return b.select(fits, b.fptosi(v, t), constant(t, -(2 ** (width - 1))))
 
     def _arithmetic(self, x: Any, floating: str, integer: str, flip: bool = False) -> Scalar:
         a, c, d = self.pair(x)
@@ -236,12 +263,23 @@ class VOCABULARY:
             return VOCABULARY.where(b == 0, a / b, VOCABULARY.where(q == 0, a * 0.0 / b, near))
         x, y, d = a.pair(b)
         build = a.f.b
+        safe = VOCABULARY._divisor(Scalar(a.f, y, d))
         if d.kind == "u":
-            return Scalar(a.f, build.udiv(x, y), d)
-        q = Scalar(a.f, build.sdiv(x, y), d)
-        r = Scalar(a.f, build.srem(x, y), d)
-        wrong = (r != 0) & ((r < 0) ^ (Scalar(a.f, y, d) < 0))
-        return VOCABULARY.where(wrong, q - 1, q)
+            return VOCABULARY.where(Scalar(a.f, y, d) == 0, 0, Scalar(a.f, build.udiv(x, safe.value), d))
+        q = Scalar(a.f, build.sdiv(x, safe.value), d)
+        r = Scalar(a.f, build.srem(x, safe.value), d)
+        wrong = (r != 0) & ((r < 0) ^ (safe < 0))
+        floored = VOCABULARY.where(wrong, q - 1, q)
+        given = Scalar(a.f, y, d)
+        return VOCABULARY.where(given == 0, 0, VOCABULARY.where(given == -1, -Scalar(a.f, x, d), floored))
+
+    @staticmethod
+    def _divisor(b: Scalar) -> Scalar:
+        """`b`, or 1 where a processor would trap: by 0, and by -1 for the smallest number."""
+        trap = b == 0
+        if b.dtype.kind == "i":
+            trap = trap | (b == -1)
+        return VOCABULARY.where(trap, b.lift(1), b)
 
     @staticmethod
     def remainder(a: Scalar, b: Any) -> Scalar:
@@ -249,9 +287,13 @@ class VOCABULARY:
         b = a.lift(b)
         x, y, d = a.pair(b)
         build = a.f.b
-        if d.kind == "u":
-            return Scalar(a.f, build.urem(x, y), d)
-        r = Scalar(a.f, build.frem(x, y) if d.kind == "f" else build.srem(x, y), d)
+        if d.kind == "f":
+            r = Scalar(a.f, build.frem(x, y), d)
+        else:
+            safe = VOCABULARY._divisor(Scalar(a.f, y, d)).value
+            if d.kind == "u":
+                return Scalar(a.f, build.urem(x, safe), d)
+            r = Scalar(a.f, build.srem(x, safe), d)
         return VOCABULARY.where((r != 0) & ((r < 0) ^ (Scalar(a.f, y, d) < 0)), r + b, r)
 
     @staticmethod

@@ -49,10 +49,9 @@ def like(t: ir.Type, scalar: ir.Type) -> ir.Type:
 def constant(t: ir.Type, value: Any) -> ir.Constant:
     """A constant of type `t`, repeated in every lane of a vector; floats are rounded to their type first."""
     e = element(t)
-    if isinstance(e, ir.FloatType):
-        value = float(np.float32(value))
-    elif isinstance(e, ir.HalfType):
-        value = float(np.float16(value))
+    if isinstance(e, (ir.FloatType, ir.HalfType)):
+        with np.errstate(over="ignore"):
+            value = float((np.float32 if isinstance(e, ir.FloatType) else np.float16)(value))
     elif isinstance(e, ir.DoubleType):
         value = float(value)
     else:
