@@ -192,8 +192,19 @@ def test_one_thread_needs_no_workers(fresh):
     assert fresh.threads == 2
 
 
-def test_the_first_run_may_hold_the_interpreter(fresh):
-    assert Meeting().run(fresh, 4, 100, hold=True) == 4
+def test_the_first_run_may_hold_the_interpreter():
+    class Slow(threads.Pool):
+        """Its workers need the interpreter for a while before they enter native code."""
+
+        def _work(self, tid: int) -> None:
+            time.sleep(0.02)
+            super()._work(tid)
+
+    p = Slow()
+    try:
+        assert Meeting().run(p, 3, 100, hold=True) == 3
+    finally:
+        p.stop()
 
 
 def test_a_second_thread_runs_alone_while_the_pool_is_busy(p):
