@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from cutaway.core.aval import Aval
-from cutaway.core.errors import ArgumentTypeError, GradError, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten, ShapeError
 from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, RESULT, Op
+from cutaway.core.refusal import describe, guarded
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -38,6 +39,8 @@ class set_grad_enabled:
     """Record the graph or not: at once, or inside a `with` block, or as a decorator."""
 
     def __init__(self, mode: bool) -> None:
+        if not isinstance(mode, (bool, np.bool_)):
+            raise ArgumentTypeError(f"set_grad_enabled: mode must be True or False, got {mode!r}")
         self.mode = bool(mode)
         self._before = [RECORDING.get()]
         RECORDING.set(self.mode)
@@ -449,6 +452,8 @@ def _as_list(x: Any, what: str, op: str) -> list[Any]:
 
 
 def _root_gradients(outputs: list[Any], grads: Any, op: str) -> list[tuple[Node, Any]]:
+    if not isinstance(grads, (_Tensor, list, tuple, type(None))):
+        raise ArgumentTypeError(f"{op}: the gradient must be a Tensor, one for each output, got {describe(grads)}")
     given = [None] * len(outputs) if grads is None else [grads] if isinstance(grads, _Tensor) else list(grads)
     if len(given) != len(outputs):
         raise ArgumentTypeError(f"{op}: {len(outputs)} outputs but {len(given)} gradients for them")
@@ -477,6 +482,7 @@ def _root_gradients(outputs: list[Any], grads: Any, op: str) -> list[tuple[Node,
     return roots
 
 
+@guarded
 def backward(
     tensors: Any,
     grad_tensors: Any = None,
@@ -495,11 +501,14 @@ def backward(
         walk(roots, None, keep, create_graph)
         return
     wanted = _as_list(inputs, "inputs", "backward")
+    if not wanted:
+        raise ArgumentError("backward: inputs is empty, so nothing would be computed; leave it out, or name the leaves")
     for t, g in zip(wanted, _grads_of(wanted, roots, keep, create_graph, "backward"), strict=True):
         if g is not None:
             t._grad = g if t._grad is None else t._grad + g
 
 
+@guarded
 def grad(
     outputs: Any,
     inputs: Any,
@@ -579,6 +588,11 @@ class Context:
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors for backward; it is checked that no one overwrites them."""
+        for x in tensors:
+            if x is not None and not isinstance(x, _Tensor):
+                raise ArgumentTypeError(
+                    f"save_for_backward: only Tensors are kept here, got {type(x).__name__}; write ctx.name = value for others"
+                )
         self._kept = tensors
 
     def mark_non_differentiable(self, *tensors: Any) -> None:
@@ -654,7 +668,13 @@ class FunctionNode(Node):
                 )
             shape, dtype = self.metas[i]
             if gi._data.shape != shape:
-                gi = _sum_to(gi, shape)
+                try:
+                    gi = _sum_to(gi, shape)
+                except (ShapeError, IndexError):
+                    raise ShapeError(
+                        f"{self.name}.backward: gradient {i} has shape {list(gi.shape)}, but input {i} of forward has "
+                        f"{list(shape)}; return a gradient of the input's shape"
+                    ) from None
             yield parent, gi if gi._data.dtype == dtype else gi.to(_from_numpy(dtype)), False
 
 
@@ -685,15 +705,20 @@ class Function:
     forward, None for those that need none. Written in Tensor operations, backward can itself be differentiated.
     """
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Raises GradError: a Function is not called but applied."""
+        name = type(self).__name__
+        raise GradError(f"{name}: write {name}.apply(...), without making an object of the class")
+
     @staticmethod
     def forward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
         """Compute the result; keep on `ctx` what backward needs."""
-        raise GradError("Function: write forward(ctx, ...) as a staticmethod in your subclass")
+        raise NotWritten("Function: write forward(ctx, ...) as a staticmethod in your subclass")
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """Return the gradient with respect to each input of forward."""
-        raise GradError("Function: write backward(ctx, *grad_outputs) as a staticmethod in your subclass")
+        raise NotWritten("Function: write backward(ctx, *grad_outputs) as a staticmethod in your subclass")
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
