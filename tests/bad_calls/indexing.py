@@ -1,6 +1,14 @@
 """Indexing and assignment, gather and scatter."""
 
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, IndexOutOfRange, IndexTypeError, ShapeError
+from cutaway.core.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DTypeError,
+    GradError,
+    IndexOutOfRange,
+    IndexTypeError,
+    ShapeError,
+)
 
 from .table import array, bad
 

@@ -1,8 +1,14 @@
 """Making tensors: data, sizes, dtypes, devices, seeds; and leaving them."""
 
 from cutaway.core.errors import (
-    ArgumentError, ArgumentTypeError, DeviceError, DTypeError, GradError, IndexOutOfRange,
-    ShapeError, StateError,
+    ArgumentError,
+    ArgumentTypeError,
+    DeviceError,
+    DTypeError,
+    GradError,
+    IndexOutOfRange,
+    ShapeError,
+    StateError,
 )  # fmt: skip
 
 from .table import array, bad

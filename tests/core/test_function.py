@@ -77,7 +77,7 @@ def test_several_outputs(t):
     p.sum().backward()  # nothing arrives at the other: zeros
     assert x.grad.tolist() == [5, 7]
     p, s = Both.apply(x, y)
-    gx, gy = t.autograd.grad((p * s).sum(), [x, y], create_graph=True)
+    gx, _ = t.autograd.grad((p * s).sum(), [x, y], create_graph=True)
     assert gx.tolist() == [y0 * (2 * x0 + y0) for x0, y0 in zip([1, 2], [5, 7])]
     (hx,) = t.autograd.grad(gx.sum(), x)
     assert hx.tolist() == [10, 14]
@@ -127,7 +127,7 @@ def test_what_ctx_tells(t):
             return (None if g is None else g * 2), (None if h is None else h * 3), None
 
     x, y = data(t, 1.0), t.tensor([2.0], dtype=t.float64)
-    a, b = Look.apply(x, y, True)
+    a, _ = Look.apply(x, y, True)
     a.sum().backward()
     assert seen == [(True, False, False), (False, True)] and x.grad.tolist() == [2]
 

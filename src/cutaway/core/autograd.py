@@ -591,7 +591,8 @@ class Context:
         for x in tensors:
             if x is not None and not isinstance(x, _Tensor):
                 raise ArgumentTypeError(
-                    f"save_for_backward: only Tensors are kept here, got {type(x).__name__}; write ctx.name = value for others"
+                    f"save_for_backward: only Tensors are kept here, got {type(x).__name__}; "
+                    "write ctx.name = value for others"
                 )
         self._kept = tensors
 

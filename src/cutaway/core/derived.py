@@ -662,7 +662,9 @@ def _one(name: str, value: Any, x: Tensor) -> Tensor:
     if not isinstance(value, _t.Tensor):
         return constant(np.asarray(fitting(name, value, x._data.dtype), x._data.dtype))
     if value._data.ndim:
-        raise ShapeError(f"{name}: the value must be a number or a 0-d tensor, got {show(value)}; use where or copy_ for more")
+        raise ShapeError(
+            f"{name}: the value must be a number or a 0-d tensor, got {show(value)}; use where or copy_ for more"
+        )
     return value.to(x.dtype)
 
 
@@ -951,7 +953,9 @@ def _diagonals(term: str, x: Tensor) -> tuple[str, Tensor]:
             i = term.index(c)
             j = term.index(c, i + 1)
             if x._data.shape[i] != x._data.shape[j]:
-                raise ShapeError(f"einsum: {show(x)} has sizes {x._data.shape[i]} and {x._data.shape[j]} for the one label {c!r}")
+                raise ShapeError(
+                    f"einsum: {show(x)} has sizes {x._data.shape[i]} and {x._data.shape[j]} for the one label {c!r}"
+                )
             x = _diagonal(x, 0, i, j)
             term = term[:i] + term[i + 1 : j] + term[j + 1 :] + c
     return term, x

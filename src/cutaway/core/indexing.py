@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cutaway.core.tensor as _t
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, IndexTypeError, ShapeError
+from cutaway.core.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DTypeError,
+    IndexOutOfRange,
+    IndexTypeError,
+    ShapeError,
+)
 from cutaway.core.ops.index import index as index_op
 from cutaway.core.ops.index import index_put
 from cutaway.core.ops.movement import reshape, slice_
