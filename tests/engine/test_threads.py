@@ -401,10 +401,19 @@ def test_a_worker_whose_start_was_interrupted_is_no_second_one(fresh, monkeypatc
 # --- waiting -----------------------------------------------------------------------------------------------------------
 
 
+def all_asleep(p: threads.Pool) -> None:
+    """Return once every worker blocks; on a machine with nothing else to do that takes 0.1 ms."""
+    words = [ctypes.c_int32.from_address(p.control + layout.box(tid, layout.SLEEPING)) for tid in range(1, p.threads)]
+    until = time.monotonic() + 10
+    while not all(w.value for w in words):
+        assert time.monotonic() < until, "a worker without work does not block"
+        time.sleep(0.001)
+
+
 @futex
 def test_an_idle_second_costs_no_cpu(p):
     Meeting().run(p, max(2, CORES), 100)
-    time.sleep(0.05)
+    all_asleep(p)
     before = time.process_time()
     time.sleep(1)
     assert time.process_time() - before < 0.005
@@ -414,12 +423,10 @@ def test_workers_that_blocked_come_back(p):
     m = Meeting()
     m.run(p, 3, 10)
     for _ in range(20):
+        all_asleep(p)
         blocked = p.blocked()
-        time.sleep(0.005)
         assert m.run(p, 3, 10) == 3
-    time.sleep(0.05)
-    m.run(p, 3, 10)
-    assert p.blocked() >= blocked + 2  # BLOCKED counts who came back, and both workers had gone to sleep
+        assert p.blocked() >= blocked + 2
 
 
 def emulated(name: str, libc) -> systems.System:
@@ -475,8 +482,8 @@ def test_other_ways_to_block(name):
     try:
         for _ in range(3):
             assert m.run(p, 4, 200) == 4
-            time.sleep(0.01)  # long enough for the workers to block
-        assert p.blocked() >= 3
+            all_asleep(p)
+        assert p.blocked() >= 6
     finally:
         mine = list(p._workers)
         p.stop()
