@@ -974,22 +974,31 @@ class Methods:
         """`t` of this handle."""
         return self._become(_d.t(self), "t_")
 
-    def _draw(self, name: str, values: np.ndarray) -> Tensor:
-        return self._assign(_d.constant(values), name)
+    def _draw(self, name: str, draw: Any) -> Tensor:
+        """Fill with `draw(dims)`, drawn along the memory: `dims` are this tensor's from the outermost in memory to the innermost."""
+        steps = self.stride()
+        dims = sorted(range(len(steps)), key=lambda d: -steps[d])
+        values = draw(tuple(self._data.shape[d] for d in dims), dims)
+        return self._assign(_d.constant(values.transpose(np.argsort(dims))), name)
 
     def uniform_(self, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
         """Numbers drawn evenly from [a, b)."""
-        return self._draw("uniform_", _r.uniform(self._data.shape, a, b, self._data.dtype, generator))
+        return self._draw("uniform_", lambda shape, _: _r.uniform(shape, a, b, self._data.dtype, generator))
 
     def normal_(self, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
         """Numbers drawn from a normal distribution."""
-        return self._draw("normal_", _r.normal(self._data.shape, mean, std, self._data.dtype, generator))
+        whole = self.is_contiguous()
+        return self._draw("normal_", lambda shape, _: _r.normal(shape, mean, std, self._data.dtype, generator, whole))
 
     def bernoulli_(self, p: Any = 0.5, *, generator: Any = None) -> Tensor:
         """1 with probability p, else 0."""
-        return self._draw(
-            "bernoulli_", _r.bernoulli(self._data.shape, getattr(p, "_data", p), self._data.dtype, generator)
-        )
+        chance = getattr(p, "_data", p)
+
+        def draw(shape: tuple[int, ...], dims: list[int]) -> np.ndarray:
+            q = np.broadcast_to(chance, self._data.shape).transpose(dims) if np.ndim(chance) else chance
+            return _r.bernoulli(shape, q, self._data.dtype, generator)
+
+        return self._draw("bernoulli_", draw)
 
     def bernoulli(self, p: Any = None, *, generator: Any = None) -> Tensor:
         """1 with the probability that stands here (or p), else 0."""
@@ -1001,11 +1010,11 @@ class Methods:
 
     def random_(self, *limits: int, generator: Any = None) -> Tensor:
         """Integers drawn evenly: below `to`, from `from` to below `to`, or over the dtype's whole range."""
-        return self._draw("random_", _d.random_values(self._data.shape, limits, self._data.dtype, generator))
+        return self._draw("random_", lambda shape, _: _d.random_values(shape, limits, self._data.dtype, generator))
 
     def exponential_(self, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
         """Numbers drawn from an exponential distribution."""
-        return self._draw("exponential_", _r.exponential(self._data.shape, lambd, self._data.dtype, generator))
+        return self._draw("exponential_", lambda shape, _: _r.exponential(shape, lambd, self._data.dtype, generator))
 
 
 # Elementwise methods go without a guard: the op that each one calls checks what it is given.
