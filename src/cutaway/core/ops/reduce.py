@@ -208,7 +208,7 @@ def _widened(d: np.dtype) -> np.dtype:
 
 cumsum: Op = along(
     "cumsum",
-    lambda a, dim: np.cumsum(a, dim, dtype=_widened(a.dtype)) if a.ndim else a.copy(),
+    lambda a, dim: np.cumsum(a, dim, dtype=_widened(a.dtype)) if a.ndim else a.astype(_widened(a.dtype)),
     (lambda g, dim: flip(cumsum(flip(g, dims=(dim,)), dim=dim), dims=(dim,)) if g.ndim else g,),
     result=_widened,
     keeps_size=True,
@@ -248,7 +248,9 @@ def _prod_grad(g: Any, a: Any, dim: int, keepdim: bool) -> Any:
 
 
 def _prod(a: np.ndarray, dim: int, keepdim: bool) -> np.ndarray:
-    return _multiply_all(a, axis=dim, dtype=_widened(a.dtype), keepdims=keepdim) if a.ndim else a.copy()
+    if not a.ndim:
+        return a.astype(_widened(a.dtype))
+    return _multiply_all(a, axis=dim, dtype=_widened(a.dtype), keepdims=keepdim)
 
 
 prod: Op = along(
