@@ -30,15 +30,22 @@ def scratch_of(s: Schedule) -> int:
 
 
 def emit(
-    module: ir.Module, name: str, problem: Problem, target: Target, epilogue: Epilogue | None = None, extra: int = 0
+    module: ir.Module,
+    name: str,
+    problem: Problem,
+    target: Target,
+    epilogue: Epilogue | None = None,
+    extra: int = 0,
+    schedule: Schedule | None = None,
 ) -> ir.Function:
     """Add `void name(ptr a, ptr b, ptr c, ptr scratch, ptr extra.., i64 thread, i64 threads)` to the module.
 
     It does the part of `thread` out of `threads`; parts write disjoint elements of C, and which thread does an element makes
     no difference to its value. `scratch` is `scratch_bytes` for each thread, shared by none, at 64-byte boundaries.
     `epilogue(f, vector, place)` makes of the finished sums what is stored; `place.extra` are the extra pointers.
+    `schedule` is one of `plans`, the model's favourite if None; scratch memory is then `scratch_of` it.
     """
-    s = plan(problem, target, epilogue is not None)
+    s = schedule or plan(problem, target, epilogue is not None)
     names = ["a", "b", "c", "scratch", *(f"extra{i}" for i in range(extra)), "thread", "threads"]
     f = Function(module, name, [PTR] * (4 + extra) + [I64] * 2, names=names, wide=target.bits)
     a, b, c, scratch = f.args[:4]

@@ -14,11 +14,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from cutaway.engine.contract.problem import Problem, fuse, reduce, swap
 from cutaway.engine.llvm.target import Target
 
 BLOCK = 1024  # terms that a pass over the sum takes at most, so that a panel of B stays in the second cache
+CODE = 100  # rows times separate sums that one tile may have
 PACKED = 1 << 19  # bytes of B that may be packed at once
 
 
@@ -69,15 +71,24 @@ def rows_of(p: Problem, vector: str) -> list[str]:
     return sorted(rows, key=lambda label: -abs(p.c.step(label)))
 
 
-def order_of_sums(p: Problem) -> list[str]:
+def order_of_sums(p: Problem, vector: str) -> list[str]:
     """Summed labels as they lie in memory, outermost first."""
-    return sorted(p.summed, key=lambda s: (-abs(p.a.step(s)), -abs(p.b.step(s))))
+    across = {x for c in p.clips if vector in c.steps for x in c.steps}  # these decide which lanes count: asked rarely
+    return sorted(p.summed, key=lambda s: (s not in across, -abs(p.a.step(s)), -abs(p.b.step(s))))
 
 
 def plan(problem: Problem, target: Target, epilogue: bool = False) -> Schedule:
-    """The cheapest schedule by the model.
+    """The schedule that the model finds best.  `epilogue`: whether the code will have one."""
+    # Of those that are nearly as good as the cheapest, the one whose tiles divide most evenly among threads.
+    found = plans(problem, target, epilogue)
+    near = [(price, s) for price, s in found[:8] if price <= 1.1 * found[0][0]]
+    return min(near, key=lambda x: x[0] * (1.2 - 0.2 * evenness(x[1], x[1].share)))[1]
 
-    `epilogue`: lanes of a vector must be neighbours along one of the problem's labels.
+
+def plans(problem: Problem, target: Target, epilogue: bool = False, most: int = 8) -> list[tuple[float, Schedule]]:
+    """The cheapest `most` schedules by the model, and their price in cycles.
+
+    With an epilogue, the lanes of a vector are neighbours along one of the problem's labels.
     """
     reduced = reduce(problem)
     p = fuse(reduced, epilogue)
@@ -86,16 +97,16 @@ def plan(problem: Problem, target: Target, epilogue: bool = False) -> Schedule:
         p = reduced
         candidates = p.kept
     lanes = target.lanes(p.dtype.itemsize)
-    best: tuple[float, Schedule] | None = None
+    found: list[tuple[float, Schedule]] = []
     for swapped in (False, True):
         q = swap(p) if swapped else p
         for vector in candidates or [""]:
             for tile in tiles(q, vector, target):
-                price = cost(q, vector, tile, lanes)
-                if best is None or price < best[0]:
-                    best = price, Schedule(q, swapped, lanes, vector, tile, {}, (), (), None, "")
-    assert best is not None
-    return arrange(best[1])
+                found.append(
+                    (cost(q, vector, tile, lanes), Schedule(q, swapped, lanes, vector, tile, {}, (), (), None, ""))
+                )
+    found.sort(key=lambda x: x[0])
+    return [(price, arrange(s)) for price, s in found[:most]]
 
 
 # --- the register tile ------------------------------------------------------------------------------------------------
@@ -104,7 +115,9 @@ def plan(problem: Problem, target: Target, epilogue: bool = False) -> Schedule:
 def fits(rows: int, vectors: int, target: Target, a_is_vector: bool) -> bool:
     """Whether rows x vectors accumulators, the vectors of B and what an element of A needs find registers."""
     folds = target.isa == "avx512" and (vectors == 1 or a_is_vector)  # A is read by the multiply-add itself
-    spare = (0 if folds else 1) + (0 if target.fma else 1)
+    spare = (0 if folds else 1) + (0 if target.fma else 2)
+    if vectors == 1 and not folds:
+        spare += 3  # LLVM lets the sum take the register of A's element: the accumulators rotate, and need room for it
     return rows * vectors + vectors + spare <= target.registers
 
 
@@ -122,9 +135,9 @@ def tiles(p: Problem, vector: str, target: Target) -> Iterator[dict[str, int]]:
             for take in range(1, max(1, p.sizes[label]) + 1):
                 if not fits(whole * take, vectors, target, a_is_vector):
                     break
-                tile = {**dict.fromkeys(rows, 1), **inner, label: take}
-                if take > 1 and peels(p, tile):
-                    yield {vector: vectors * lanes, **tile}
+                tile = {vector: vectors * lanes, **dict.fromkeys(rows, 1), **inner, label: take}
+                if take > 1 and peels(p, tile, vector):
+                    yield tile
             inner[label] = max(1, p.sizes[label])
             if not fits(math.prod(inner.values()), vectors, target, a_is_vector):
                 break
@@ -140,13 +153,19 @@ def clipped_alone(p: Problem, label: str) -> bool:
     return True
 
 
-def peels(p: Problem, tile: dict[str, int]) -> bool:
-    """Whether a tile may be used with the clips: few border tiles, along one label only."""
-    cut = [x for x, n in tile.items() if n > 1 and any(x in c.steps for c in p.clips)]
+def peels(p: Problem, tile: dict[str, int], vector: str) -> bool:
+    """Whether a tile may be used with the clips: few border tiles, and not too much code for them."""
+    rows_of_tile = [x for x in tile if x != vector]
+    cut = [x for x in rows_of_tile if tile[x] > 1 and any(x in c.steps for c in p.clips)]
     if any(not clipped_alone(p, label) for label in cut):
         return False
-    cut = [label for label in cut if tile[label] < p.sizes[label]]
-    return len(cut) <= 1 and all(len(borders(p, label, tile[label])) <= 4 for label in cut)
+    code = math.prod(tile[x] for x in rows_of_tile)  # how much there is to write: rows times sums of their own
+    for label in cut:
+        apart = len(borders(p, label, tile[label])) if tile[label] < p.sizes[label] else 0
+        if apart > 4:
+            return False
+        code *= 3 if not apart else 1 + 2 * apart
+    return code <= CODE
 
 
 def borders(p: Problem, label: str, step: int) -> list[int]:
@@ -189,6 +208,12 @@ def cost(p: Problem, vector: str, tile: dict[str, int], lanes: int) -> float:
     terms = p.terms
     count = sum(n for n, _ in blocks)
     packs = b_step not in (0, 1) and may_pack(p, vector)
+    # Rows of A a multiple of 2 KiB apart share few sets of the first cache: more than a dozen throw each other out.
+    crowded = any(
+        step > 1 and p.a.step(x) * p.dtype.itemsize % 2048 == 0 != p.a.step(x)
+        for x, step in tile.items()
+        if x != vector
+    )
     total = 0.0
     for n, r in blocks:
         for m, v in panels:
@@ -196,7 +221,9 @@ def cost(p: Problem, vector: str, tile: dict[str, int], lanes: int) -> float:
                 continue
             loads_a = r if not a_vector else r * v * (1 if a_vector == 1 else lanes)
             loads_b = 1 if b_step == 0 else v * (1 if b_step == 1 or packs else lanes)
-            each = max(r * v / 2, (loads_a + loads_b) / 2, 4.0)
+            if crowded and r > 12:
+                loads_a *= 3
+            each = max(r * v / 2, (loads_a + loads_b) / 2, 4.0) + 0.5
             coming = r * v * (1.5 if c_step in (0, 1) else 2.0 * lanes) + 12
             total += n * m * (each * terms + coming)
     if packs:
@@ -218,7 +245,7 @@ def may_pack(p: Problem, vector: str) -> bool:
 def arrange(s: Schedule) -> Schedule:
     """Blocks, loop order, packing and division among threads for a tile that was chosen."""
     p = s.problem
-    sums = order_of_sums(p)
+    sums = order_of_sums(p, s.vector)
     rows = rows_of(p, s.vector)
     row_tiles = math.prod(-(-p.sizes[label] // s.tile[label]) for label in rows)
     panels = -(-p.sizes.get(s.vector, 1) // s.tile[s.vector])
@@ -226,7 +253,7 @@ def arrange(s: Schedule) -> Schedule:
     others = sorted(
         (label for label in p.kept if label != s.vector and label not in rows), key=lambda label: -abs(p.c.step(label))
     )
-    images = rows[:1] if len(rows) > 1 and s.tile[rows[0]] == 1 else []
+    images = rows[:1] if len(rows) > 1 and s.tile[rows[0]] == 1 and not blocks else []
     columns = [s.vector] if s.vector else []
     rows = [label for label in rows if label not in images]
     outer = list(blocks)
@@ -278,25 +305,20 @@ def packs(s: Schedule, row_tiles: int) -> bool:
 
 
 def share_of(s: Schedule) -> str:
-    """The label whose tiles divide best among two and four threads; the outermost of equals."""
-    p = s.problem
-    best = ("", 0.0)
-    for label in s.order:
-        if label in p.summed:
-            continue
-        size, step = p.sizes[label], s.step(label)
-        units = -(-size // step)
-        if not units:
-            continue
-        even = 1.0
-        for threads in (2, 4):
-            most = max(
-                min((t + 1) * units // threads * step, size) - min(t * units // threads * step, size)
-                for t in range(threads)
-            )
-            even *= size / (threads * most)
-        repeated = s.pack_at is not None and label not in s.order[: s.pack_at]  # each thread packs all
-        score = even * (0.9 if repeated else 1.0)
-        if score > best[1] + 1e-9:
-            best = label, score
-    return best[0]
+    """The label whose tiles divide best among two and four threads; the outermost of equals, "" if there is none."""
+    labels = [label for label in s.order if label not in s.problem.summed and s.problem.sizes[label]]
+    return max(labels, key=lambda label: round(evenness(s, label), 6), default="")
+
+
+def evenness(s: Schedule, label: str) -> float:
+    """1 if two and four threads get equal parts of `label`; less if not, or if each must pack what the others do."""
+    if not label:
+        return 0.0
+    size, step = s.problem.sizes[label], s.step(label)
+    units = -(-size // step)
+    even = 1.0
+    for n in (2, 4):
+        ends = [min(t * units // n * step, size) for t in range(n + 1)]
+        even *= size / (n * max(high - low for low, high in pairwise(ends)))
+    repeated = s.pack_at is not None and label not in s.order[: s.pack_at]
+    return even * (0.9 if repeated else 1.0)

@@ -7,7 +7,7 @@ An empty piece of assembly after B's loads keeps LLVM from moving loads between 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import llvmlite.ir as ir
@@ -15,10 +15,10 @@ import llvmlite.ir as ir
 from cutaway.engine.contract.kernel import Here, Kernel, Place, gather, load_lanes, scatter
 from cutaway.engine.contract.problem import Clip
 from cutaway.engine.contract.schedule import rows_of
-from cutaway.engine.llvm.emit import I32, VOID, Int, constant
+from cutaway.engine.llvm.emit import I1, I32, VOID, Int, constant
 
-WHOLE = 320  # a sum of at most this many multiply-adds is written out without a loop
-UNROLL = 128  # multiply-adds that one turn of the innermost loop should have
+WHOLE = 256  # a sum of at most this many multiply-adds is written out without a loop
+UNROLL = 64  # multiply-adds that one turn of the innermost loop should have
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Cursor:
     a_far: int
     b_far: int
     values: dict[str, Int]
+    masks: tuple[Any, ...] | None  # of each vector, the lanes whose terms count (None: all); None until it is known
 
 
 class Tile:
@@ -68,7 +69,7 @@ class Tile:
         """Load or clear the accumulators, sum, store."""
         k, f, here = self.k, self.f, self.here
         start = self.start()
-        cursor = Cursor(f.at(k.a, here.a, k.number), f.at(k.b, here.b, k.number), 0, 0, {})
+        cursor = Cursor(f.at(k.a, here.a, k.number), f.at(k.b, here.b, k.number), 0, 0, {}, None)
         sums = [
             label for label in self.s.sums if here.count.get(label, self.p.sizes[label]) != 1 or self.clips_of(label)
         ]
@@ -228,55 +229,42 @@ class Tile:
         f, k = self.f, self.k
         a_step, b_step = self.p.a.step(label), k.b_map.get(label, 0)
 
-        def near(v: int, at: Cursor = at, base: Int = 0) -> Cursor:
-            return Cursor(
-                at.a, at.b, at.a_far + v * a_step, at.b_far + v * b_step, {**at.values, label: f.add(base, v)}
-            )
+        def turns(acc: list[Any], i: Int, base: Cursor, values: range) -> list[Any]:
+            """The terms for the values i + v."""
+            for v in values:
+                a_far, b_far = base.a_far + v * a_step, base.b_far + v * b_step
+                there = Cursor(base.a, base.b, a_far, b_far, {**base.values, label: f.add(i, v)}, base.masks)
+                acc = self.sum(rest, self.masked(there), acc, rows)
+            return acc
 
         each = len(rows) * self.vectors
         for x in rest:
             each *= self.here.count.get(x, self.p.sizes[x])
-        static = isinstance(low, int) and isinstance(high, int)
-        if static and (high - low) * each <= WHOLE:
-            for v in range(low, high):
-                acc = self.sum(rest, near(v), acc, rows)
-            return acc
-
-        def body(unroll: int) -> Any:
-            def turn(i: Any, acc: list[Any]) -> list[Any]:
-                moved = Cursor(
-                    f.at(at.a, f.mul(i, a_step), k.number),
-                    f.at(at.b, f.mul(i, b_step), k.number),
-                    at.a_far,
-                    at.b_far,
-                    {},
-                )
-                for v in range(unroll):
-                    place = near(v, moved, i)
-                    values = {**at.values, label: place.values[label]}
-                    acc = self.sum(rest, Cursor(place.a, place.b, place.a_far, place.b_far, values), acc, rows)
-                return acc
-
-            return turn
-
-        if not static:
-            return f.loop(low, high, 1, acc, body(1), name=label)
-        turns = high - low
-        unroll = max(1, min(8, UNROLL // each, turns))
-        unroll = next((u for u in range(unroll, max(1, unroll // 2) - 1, -1) if turns % u == 0), unroll)
-        stop = low + turns // unroll * unroll
-        if turns // unroll > 1:
-            acc = f.loop(low, stop, unroll, acc, body(unroll), name=label)
+        decides = any(label in c.steps for c in self.clips_of(self.s.vector))  # which lanes count: constants, if we can
+        if isinstance(low, int) and isinstance(high, int):
+            if (high - low) * each <= WHOLE or (
+                decides and isinstance(self.here.start[self.s.vector], int) and size <= 8
+            ):
+                return turns(acc, 0, at, range(low, high))
+            unroll = max(1, min(8, UNROLL // each, high - low))
+            unroll = next((u for u in range(unroll, max(1, unroll // 2) - 1, -1) if (high - low) % u == 0), unroll)
+            stop = low + (high - low) // unroll * unroll
+            if stop - low == unroll:
+                return turns(acc, 0, at, range(low, high))
         else:
-            stop = low
-        for v in range(stop, high):
-            acc = self.sum(rest, near(v), acc, rows)
-        return acc
+            unroll, stop = 1, high
+
+        def turn(i: Any, acc: list[Any]) -> list[Any]:
+            a, b = f.at(at.a, f.mul(i, a_step), k.number), f.at(at.b, f.mul(i, b_step), k.number)
+            return turns(acc, i, Cursor(a, b, at.a_far, at.b_far, at.values, at.masks), range(unroll))
+
+        acc = f.loop(low, stop, unroll, acc, turn, name=label)
+        return turns(acc, 0, at, range(stop, high)) if isinstance(stop, int) else acc
 
     def term(self, at: Cursor, acc: list[Any], rows: tuple[int, ...]) -> list[Any]:
         """One term of the sum, for each accumulator of `rows`."""
         f, k, t, lanes, vector = self.f, self.k, self.k.vector, self.s.lanes, self.s.vector
-        masks = self.masks(at)
+        masks = at.masks or (None,) * self.vectors
         a_step = self.p.a.step(vector)
         if k.packed:
             b = [f.load(at.b, at.b_far + j * lanes, t) for j in range(self.vectors)]
@@ -286,7 +274,7 @@ class Tile:
                 load_lanes(f, at.b, at.b_far + j * lanes * step, step, n, t, masks[j])
                 for j, n in enumerate(self.counts)
             ]
-            if step == 0 and masks[0] is None:
+            if step == 0 and not any(m is not None for m in masks):
                 b = b[:1] * self.vectors
         f.b.asm(ir.FunctionType(VOID, []), "", "~{memory}", [], True)
         out = list(acc)
@@ -304,23 +292,31 @@ class Tile:
                 out[n] = k.multiply_add(a[j], b[j], out[n])
         return out
 
-    def masks(self, at: Cursor) -> list[Any]:
-        """For each vector the lanes whose terms count, None for all of them."""
+    def masked(self, at: Cursor) -> Cursor:
+        """`at` with its masks, as soon as what decides them is known: constants, if that is."""
         f, vector, lanes = self.f, self.s.vector, self.s.lanes
         clips = self.clips_of(vector)
-        if not clips:
-            return [None] * self.vectors
-        many = ir.VectorType(I32, lanes)
+        others = [c.tap if c.out == vector else c.out for c in clips]
+        if at.masks is not None or not clips or not all(x in at.values for x in others):
+            return at
         out: list[Any] = []
+        many, flags = ir.VectorType(I32, lanes), ir.VectorType(I1, lanes)
         for j, count in enumerate(self.counts):
-            mask: Any = f.lanes_below(lanes, count)
-            for clip in clips:
-                other = clip.tap if clip.out == vector else clip.out
+            first = f.add(self.here.start[vector], j * lanes)
+            known = [lane < count for lane in range(lanes)]
+            mask: Any = None
+            for clip, other in zip(clips, others):
                 step = clip.steps[vector]
-                first = f.add(self.here.start[vector], j * lanes)
                 base = f.add(f.add(f.mul(first, step), f.mul(at.values[other], clip.steps[other])), clip.start)
-                spread = f.splat(f.b.trunc(f.int(base), I32), lanes)
+                if isinstance(base, int):
+                    known = [ok and 0 <= base + lane * step < clip.size for lane, ok in enumerate(known)]
+                    continue
+                spread = f.splat(f.b.trunc(base, I32), lanes)
                 where = f.b.add(spread, ir.Constant(many, [lane * step for lane in range(lanes)]))
-                mask = f.b.and_(mask, f.b.icmp_unsigned("<", where, constant(many, clip.size)))
-            out.append(mask)
-        return out
+                inside = f.b.icmp_unsigned("<", where, constant(many, clip.size))
+                mask = inside if mask is None else f.b.and_(mask, inside)
+            if mask is None:
+                out.append(None if all(known[:count]) else ir.Constant(flags, known))
+            else:
+                out.append(f.b.and_(mask, ir.Constant(flags, known)))
+        return replace(at, masks=tuple(out))
