@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import llvmlite.ir as ir
@@ -17,7 +19,6 @@ from cutaway.engine.llvm.target import Target
 from cutaway.engine.loops.kernels import EMIT, Frame, emit_map
 from cutaway.engine.schedule import Kernel, Schedule
 
-VERSION = 1  # of the code generator: raise it when emitted code changes
 ALIGN = 64
 
 
@@ -153,9 +154,21 @@ class _Callee:
         return str(self.value.get_reference())
 
 
+@lru_cache(1)
+def generator() -> str:
+    """Which compiler this is: names, sizes and times of its files, so that no code of another one is taken for ours."""
+    package = Path(__file__).parents[1]
+    files = [f for part in ("engine", "core") for f in sorted((package / part).rglob("*.py"))]
+    stats = [(str(f.relative_to(package)), f.stat()) for f in files]
+    return hashlib.sha256(repr([(name, s.st_size, s.st_mtime_ns) for name, s in stats]).encode()).hexdigest()
+
+
 def key(s: Schedule, memory: Memory) -> str:
     """All that the object code depends on besides the target."""
-    text = f"{VERSION}\n{s.graph}\n" + "\n".join(f"{v.aval} {slot}" for v, slot in memory.slots.items())
+    number = s.graph.numbers()
+    kernels = [[[number[v] for v in values] for values in (k.outputs, k.reads)] for k in s.kernels]
+    places = "\n".join(f"{v.aval} {slot}" for v, slot in memory.slots.items())
+    text = f"{generator()}\n{s.graph}\n{kernels}\n{places}"
     constants = [
         v.source.value.tobytes()
         for v in s.graph.inputs
