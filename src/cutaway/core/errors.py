@@ -19,7 +19,7 @@ class CutawayError(Exception):
         return f"{text}, in layer {self.layer}" if self.layer else text
 
 
-class ShapeError(CutawayError, RuntimeError):
+class ShapeError(CutawayError, RuntimeError, ValueError):
     """Shapes disagree."""
 
 

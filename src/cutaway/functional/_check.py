@@ -23,7 +23,8 @@ def reduction_name(op: str, reduction: str, size_average: bool | None = None, re
             return "none"
         return "sum" if size_average is False else "mean"
     if reduction not in REDUCTIONS:
-        raise ArgumentError(f"{op}: reduction {reduction!r} is unknown; use one of 'mean', 'sum', 'none'")
+        more = ", 'batchmean'" if op == "kl_div" else ""
+        raise ArgumentError(f"{op}: reduction {reduction!r} is unknown; use one of 'mean', 'sum', 'none'{more}")
     return reduction
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from cutaway.core.autograd import no_grad
 from cutaway.core.aval import show
 from cutaway.core.dtypes import float16
-from cutaway.core.errors import ArgumentError, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
 from cutaway.core.op import composite
 from cutaway.core.ops.movement import pad as pad_op
 from cutaway.core.ops.window import windows
@@ -166,6 +166,8 @@ def _last_dims(
     is_tensor(op, input=x)
     floating(op, x)
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not all(hasattr(n, "__index__") for n in shape):
+        raise ArgumentTypeError(f"{op}: normalized_shape must be an int or several, got {normalized_shape!r}")
     if not shape:
         raise ArgumentError(f"{op}: normalized_shape must name at least one dimension, got {normalized_shape!r}")
     if tuple(x.shape[-len(shape) :]) != shape:
