@@ -46,6 +46,13 @@ def like(t: ir.Type, scalar: ir.Type) -> ir.Type:
     return ir.VectorType(scalar, t.count) if isinstance(t, ir.VectorType) else scalar
 
 
+class Zeros(ir.Constant):  # type: ignore[misc]
+    """A vector of zeros, written as one word: a kernel has hundreds."""
+
+    def _get_reference(self) -> str:
+        return "zeroinitializer"
+
+
 def constant(t: ir.Type, value: Any) -> ir.Constant:
     """A constant of type `t`, repeated in every lane of a vector; floats are rounded to their type first."""
     e = element(t)
@@ -56,6 +63,8 @@ def constant(t: ir.Type, value: Any) -> ir.Constant:
         value = float(value)
     else:
         value = int(value)
+    if isinstance(t, ir.VectorType) and value == 0 and str(value) != "-0.0":
+        return Zeros(t, None)
     return ir.Constant(t, [ir.Constant(e, value)] * t.count) if isinstance(t, ir.VectorType) else ir.Constant(t, value)
 
 
@@ -271,7 +280,7 @@ class Function:
         t = ir.VectorType(scalar.type, lanes)
         undefined = ir.Constant(t, ir.Undefined)
         first = self.b.insert_element(undefined, scalar, ir.Constant(I32, 0))
-        return self.b.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
+        return self.b.shuffle_vector(first, undefined, constant(ir.VectorType(I32, lanes), 0))
 
 
 def _bytes(t: ir.Type) -> int:
