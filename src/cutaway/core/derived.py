@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
 
 Dims = int | Sequence[int] | None
+HALF = np.dtype(np.float16)
 
 
 def constant(array: np.ndarray) -> Tensor:
@@ -78,6 +79,8 @@ def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) 
     """The average over `dim`.  Raises DTypeError for integers."""
     x = x if dtype is None else x.to(as_dtype(dtype, "mean"))
     _floating("mean", x)
+    if x._data.dtype == HALF:
+        return mean(x.float(), dim, keepdim).half()
     return sum(x, dim, keepdim) / float(count(x, dim))
 
 
@@ -89,6 +92,8 @@ def var(
         dim, unbiased = None, dim
     _floating("var", x)
     less = correction if correction is not None else 0 if unbiased is False else 1
+    if x._data.dtype == HALF:
+        return var(x.float(), dim, keepdim=keepdim, correction=less).half()
     d = x - mean(x, dim, keepdim=True)
     return sum(d * d, dim, keepdim) / float(builtins.max(count(x, dim) - less, 0))
 
@@ -97,6 +102,8 @@ def std(
     x: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: int | None = None
 ) -> Tensor:
     """The square root of the variance."""
+    if x._data.dtype == HALF:
+        return std(x.float(), dim, unbiased, keepdim, correction=correction).half()
     return _flat_at_zero(elementwise.sqrt, var(x, dim, unbiased, keepdim, correction=correction))
 
 
@@ -110,6 +117,8 @@ def norm(x: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False, dtype: 
     """The p-norm: (sum |x|^p)^(1/p); p may be inf, -inf, 0 or "fro" (= 2)."""
     x = x if dtype is None else x.to(as_dtype(dtype, "norm"))
     _floating("norm", x)
+    if x._data.dtype == HALF:
+        return norm(x.float(), p, dim, keepdim).half()
     p = 2.0 if p in ("fro", None) else float(p)
     if p == float("inf"):
         return amax(elementwise.abs(x), dim, keepdim)
@@ -182,6 +191,8 @@ def softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     d = _softmax_dim("softmax", x, dim)
     if not x._data.size:
         return elementwise.copy(x)
+    if x._data.dtype == HALF:
+        return softmax(x.float(), d).half()
     e = elementwise.exp(x - amax(x.detach(), d, keepdim=True))
     return e / sum(e, d, keepdim=True)
 
@@ -194,6 +205,8 @@ def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     d = _softmax_dim("log_softmax", x, dim)
     if not x._data.size:
         return elementwise.copy(x)
+    if x._data.dtype == HALF:
+        return log_softmax(x.float(), d).half()
     # Shifted before the logarithm: x - logsumexp(x) would round scores of 10,000 to a thousandth.
     z = x - amax(x.detach(), d, keepdim=True)
     return z - elementwise.log(sum(elementwise.exp(z), d, keepdim=True))

@@ -116,6 +116,8 @@ amin: Op = reduction(
 
 
 def _logsumexp(a: np.ndarray, dim: Shape, keepdim: bool) -> np.ndarray:
+    if a.dtype == HALF:
+        return _logsumexp(a.astype(np.float32), dim, keepdim).astype(HALF)
     top = np.maximum.reduce(a, axis=dim, keepdims=True) if a.size else np.zeros(kept(a.shape, dim), a.dtype)
     top = np.where(np.isfinite(top), top, 0).astype(a.dtype, copy=False)
     y = np.log(np.add.reduce(np.exp(a - top), axis=dim, keepdims=True)) + top
