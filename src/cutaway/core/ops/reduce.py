@@ -132,17 +132,24 @@ logsumexp: Op = reduction(
     formula=r"\log \sum e^{a}",
     onnx="ReduceLogSumExp",
 )
+
+
+def _truth(d: np.dtype) -> np.dtype:
+    """PyTorch's answer about bytes is a byte."""
+    return d if d == np.uint8 else BOOL
+
+
 any_: Op = reduction(
     "any",
-    lambda a, dim, keepdim: np.logical_or.reduce(a, axis=dim, keepdims=keepdim),
-    result=lambda d: BOOL,
+    lambda a, dim, keepdim: np.logical_or.reduce(a, axis=dim, keepdims=keepdim).astype(_truth(a.dtype), copy=False),
+    result=_truth,
     formula=r"\exists a",
     oracle=lambda t, a, dim, keepdim: t.any(a, dim, keepdim) if dim else a.bool(),
 )
 all_: Op = reduction(
     "all",
-    lambda a, dim, keepdim: np.logical_and.reduce(a, axis=dim, keepdims=keepdim),
-    result=lambda d: BOOL,
+    lambda a, dim, keepdim: np.logical_and.reduce(a, axis=dim, keepdims=keepdim).astype(_truth(a.dtype), copy=False),
+    result=_truth,
     formula=r"\forall a",
     oracle=lambda t, a, dim, keepdim: t.all(a, dim, keepdim) if dim else a.bool(),
 )
@@ -208,9 +215,17 @@ def _widened(d: np.dtype) -> np.dtype:
     return INT64 if d.kind in "bui" else d
 
 
+def _cumsum(a: np.ndarray, dim: int) -> np.ndarray:
+    if not a.ndim:
+        return a.astype(_widened(a.dtype))
+    if a.dtype == HALF:
+        return np.cumsum(a, dim, dtype=np.float32).astype(HALF)
+    return np.cumsum(a, dim, dtype=_widened(a.dtype))
+
+
 cumsum: Op = along(
     "cumsum",
-    lambda a, dim: np.cumsum(a, dim, dtype=_widened(a.dtype)) if a.ndim else a.astype(_widened(a.dtype)),
+    _cumsum,
     (lambda g, dim: flip(cumsum(flip(g, dims=(dim,)), dim=dim), dims=(dim,)) if g.ndim else g,),
     result=_widened,
     keeps_size=True,
@@ -252,6 +267,8 @@ def _prod_grad(g: Any, a: Any, dim: int, keepdim: bool) -> Any:
 def _prod(a: np.ndarray, dim: int, keepdim: bool) -> np.ndarray:
     if not a.ndim:
         return a.astype(_widened(a.dtype))
+    if a.dtype == HALF:
+        return np.asarray(_multiply_all(a, axis=dim, dtype=np.float32, keepdims=keepdim)).astype(HALF)
     return _multiply_all(a, axis=dim, dtype=_widened(a.dtype), keepdims=keepdim)
 
 
