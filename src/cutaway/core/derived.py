@@ -175,6 +175,8 @@ def cumsum(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
 def cumprod(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Running products along `dim`."""
     x = x if dtype is None else x.to(as_dtype(dtype, "cumprod"))
+    if x._data.dtype == HALF:
+        return cumprod(x.float(), dim).half()
     x = x.long() if x._data.dtype.kind in "bui" else x
     d = normalize_dim(dim, x._data.ndim, "cumprod")
     return reduce.running_product(x, d) if x._data.ndim and x._data.shape[d] > 1 else elementwise.copy(x)
