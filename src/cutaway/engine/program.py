@@ -12,14 +12,20 @@ from typing import Any, NamedTuple
 import llvmlite.ir as ir
 import numpy as np
 
+from cutaway.engine import threads
+from cutaway.engine.contract import emit as emit_contraction
+from cutaway.engine.contract import scratch_bytes
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm import jit
 from cutaway.engine.llvm.emit import I64, PTR, VOID, Function
 from cutaway.engine.llvm.target import Target
 from cutaway.engine.loops.kernels import EMIT, Frame, emit_map
 from cutaway.engine.schedule import Kernel, Schedule
+from cutaway.engine.tiles import Contraction, contraction
 
 ALIGN = 64
+ALONE_BELOW = 3_000_000  # operations: less is done before a second thread has heard of it
+PER_ELEMENT = 4  # operations that an element of a loop is worth, roughly
 
 
 class Slot(NamedTuple):
@@ -98,11 +104,29 @@ def needs_barrier(kernels: Sequence[Kernel], memory: Memory) -> list[bool]:
     return out
 
 
-def generate(s: Schedule, memory: Memory, t: Target) -> ir.Module:
-    """The module: one internal function a kernel, and `program(table, arena, tid, nth, barrier)`."""
-    module = ir.Module("program")
-    bodies = []
+def contractions(s: Schedule, memory: Memory) -> dict[int, Contraction]:
+    """The kernels that the contraction generator writes, by number."""
+    found = {}
     for n, k in enumerate(s.kernels):
+        c = contraction(k.outputs[0], lambda v: v in memory.slots) if len(k.outputs) == 1 else None
+        if c is not None:
+            found[n] = c
+    return found
+
+
+def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Module]:
+    """Two modules: loops, with `program(table, arena, tid, nth, barrier, control)`, and hand-tiled contractions."""
+    module, tiles = ir.Module("program"), ir.Module("tiles")
+    bodies: list[tuple[ir.Function, list[Value], int | None]] = []  # of a contraction: its scratch a thread, in bytes
+    tiled = contractions(s, memory)
+    most = max((scratch_bytes(c.problem, t) for c in tiled.values()), default=0)
+    for n, k in enumerate(s.kernels):
+        if n in tiled:
+            c = tiled[n]
+            made = emit_contraction(tiles, f"k{n}_{k.name}", c.problem, t)
+            declared = ir.Function(module, made.function_type, made.name)
+            bodies.append((declared, [c.a, c.b, k.outputs[0]], scratch_bytes(c.problem, t)))
+            continue
         values = list(dict.fromkeys([*k.outputs, *k.reads]))
         shared: dict[int, int] = {}  # values that lie at one place share one pointer
         where = [shared.setdefault(memory.slots[v].number, len(shared)) for v in values]
@@ -120,7 +144,7 @@ def generate(s: Schedule, memory: Memory, t: Target) -> ir.Module:
             emit_map(frame, k.outputs)
         f.b.ret_void()
         order = {i: v for v, i in zip(values, where, strict=True)}
-        bodies.append((f, [order[i] for i in range(len(shared))]))
+        bodies.append((f.fn, [order[i] for i in range(len(shared))], None))
     main = Function(
         module, "program", [PTR, PTR, I64, I64, PTR, PTR], names=("table", "arena", "tid", "nth", "barrier", "control")
     )
@@ -134,13 +158,16 @@ def generate(s: Schedule, memory: Memory, t: Target) -> ir.Module:
         return main.at(arena, slot.offset, ir.IntType(8))
 
     wait = ir.FunctionType(VOID, [PTR, I64])
-    for (f, values), crosses in zip(bodies, needs_barrier(s.kernels, memory), strict=True):
+    for (fn, values, own), crosses in zip(bodies, needs_barrier(s.kernels, memory), strict=True):
         if crosses:
             with b.if_then(b.icmp_signed(">", nth, ir.Constant(I64, 1))):
                 b.call(_Callee(barrier, wait), [control, nth])
-        b.call(f.fn, [*(pointer(v) for v in values), tid, nth])
+        scratch = []
+        if own is not None:  # each thread's place is the same in every kernel: no barrier guards it
+            scratch = [main.at(arena, main.add(memory.arena, main.mul(tid, most - own)), ir.IntType(8))]
+        b.call(fn, [*(pointer(v) for v in values), *scratch, tid, nth])
     b.ret_void()
-    return module
+    return module, tiles
 
 
 class _Callee:
@@ -183,14 +210,22 @@ class Program:
     def __init__(self, s: Schedule, t: Target) -> None:
         self.schedule, self.target = s, t
         self.memory = plan_memory(s)
-        self.code = jit.build(key(s, self.memory), lambda: generate(s, self.memory, t), t, optimise=True)
-        self.arena = np.empty(self.memory.arena + ALIGN, np.uint8)
+        self.code = jit.build_linked(key(s, self.memory), lambda: generate(s, self.memory, t), t)
+        tiled = contractions(s, self.memory)
+        self.flops = sum(c.problem.flops for c in tiled.values()) + sum(
+            PER_ELEMENT * v.aval.size for k in s.kernels for v in (*k.outputs, *k.reads)
+        )
+        self.threads = 1 if self.flops < ALONE_BELOW else threads.get_num_threads()
+        scratch = max((scratch_bytes(c.problem, t) for c in tiled.values()), default=0) * self.threads
+        self.arena = np.empty(self.memory.arena + scratch + ALIGN, np.uint8)
         self._arena = -(-self.arena.ctypes.data // ALIGN) * ALIGN
         self.table = np.zeros(max(len({x.number for x in self.memory.slots.values()}), 1), np.int64)
+        self._table = self.table.ctypes.data
         signature = ctypes.CFUNCTYPE(
             None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p
         )
-        self._call = signature(self.code.address("program"))
+        self._address = self.code.address("program")
+        self._call = signature(self._address)
 
     def point(self, v: Value, array: np.ndarray) -> None:
         """Say where a graph input or output lies for the next run."""
@@ -204,5 +239,8 @@ class Program:
         return self.arena[start : start + slot.nbytes].view(v.aval.dtype).reshape(v.aval.shape)
 
     def run(self) -> None:
-        """Run it on this thread."""
-        self._call(self.table.ctypes.data, self._arena, 0, 1, None, None)
+        """Run it."""
+        if self.threads == 1:
+            self._call(self._table, self._arena, 0, 1, None, None)
+        else:
+            threads.pool().run(self._address, self._table, self._arena, self.threads)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from cutaway.core.errors import TraceError
 from cutaway.engine.graph import Graph, Value, Write
+from cutaway.engine.loops.affine import access
 from cutaway.engine.loops.kernels import EMIT
 from cutaway.engine.loops.read import INLINE, unit_reshape
 
@@ -80,6 +81,14 @@ def schedule(graph: Graph) -> Schedule:
             source = v.inputs[0]
             if source.op is not None and source not in stored and not unit_reshape(source.aval.shape, v.aval.shape):
                 stored.add(source)
+
+    # A contraction reads its operands in place, by strides: what lies behind the movements needs memory.
+    for v in graph.values:
+        if v.op is not None and v.op.kind == "contract":
+            for i in v.inputs:
+                base = access(i, lambda x: x in stored or has_memory(x)).base
+                if base.op is not None:
+                    stored.add(base)
 
     def reads_of(outputs: tuple[Value, ...]) -> tuple[Value, ...]:
         found: dict[Value, None] = {}

@@ -47,7 +47,19 @@ def compile_object(module: ir.Module, t: Target, optimise: bool) -> bytes:
     return bytes(machine(t).emit_object(assemble(module, t, optimise)))
 
 
+def link(loops: ir.Module, tiles: ir.Module, t: Target) -> bytes:
+    """One object of two modules: `loops` goes through LLVM's pipeline, `tiles` are written as they should stay."""
+    whole = assemble(loops, t, True)
+    whole.link_in(assemble(tiles, t, False))
+    return bytes(machine(t).emit_object(whole))
+
+
 def build(key: str, make: Callable[[], ir.Module], t: Target, optimise: bool) -> Code:
     """The code for `key` (which must say all that it depends on besides the target): from the cache, or made anew."""
     blob = cache.get_or_make(f"{t.key}|{optimise}|{key}", lambda: compile_object(make(), t, optimise))
     return Code(blob, t)
+
+
+def build_linked(key: str, make: Callable[[], tuple[ir.Module, ir.Module]], t: Target) -> Code:
+    """As `build`, for the two modules of `link`."""
+    return Code(cache.get_or_make(f"{t.key}|linked|{key}", lambda: link(*make(), t)), t)
