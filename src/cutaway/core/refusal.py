@@ -19,6 +19,7 @@ import numpy as np
 
 from cutaway.core.aval import Aval
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, IndexOutOfRange
+from cutaway.core.spelling import respelled
 
 RAW = (CutawayError, TypeError, AttributeError, ValueError, IndexError, KeyError, OverflowError, ZeroDivisionError)
 
@@ -33,6 +34,9 @@ def guarded(fn: F) -> F:
         try:
             return fn(*args, **kwargs)
         except RAW as error:
+            again = respelled(fn, args, kwargs) if kwargs and isinstance(error, TypeError) else None
+            if again is not None:
+                return call(*again[0], **again[1])
             refusal = explain(fn, args, kwargs, error)
             if refusal is None:
                 raise
