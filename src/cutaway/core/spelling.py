@@ -1,0 +1,38 @@
+"""Names of arguments that PyTorch takes beside its own: `axis` for `dim`, `keepdims`, `input` for the tensor itself.
+
+Looked at only after Python has refused a call, so that a call in the usual spelling costs nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "mat2": "other", "vec": "other", "split_size_or_sections": "split_size"}
+FIRST = ("input", "x", "x1")  # the tensor itself
+LISTED = ("dims", "size", "sizes", "shape", "repeats")  # what is written as f(2, 3), too
+
+
+def respelled(
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """The call in the function's own spelling; None if it is in its own already, or in none that is known."""
+    parameters = inspect.signature(fn).parameters
+    first = next(iter(parameters), "")
+    spread = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
+    own: dict[str, Any] = {}
+    for key, value in kwargs.items():
+        if key in parameters:
+            name = key
+        elif key in FIRST and not args and first:
+            args, name = (value,), ""
+        elif key in LISTED and spread and len(args) == (first == "self"):
+            args, name = (*args, value), ""
+        else:
+            name = SPELLINGS.get(key, "")
+            if name not in parameters or name in own or name in kwargs:
+                return None
+        if name:
+            own[name] = value
+    return (args, own) if own.keys() != kwargs.keys() else None
