@@ -94,9 +94,10 @@ class Variant:
                 np.copyto(old.source.tensor._data, held[old])
         for w in program.schedule.copies:
             source = results.get(w.value)
-            np.copyto(w.tensor._data, program.result(w.value) if source is None else source)
+            target = tensors[w.argument] if w.tensor is None else w.tensor
+            np.copyto(target._data, program.result(w.value) if source is None else source)
         for w in self.graph.writes:
-            w.tensor._cell[0] += 1
+            (tensors[w.argument] if w.tensor is None else w.tensor)._cell[0] += 1
         taken: set[Value] = set()
 
         def give(n: int) -> Tensor:

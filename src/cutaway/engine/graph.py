@@ -73,11 +73,12 @@ class Value:
 
 
 class Write(NamedTuple):
-    """At the end of a call, `value` is written into the memory of `tensor`."""
+    """At the end of a call, `value` is written into the memory of `tensor`, or (None) of an argument."""
 
-    tensor: Tensor
+    tensor: Tensor | None
     value: Value
     name: str
+    argument: int = -1
 
 
 class Graph:

@@ -22,13 +22,16 @@ class _Flags:
 class Symbol:
     """A value that is not there yet. Questions of shape and dtype have answers; questions of value raise TraceError."""
 
-    __slots__ = ("tracer", "value")
+    __slots__ = ("cell", "tracer", "value", "version")
 
     flags = _Flags()
     base = "staged"  # never memory of one's own: gradients are added up by ops, not in place
 
     def __init__(self, tracer: Tracer, value: Value) -> None:
         self.tracer, self.value = tracer, value
+        # The write counter of the memory that this stands for, and what it counted then.
+        self.cell: list[int] | None = None
+        self.version = 0
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -27,7 +28,8 @@ from cutaway.core.tensor import Tensor
 from cutaway.engine.graph import Graph, Source, Value, Write
 from cutaway.engine.symbol import Symbol
 
-PACKAGE = str(Path(__file__).parents[1])
+# Frames of these folders are not the user's.
+INSIDE = (str(Path(__file__).parents[1]), str(Path(np.__file__).parent))
 
 
 class Tracer:
@@ -43,6 +45,8 @@ class Tracer:
         self.original: dict[int, tuple[Tensor, Any]] = {}  # handles whose _data was replaced, and by what it was
         self.kept: list[Any] = []  # keeps ids of constants valid
         self.names: dict[int, str] = {}
+        self.owners: WeakValueDictionary[int, Tensor] = WeakValueDictionary()  # of symbols, by id
+        self.arguments: list[Tensor] = []  # as handed to the function
 
     # --- the interpreter ------------------------------------------------------------------------------------------
 
@@ -58,9 +62,17 @@ class Tracer:
         y = Tensor._wrap(Symbol(self, value))  # type: ignore[arg-type]
         if op.view:
             y._cell, y._epoch, y._view = tensors[0]._cell, tensors[0]._epoch, op.view == "view"
+        self.own(y)
         if op.rules and RECORDING.get() and any(t._node is not None for t in tensors):
             record(op, tensors, attrs, y)
         return y
+
+    def own(self, y: Tensor) -> None:
+        """Note whose memory a new symbol stands for."""
+        symbol = symbol_of(y)
+        assert symbol is not None
+        symbol.cell, symbol.version = y._cell, y._cell[0]
+        self.owners[id(symbol)] = y
 
     def emit(self, op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], aval: Aval) -> Value:
         """Append a value."""
@@ -78,6 +90,11 @@ class Tracer:
         if symbol is not None:
             if symbol.tracer is not self:
                 raise TraceError("compile: a tensor of another trace is used here; return it from that function instead")
+            if symbol.cell is t._cell and symbol.cell[0] != symbol.version:
+                raise TraceError(
+                    f"compile: {symbol.value.aval} shares memory with a tensor that was written in place since"
+                    f"{self.where()}; take the view after the write, or clone() it before"
+                )
             return symbol.value
         known = self.known(t)
         t = t if known is None else known
@@ -111,10 +128,18 @@ class Tracer:
         value = self.value_of(y)
         if value.aval.dtype != target._data.dtype:
             value = self.emit(cast, (value,), {"dtype": target._data.dtype}, Aval(value.aval.shape, target._data.dtype))
-        for handle in {id(h): h for h in (target, self.known(target)) if h is not None}.values():
+        known = self.known(target)
+        for handle in {id(h): h for h in (target, known, self.owners.get(id(target._data))) if h is not None}.values():
             if id(handle) in self.before and id(handle) not in self.original:
                 self.original[id(handle)] = (handle, handle._data)
-            handle._data = Symbol(self, value)  # type: ignore[assignment]
+            symbol = Symbol(self, value)
+            # The caller counts this write at the target.
+            symbol.cell, symbol.version = handle._cell, handle._cell[0] + (handle._cell is target._cell)
+            handle._data = symbol  # type: ignore[assignment]
+            self.owners[id(symbol)] = handle
+            if known is not None:
+                self.memory[id(symbol)] = known
+                self.kept.append(symbol)
 
     def add(self, a: Symbol, b: Any) -> Symbol:
         """a + b, for gradients that meet at a leaf."""
@@ -139,9 +164,9 @@ class Tracer:
     # --- where we are ---------------------------------------------------------------------------------------------
 
     def line(self) -> str:
-        """file:line of the user's code that is running: the innermost frame outside the package."""
+        """file:line of the user's code that is running: the innermost frame outside this package and NumPy."""
         frame: FrameType | None = sys._getframe(1)
-        while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        while frame is not None and frame.f_code.co_filename.startswith(INSIDE):
             frame = frame.f_back
         return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame is not None else ""
 
@@ -165,10 +190,14 @@ def trace(fn: Callable[..., Any], arguments: Sequence[Any], names: dict[int, str
         if isinstance(x, Tensor):
             at = next(counter)
             aval = Aval(x._data.shape, x._data.dtype)
-            return Tensor._wrap(Symbol(tracer, tracer.input(aval, Source("argument", index=at, name=str(at)))))  # type: ignore[arg-type]
+            made = Tensor._wrap(Symbol(tracer, tracer.input(aval, Source("argument", index=at, name=str(at)))))  # type: ignore[arg-type]
+            tracer.own(made)
+            tracer.arguments.append(made)
+            return made
         return map_structure(enter, x)
 
     staged = [enter(a) for a in arguments]
+    entered = [tracer.value_of(t) for t in tracer.arguments]
     grads = {id(t): (t, t._grad, t._node) for t in tracer.before.values()}
     token, stage = INTERPRETER.set(tracer), STAGE.set(tracer)
     try:
@@ -185,6 +214,9 @@ def trace(fn: Callable[..., Any], arguments: Sequence[Any], names: dict[int, str
         writes = [
             Write(t, tracer.value_of(t), tracer.names.get(id(t), "tensor")) for t, _ in tracer.original.values()
         ]
+        for n, (t, old) in enumerate(zip(tracer.arguments, entered, strict=True)):
+            if tracer.value_of(t) is not old:
+                writes.append(Write(None, tracer.value_of(t), f"argument {n}", n))
     finally:
         INTERPRETER.reset(token)
         STAGE.reset(stage)

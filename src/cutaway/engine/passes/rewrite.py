@@ -7,7 +7,7 @@ from typing import Any
 
 from cutaway.core.aval import Aval
 from cutaway.core.op import OPS
-from cutaway.engine.graph import Graph, Source, Value, Write
+from cutaway.engine.graph import Graph, Source, Value
 
 
 class Builder:
@@ -50,5 +50,5 @@ def rewrite(graph: Graph, rule: Callable[[Builder, Value, tuple[Value, ...]], Va
         builder.line = v.line
         made = rule(builder, v, inputs)
         new[v] = builder.again(v, inputs) if made is None else made
-    writes = [Write(w.tensor, new[w.value], w.name) for w in graph.writes]
+    writes = [w._replace(value=new[w.value]) for w in graph.writes]
     return Graph(builder.values, [new[o] for o in graph.outputs], writes)
