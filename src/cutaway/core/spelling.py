@@ -18,9 +18,10 @@ def respelled(
     fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
     """The call in the function's own spelling; None if it is in its own already, or in none that is known."""
-    parameters = inspect.signature(fn).parameters
+    signature = inspect.signature(fn).parameters
+    parameters = [n for n, p in signature.items() if p.kind is not p.VAR_POSITIONAL]
     first = next(iter(parameters), "")
-    spread = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
+    spread = len(parameters) < len(signature)
     own: dict[str, Any] = {}
     for key, value in kwargs.items():
         if key in parameters:
