@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
 
 
-class Methods:
+class Operand:
+    """What every Tensor is, known before Tensor is defined."""
+
+
+COMPARABLE = (Operand, int, float, np.ndarray, np.generic)
+
+
+class Methods(Operand):
     """Operators, functions and in-place methods of Tensor."""
 
     _data: np.ndarray
@@ -108,11 +115,11 @@ class Methods:
     def __rxor__(self, other: Any) -> Tensor:
         return _ew.bitwise_xor(self, other)
 
-    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return _ew.eq(self, other)
+    def __eq__(self, other: Any) -> Any:  # with what is no number: Python compares identities, so x == None is False
+        return _ew.eq(self, other) if isinstance(other, COMPARABLE) else NotImplemented
 
-    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return _ew.ne(self, other)
+    def __ne__(self, other: Any) -> Any:
+        return _ew.ne(self, other) if isinstance(other, COMPARABLE) else NotImplemented
 
     def __lt__(self, other: Any) -> Tensor:
         return _ew.lt(self, other)
