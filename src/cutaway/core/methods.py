@@ -18,14 +18,7 @@ if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
 
 
-class Operand:
-    """What every Tensor is, known before Tensor is defined."""
-
-
-COMPARABLE = (Operand, int, float, np.ndarray, np.generic)
-
-
-class Methods(Operand):
+class Methods:
     """Operators, functions and in-place methods of Tensor."""
 
     _data: np.ndarray
@@ -1023,6 +1016,8 @@ class Methods(Operand):
         """Numbers drawn from an exponential distribution."""
         return self._draw("exponential_", lambda shape, _: _r.exponential(shape, lambd, self._data.dtype, generator))
 
+
+COMPARABLE = (Methods, int, float, np.ndarray, np.generic)  # with anything else == is Python's own: the same object
 
 # Elementwise methods go without a guard: the op that each one calls checks what it is given.
 UNGUARDED = frozenset("abs cos detach exp log matmul mul neg relu sigmoid sin sqrt square tanh".split())
