@@ -19,7 +19,7 @@ import numpy as np
 
 from cutaway.core.aval import Aval
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten, ShapeError
-from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, RESULT, Op
+from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, RESULT, STAGE, Op
 from cutaway.core.refusal import describe, guarded
 
 if TYPE_CHECKING:
@@ -305,6 +305,9 @@ class Leaf(Node):
         if t._grad is not None:
             if create_graph:
                 t._grad = t._grad + g
+            elif STAGE.get() is not None:
+                with no_grad():
+                    t._grad._assign(t._grad + g, "backward")
             else:
                 # In place, as in PyTorch: whoever holds .grad sees the sum.
                 t._grad._data += g._data

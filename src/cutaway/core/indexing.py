@@ -19,6 +19,7 @@ from cutaway.core.errors import (
     IndexTypeError,
     ShapeError,
 )
+from cutaway.core.op import STAGE
 from cutaway.core.ops.index import index as index_op
 from cutaway.core.ops.index import index_put
 from cutaway.core.ops.movement import reshape, slice_
@@ -179,7 +180,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     v = value if isinstance(value, _t.Tensor) else _t.Tensor._wrap(_as_array(value, x))
     if v._data.dtype.kind == "f" and x._data.dtype.kind != "f" and v._data.size and not np.isfinite(v._data).all():
         raise DTypeError(f"setitem: {v.dtype} values that are not finite cannot be stored as {x.dtype}")
-    if x._recording(v):
+    if STAGE.get() is not None or x._recording(v):  # as an op: a tracer writes it down
         positions = np.arange(x._data.size).reshape(x._data.shape)[_basic(s)].reshape(s.shape)
         region = positions[_advanced_key(s)] if s.arrays else positions
         v = v.to(x.dtype)

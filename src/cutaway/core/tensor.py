@@ -374,7 +374,8 @@ class Tensor(Methods, Conversions):
         """The NumPy array on the same memory.  Raises GradError if a gradient is recorded (use detach())."""
         if self._node is not None and not force and autograd.RECORDING.get():
             raise GradError("numpy: the tensor requires grad, and NumPy records nothing; call .detach().numpy()")
-        return self._settle()._data
+        array: np.ndarray = np.asarray(self._settle()._data)  # the same array; a symbol has none, and says so
+        return array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         a = self.numpy()
