@@ -15,6 +15,8 @@ from cutaway.core.ops import elementwise as _ew
 from cutaway.core.refusal import guard_methods
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cutaway.core.tensor import Tensor
 
 
@@ -24,6 +26,9 @@ class Methods:
     _data: np.ndarray
 
     if TYPE_CHECKING:  # what Tensor has besides
+
+        is_contiguous: Callable[[], bool]
+        stride: Callable[[], tuple[int, ...]]
 
         def _assign(self, y: Tensor, name: str) -> Tensor: ...
         def _become(self, y: Tensor, name: str) -> Tensor: ...
@@ -342,7 +347,7 @@ class Methods:
 
     def isinf(self) -> Tensor:
         """True where infinite."""
-        return _ew.abs(self) == float("inf")
+        return _ew.eq(_ew.abs(self), math.inf)
 
     def softmax(self, dim: int | None = None, dtype: Any = None) -> Tensor:
         """exp(self) / sum(exp(self)) along `dim`."""
@@ -975,7 +980,7 @@ class Methods:
         return self._become(_d.t(self), "t_")
 
     def _draw(self, name: str, draw: Any) -> Tensor:
-        """Fill with `draw(dims)`, drawn along the memory: `dims` are this tensor's from the outermost in memory to the innermost."""
+        """Fill with `draw(shape, dims)`, drawn along the memory: `dims` go from the outermost in memory to the innermost."""
         steps = self.stride()
         dims = sorted(range(len(steps)), key=lambda d: -steps[d])
         values = draw(tuple(self._data.shape[d] for d in dims), dims)
