@@ -21,7 +21,7 @@ CALLS = [
     bad("tensor-dict", lambda t: t.tensor({"a": 1}), ArgumentTypeError, "tensor", "dict", "numbers", torch=RuntimeError),
     bad("tensor-complex", lambda t: t.tensor(1j), ArgumentTypeError, "tensor", "complex", torch=None),
     bad("tensor-list-of-text", lambda t: t.tensor(["a", "b"]), ArgumentTypeError, "tensor", "list", "numbers", torch=ValueError),
-    bad("tensor-of-rows-of-tensors", lambda t: t.tensor([t.ones(2), t.ones(3)]), ArgumentError, "tensor", "ragged"),
+    bad("tensor-of-rows-of-tensors", lambda t: t.tensor([t.ones(2), t.ones(3)]), ArgumentError, "tensor", "[2]", "cutaway.stack"),
     bad("tensor-huge-int", lambda t: t.tensor(2**70), ArgumentError, "tensor", "int64", "2**63 - 1"),
     bad("as-tensor-text", lambda t: t.as_tensor("abc"), ArgumentTypeError, "as_tensor", "str", torch=...),
     bad("from-numpy-list", lambda t: t.from_numpy([1.0, 2.0]), ArgumentTypeError, "from_numpy", "list", "cutaway.tensor"),

@@ -244,7 +244,7 @@ ERRORS = [
     (lambda: nn.Parameter([1.0]), ArgumentTypeError, r"Parameter: expected a Tensor, got list; wrap it with cutaway.tensor"),
     (lambda: nn.Parameter(cutaway.tensor([1])), GradError, "only floating tensors can require gradients"),
     (lambda: nn.Linear(0, 3), ArgumentError, "Linear: in_features must be a positive int, got 0"),
-    (lambda: nn.Linear(3, 2.5), ArgumentError, "Linear: out_features must be a positive int, got 2.5"),
+    (lambda: nn.Linear(3, 2.5), ArgumentTypeError, "Linear: out_features must be a positive int, got float 2.5"),
     (lambda: nn.Conv2d(3, 4, 3, groups=2), ArgumentError, "in_channels=3 does not divide into groups=2"),
     (lambda: nn.Conv2d(4, 3, 3, groups=2), ArgumentError, "out_channels=3 does not divide into groups=2"),
     (lambda: nn.Conv2d(3, 4, 0), ArgumentError, "kernel_size 0 must be at least 1"),

@@ -92,7 +92,7 @@ def describe(value: Any) -> str:
         return str(Aval(value._data.shape, value._data.dtype))
     if isinstance(value, np.ndarray):
         return f"NumPy {Aval(value.shape, value.dtype)}"
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, bool):
         return repr(value)
     if isinstance(value, type):
         return f"the class {value.__name__}"

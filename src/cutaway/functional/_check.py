@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def n_tuple(op: str, name: str, value: Any, n: int, least: int) -> tuple[int, ..
         out = (value,) * n
     else:
         try:
-            out = tuple(map(int, value)) if hasattr(value, "__len__") else (int(value),) * n
+            out = tuple(map(index, value)) if hasattr(value, "__len__") else (index(value),) * n
         except (TypeError, ValueError):
             raise ArgumentTypeError(f"{op}: {name} must be an int or {n} ints, got {value!r}") from None
         if len(out) == 1:

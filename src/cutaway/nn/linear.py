@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from cutaway import functional as F
-from cutaway.core.errors import ArgumentError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError
+from cutaway.core.refusal import describe
 from cutaway.core.tensor import Tensor
 from cutaway.nn import init
 from cutaway.nn.module import Module
@@ -14,9 +15,11 @@ from cutaway.nn.parameter import Parameter, blank
 
 
 def counts(layer: str, **numbers: int) -> None:
-    """Raise ArgumentError unless each number is an int of at least 1."""
+    """Raise ArgumentTypeError unless each number is an int, ArgumentError unless it is at least 1."""
     for name, n in numbers.items():
-        if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
+        if isinstance(n, bool) or not hasattr(n, "__index__"):
+            raise ArgumentTypeError(f"{layer}: {name} must be a positive int, got {describe(n)}")
+        if n < 1:
             raise ArgumentError(f"{layer}: {name} must be a positive int, got {n!r}")
 
 

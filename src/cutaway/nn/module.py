@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cutaway.core.autograd import no_grad
 from cutaway.core.dtypes import check_device, dtype, float16, float32, float64
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DTypeError, MissingAttribute, NotWritten
-from cutaway.core.refusal import RAW, explain, guard_constructor
+from cutaway.core.refusal import RAW, describe, explain, guard_constructor, guard_methods
 from cutaway.core.tensor import Tensor
 from cutaway.nn.hooks import Hook, Hooks, RemovableHandle, call_with_hooks
 from cutaway.nn.parameter import Buffer, Parameter
@@ -216,7 +216,8 @@ class Module:
         """Own `module` as the child called `name`.  Raises ArgumentTypeError, ArgumentError for a bad name."""
         self._check_name("add_module", name, "_modules")
         if module is not None and not isinstance(module, Module):
-            raise ArgumentTypeError(f"add_module: {name!r} must be a Module or None, got {type(module).__name__}")
+            made = f"; make one: {module.__name__}()" if isinstance(module, type) else ""
+            raise ArgumentTypeError(f"add_module: {name!r} must be a Module or None, got {describe(module)}{made}")
         self._modules[name] = module
 
     add_module = register_module
@@ -595,3 +596,8 @@ def say_where(error: CutawayError, module: Module) -> None:
         if path and id(m) == getattr(error, "_layer_id", None):
             error.layer = f"{path} ({type(m).__name__})"
             return
+
+
+# What is left to Python: `forward`, and what checks all that it is given itself.
+_CHECKED = ("forward", "register_parameter", "register_buffer", "register_module", "add_module")
+guard_methods(Module, [n for n, f in vars(Module).items() if callable(f) and n[0] != "_" and n not in _CHECKED])

@@ -29,7 +29,7 @@ def _tensors(op: str, tensors: Tensors) -> list[Tensor]:
     found = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     for t in found:
         if not isinstance(t, Tensor):
-            raise ArgumentTypeError(f"{op}: expected a Tensor or several, got {t!r} among them; pass model.parameters()")
+            raise ArgumentTypeError(f"{op}: expected Tensors, got {type(t).__name__} among them; pass model.parameters()")
     return found
 
 
