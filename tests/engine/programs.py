@@ -163,7 +163,7 @@ class Drawing:
             return
         x = self.find(lambda a: True)
         assert x is not None
-        if self.chance(0.2):
+        if self.chance(0.2) and self.avals[x].dtype != BOOL:
             low, high = sorted(int(i) for i in self.rng.integers(-3, 4, 2))
             self.step("clamp", x, low=self.pick([low, None]), high=high)
         else:

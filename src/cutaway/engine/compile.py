@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import update_wrapper
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,10 @@ from cutaway.engine.schedule import schedule
 from cutaway.engine.trace import map_structure, trace
 
 
+# A trace puts symbols in the place of the surroundings' arrays, and a program's memory serves one call at a time.
+ONE_AT_A_TIME = RLock()
+
+
 class Compiled:
     """A compiled callable. Call it as the original; it is traced anew for each new signature (shapes, dtypes, modes)."""
 
@@ -30,11 +35,13 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the native program for these arguments."""
         tensors: list[Tensor] = []
-        key = (_signature((args, kwargs), tensors), RECORDING.get(), _modes(self.fn))
-        variant = self.variants.get(key)
-        if variant is None:
-            variant = self.variants[key] = Variant(lambda *a: self.fn(*a[0], **a[1]), (args, kwargs), _names(self.fn))
-        return variant(tensors)
+        with ONE_AT_A_TIME:
+            key = (_signature((args, kwargs), tensors), RECORDING.get(), _modes(self.fn))
+            variant = self.variants.get(key)
+            if variant is None or variant.outdated():
+                variant = Variant(lambda *a: self.fn(*a[0], **a[1]), (args, kwargs), _names(self.fn))
+                self.variants[key] = variant
+            return variant(tensors)
 
     def graph(self) -> Graph:
         """The graph of the latest signature, after all passes."""
@@ -63,9 +70,19 @@ class Variant:
                 self.constants.append(np.ascontiguousarray(v.source.value))
                 self.program.point(v, self.constants[-1])
         self.reading = [v for v in self.inputs if v.source is not None and v.source.kind != "constant"]
+        closed = [v.source.tensor for v in self.traced.inputs if v.source is not None and v.source.tensor is not None]
+        self.assumed = [(t, t._data.shape, t._data.dtype, t._node is None) for t in closed]
         copies = self.program.schedule.copies
         # Inputs that are results as they are: taken before anything is written.
         self.passed = [v for v in dict.fromkeys([*graph.outputs, *(w.value for w in copies)]) if v.op is None]
+
+    def outdated(self) -> bool:
+        """True if a tensor that is closed over has another shape or dtype now, or was frozen or unfrozen."""
+        for t, shape, dtype, frozen in self.assumed:
+            data = t._data
+            if data.shape != shape or data.dtype != dtype or (t._node is None) is not frozen:
+                return True
+        return False
 
     def __call__(self, tensors: list[Tensor]) -> Any:
         """Run the program on these arguments: its result, with the tensors it writes written."""

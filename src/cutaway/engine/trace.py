@@ -211,12 +211,14 @@ def trace(fn: Callable[..., Any], arguments: Sequence[Any], names: dict[int, str
             return map_structure(take, x)
 
         structure = take(result)
+        made = [t._grad for t, grad, _ in grads.values() if t._grad is not grad and t._grad is not None]
         writes = [
             Write(t, tracer.value_of(t), tracer.names.get(id(t), "tensor")) for t, _ in tracer.original.values()
         ]
         for n, (t, old) in enumerate(zip(tracer.arguments, entered, strict=True)):
             if tracer.value_of(t) is not old:
                 writes.append(Write(None, tracer.value_of(t), f"argument {n}", n))
+        refuse_lost([tracer.value_of(g) for g in made], [*outputs, *(w.value for w in writes)])
     finally:
         INTERPRETER.reset(token)
         STAGE.reset(stage)
@@ -225,6 +227,22 @@ def trace(fn: Callable[..., Any], arguments: Sequence[Any], names: dict[int, str
         for t, grad, node in grads.values():
             t._grad, t._node = grad, node
     return Graph(tracer.values, outputs, writes).verify(), structure
+
+
+def refuse_lost(gradients: Sequence[Value], roots: Sequence[Value]) -> None:
+    """Raise TraceError if gradients were computed for `.grad` and nothing that comes out depends on any of them."""
+    needed: set[Value] = set()
+    stack = list(roots)
+    while stack:
+        v = stack.pop()
+        if v not in needed:
+            needed.add(v)
+            stack.extend(v.inputs)
+    if gradients and not any(g in needed for g in gradients):
+        raise TraceError(
+            "compile: backward() fills .grad, which a compiled function does not keep, and nothing here uses it; "
+            "call optimizer.step() inside the function, or return the gradients (cutaway.autograd.grad gives them)"
+        )
 
 
 def symbol_of(t: Tensor) -> Symbol | None:
