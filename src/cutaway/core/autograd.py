@@ -543,7 +543,7 @@ def grad(
 
 def refuse_stale(op: str, t: Any) -> None:
     """Raise GradError for a view whose base was written in place, while recording, after the view was taken."""
-    if t._epoch != t._cell[1]:
+    if t._epoch != t._cell[1] and t._epoch >= 0:
         raise GradError(
             f"{op}: this view, {t._data.dtype.name}{list(t._data.shape)}, was taken before its base was modified in place "
             "while gradients are recorded; take the view again after the modification"

@@ -35,7 +35,7 @@ class Tensor(Methods, Conversions):
     `Tensor(2, 3)` makes float32 of that shape (zeros), `Tensor([1, 2])` float32 from data; `cutaway.tensor` keeps dtypes.
 
     _data    the NumPy array             _node   the Node that made it (Leaf if it only requires grad), or None
-    _cell    [writes, recorded writes], shared by all views of one memory        _epoch  recorded writes when made
+    _cell    [writes, recorded writes], shared by all views of one memory        _epoch  recorded writes when made; -1: detached
     _view    True for a view that the user took: its strides are NumPy's, others report row-major strides
     """
 
@@ -267,7 +267,7 @@ class Tensor(Methods, Conversions):
     def detach(self) -> Tensor:
         """The same memory without history."""
         t = Tensor._wrap(self._data)
-        t._cell, t._view, t._epoch = self._cell, self._view, self._epoch
+        t._cell, t._view, t._epoch = self._cell, self._view, -1
         return t
 
     def detach_(self) -> Tensor:
