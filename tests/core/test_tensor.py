@@ -7,7 +7,7 @@ import pytest
 
 import cutaway
 
-from .against import agree, raises
+from .against import agree, raises, torch
 
 rng = np.random.default_rng(0)
 V = rng.standard_normal(5)
@@ -275,6 +275,65 @@ def test_conversions():
 )  # fmt: skip
 def test_what_a_tensor_says_of_itself(source):
     agree(source, M)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "h.mean()", "h.var()", "h.std(0)", "h.norm()", "h.norm(dim=1)", "h.norm(3)", "h.sum(0)", "one.mean()", "one.var()", "one.norm()", "one.cumsum(0)[:3000]", "one.softmax(0)", "one.logsumexp(0)", "one.log_softmax(0)", "p.prod()", "p.cumprod(0)", "p.cumsum(0)",
+        "h.softmax(1)", "h.log_softmax(1)", "h.logsumexp(1)", "h.mean(1)", "p @ p", "p.dot(p)", "t.einsum('i,i->', p, p)", "p.norm(1)", "p.std()",
+    ],
+)  # fmt: skip
+def test_sums_of_half_precision(source):
+    """Accumulated in float32: nothing overflows on the way, and the last digit is right."""
+    numbers = np.random.default_rng(1)
+    arrays = {"h": numbers.uniform(-300, 300, (50, 300)), "one": np.ones(100_000), "p": numbers.uniform(0.9, 1.1, 300)}
+    halves = {k: a.astype(np.float16) for k, a in arrays.items()}
+    y = eval(source, {"t": cutaway, **{k: cutaway.tensor(a) for k, a in halves.items()}})
+    exact = eval(source, {"t": torch, **{k: torch.tensor(a).double() for k, a in halves.items()}})
+    assert y.dtype == cutaway.float16
+    np.testing.assert_allclose(y.numpy(), exact.half().numpy(), rtol=1e-3, atol=1e-6)
+
+
+def test_log_softmax_of_large_scores_keeps_its_digits():
+    agree("a.log_softmax(0)", np.float32([10000.0, 10000.5, 9990.0]), rtol=1e-6, recorded=False)
+
+
+@pytest.mark.parametrize("source", ["a.any()", "a.all()", "a.any(0)", "a.all(1, keepdim=True)"])
+def test_any_and_all_of_bytes_are_bytes(source):
+    agree(source, np.uint8([[0, 1], [0, 2]]))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "a == None", "a != None", "None == a", "a == 'x'", "a == [1, 2]", "a != (1, 2)", "a == {}", "(a == 1).sum()", "(1 == a).sum()", "(a == True).sum()", "(a != a).sum()", "(a == np.float64(1)).sum()", "[a, None].index(None)", "None in (None, a)",
+    ],
+)  # fmt: skip
+def test_equality_with_anything(source):
+    agree(source, M)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "a.sum(axis=0)", "a.mean(axis=1, keepdims=True)", "t.sum(input=a)", "t.sum(a, axis=(0, 1))", "a.argmax(axis=1)", "t.argmax(a, axis=0, keepdims=True)", "a.max(axis=1)[0]", "a.std(axis=0)", "a.any(axis=0)", "a.amax(axis=1)", "t.cat([a, a], axis=1)", "t.stack([a, a], axis=0)", "t.concat([a], axis=0)",
+        "t.softmax(a, axis=1)", "a.cumsum(axis=0)", "a.unsqueeze(axis=0)", "a.squeeze(axis=0)", "t.sort(a, axis=0)[0]", "t.matmul(input=a, other=a.T)", "t.mm(input=a, mat2=a.T)", "a.mm(mat2=a.T)", "a[None].bmm(mat2=a.T[None])", "t.exp(input=a)", "t.relu(input=a)", "t.clamp(input=a, min=0)",
+        "t.flatten(input=a)", "a.permute(dims=(1, 0))", "t.permute(a, dims=(1, 0))", "a.reshape(shape=(4, 3))", "t.reshape(input=a, shape=(4, 3))", "a.repeat(repeats=(1, 2))", "a.view(size=(4, 3))", "a[:1].expand(size=(2, 4))", "a.flip(dims=(0,))", "t.flip(a, dims=[0])", "t.split(a, split_size_or_sections=2)",
+        "a.split(split_size=2)", "t.where(condition=a > 0, input=a, other=0.0)", "t.gather(input=a, dim=1, index=a.argmax(1, keepdim=True))", "t.roll(input=a, shifts=1)", "a.repeat_interleave(repeats=2)", "t.log_softmax(input=a, dim=0)", "t.randn(size=(2,)).shape == (2,)", "t.ones(size=(2,))", "t.full(size=(2,), fill_value=1.5)",
+        "a.transpose(dim0=0, dim1=1)", "a.pow(exponent=2)", "a.mul(other=2)", "a.norm(p=1, dim=0)", "a.masked_fill(mask=a > 0, value=0.0)", "a.topk(k=2)[0]", "a.chunk(chunks=2)", "t.tril(input=a, diagonal=-1)", "t.meshgrid(a[0], a[0], indexing='ij')", "t.linspace(start=0, end=1, steps=3)", "t.std(a, dim=0, unbiased=False)",
+    ],
+)  # fmt: skip
+def test_arguments_by_name(source):
+    """PyTorch's names of arguments, and the other spellings that it takes."""
+    agree(source, M)
+
+
+def test_unknown_arguments():
+    x = cutaway.ones(2, 2)
+    for call in (lambda: x.sum(axes=0), lambda: x.sum(0, axis=1), lambda: x.sum(dim=0, axis=1), lambda: cutaway.sum(x, input=x), lambda: x.mean(keep=True), lambda: cutaway.cat([x], dims=0), lambda: x.permute(dim=(1, 0)), lambda: x.max(axis=0, dim=1)):
+        with pytest.raises(TypeError, match="argument"):
+            call()
 
 
 def test_operand_kinds():

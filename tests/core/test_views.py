@@ -109,6 +109,17 @@ def test_a_detached_tensor_shares_memory_and_version():
             y.sum().backward()
 
 
+def test_a_detached_view_is_never_stale():
+    """It is numbers, whatever becomes of their history."""
+    for t in (cutaway, torch):
+        y = t.tensor([1.0, 2.0], requires_grad=True) * 1
+        head, whole = y[:1].detach(), y.detach()
+        y.mul_(3)
+        assert (head * 2).tolist() == [6] and (whole[1:] * 2).tolist() == [12] and not (head * 2).requires_grad
+        assert (y.data[:1] * 2).tolist() == [6] and (y.detach()[1] + 1).item() == 7
+        y.sum().backward()
+
+
 def test_versions_are_counted():
     for t in (cutaway, torch):
         x = t.zeros(3)
