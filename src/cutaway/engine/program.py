@@ -117,15 +117,17 @@ def contractions(s: Schedule, memory: Memory) -> dict[int, Contraction]:
 def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Module]:
     """Two modules: loops, with `program(table, arena, tid, nth, barrier, control)`, and hand-tiled contractions."""
     module, tiles = ir.Module("program"), ir.Module("tiles")
-    bodies: list[tuple[ir.Function, list[Value], int | None]] = []  # of a contraction: its scratch a thread, in bytes
+    bodies: list[tuple[list[tuple[ir.Function, int | None]], list[Value]]] = []  # a function's scratch a thread, in bytes
     tiled = contractions(s, memory)
-    most = max((scratch_bytes(c.problem, t) for c in tiled.values()), default=0)
+    most = max((scratch_bytes(p, t) for c in tiled.values() for p in c.problems), default=0)
     for n, k in enumerate(s.kernels):
         if n in tiled:
             c = tiled[n]
-            made = emit_contraction(tiles, f"k{n}_{k.name}", c.problem, t)
-            declared = ir.Function(module, made.function_type, made.name)
-            bodies.append((declared, [c.a, c.b, k.outputs[0]], scratch_bytes(c.problem, t)))
+            parts = []
+            for i, p in enumerate(c.problems):
+                made = emit_contraction(tiles, f"k{n}_{k.name}" + (f"_{i}" if i else ""), p, t)
+                parts.append((ir.Function(module, made.function_type, made.name), scratch_bytes(p, t)))
+            bodies.append((parts, [c.a, c.b, k.outputs[0]]))
             continue
         values = list(dict.fromkeys([*k.outputs, *k.reads]))
         shared: dict[int, int] = {}  # values that lie at one place share one pointer
@@ -144,7 +146,7 @@ def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Modu
             emit_map(frame, k.outputs)
         f.b.ret_void()
         order = {i: v for v, i in zip(values, where, strict=True)}
-        bodies.append((f.fn, [order[i] for i in range(len(shared))], None))
+        bodies.append(([(f.fn, None)], [order[i] for i in range(len(shared))]))
     main = Function(
         module, "program", [PTR, PTR, I64, I64, PTR, PTR], names=("table", "arena", "tid", "nth", "barrier", "control")
     )
@@ -158,14 +160,15 @@ def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Modu
         return main.at(arena, slot.offset, ir.IntType(8))
 
     wait = ir.FunctionType(VOID, [PTR, I64])
-    for (fn, values, own), crosses in zip(bodies, needs_barrier(s.kernels, memory), strict=True):
+    for (functions, values), crosses in zip(bodies, needs_barrier(s.kernels, memory), strict=True):
         if crosses:
             with b.if_then(b.icmp_signed(">", nth, ir.Constant(I64, 1))):
                 b.call(_Callee(barrier, wait), [control, nth])
-        scratch = []
-        if own is not None:  # each thread's place is the same in every kernel: no barrier guards it
-            scratch = [main.at(arena, main.add(memory.arena, main.mul(tid, most - own)), ir.IntType(8))]
-        b.call(fn, [*(pointer(v) for v in values), *scratch, tid, nth])
+        for fn, own in functions:
+            scratch = []
+            if own is not None:  # each thread's place is the same in every kernel: no barrier guards it
+                scratch = [main.at(arena, main.add(memory.arena, main.mul(tid, most - own)), ir.IntType(8))]
+            b.call(fn, [*(pointer(v) for v in values), *scratch, tid, nth])
     b.ret_void()
     return module, tiles
 
@@ -212,11 +215,11 @@ class Program:
         self.memory = plan_memory(s)
         self.code = jit.build_linked(key(s, self.memory), lambda: generate(s, self.memory, t), t)
         tiled = contractions(s, self.memory)
-        self.flops = sum(c.problem.flops for c in tiled.values()) + sum(
+        self.flops = sum(c.flops for c in tiled.values()) + sum(
             PER_ELEMENT * v.aval.size for k in s.kernels for v in (*k.outputs, *k.reads)
         )
         self.threads = 1 if self.flops < ALONE_BELOW else threads.get_num_threads()
-        scratch = max((scratch_bytes(c.problem, t) for c in tiled.values()), default=0) * self.threads
+        scratch = max((scratch_bytes(p, t) for c in tiled.values() for p in c.problems), default=0) * self.threads
         self.arena = np.empty(self.memory.arena + scratch + ALIGN, np.uint8)
         self._arena = -(-self.arena.ctypes.data // ALIGN) * ALIGN
         self.table = np.zeros(max(len({x.number for x in self.memory.slots.values()}), 1), np.int64)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cutaway.core.errors import TraceError
 from cutaway.engine.graph import Graph, Value, Write
 from cutaway.engine.loops.affine import access
+from cutaway.engine.tiles import grad_input_roles
 from cutaway.engine.loops.kernels import EMIT
 from cutaway.engine.loops.read import INLINE, unit_reshape
 
@@ -57,6 +58,12 @@ def schedule(graph: Graph) -> Schedule:
             uses[i].append(v)
     roots = set(graph.roots)
     stored: set[Value] = set()
+    # A convolution's gradient towards its input never has the windows written out.
+    fused = {
+        v.inputs[0]
+        for v in graph.values
+        if grad_input_roles(v) is not None and uses[v.inputs[0]] == [v] and v.aval.dtype.name in ("float32", "float64")
+    } - roots
 
     def materialise(v: Value) -> bool:
         op = v.op
@@ -64,7 +71,11 @@ def schedule(graph: Graph) -> Schedule:
             return False
         if op.name not in EMIT and op.kind != "elementwise" and op.name not in INLINE and op.name != "full":
             raise TraceError(f"compile: op {op.name} has no lowering (at {v.line}); run this part eagerly")
-        if v in roots or op.name in EMIT:
+        if v in roots:
+            return True
+        if v in fused:
+            return False
+        if op.name in EMIT:
             return True
         if op.name in FREE:
             return False
@@ -84,8 +95,8 @@ def schedule(graph: Graph) -> Schedule:
 
     # A contraction reads its operands in place, by strides: what lies behind the movements needs memory.
     for v in graph.values:
-        if v.op is not None and v.op.kind == "contract":
-            for i in v.inputs:
+        if v.op is not None and (v.op.kind == "contract" or (v.op.name == "fold" and v.inputs[0] in fused)):
+            for i in v.inputs if v.op.kind == "contract" else v.inputs[0].inputs:
                 base = access(i, lambda x: x in stored or has_memory(x)).base
                 if base.op is not None:
                     stored.add(base)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from cutaway.core.aval import row_major
-from cutaway.engine.contract import Operand, Problem
+from cutaway.engine.contract import Convolution, Operand, Problem
 from cutaway.engine.graph import Value
 from cutaway.engine.loops.affine import Access, access
 
 
 class Contraction(NamedTuple):
-    """What the generator is asked for, and the memories that the factors lie in."""
+    """What the generator is asked for (problems that fill disjoint parts), and the memories that the factors lie in."""
 
-    problem: Problem
+    problems: list[Problem]
     a: Value
     b: Value
+
+    @property
+    def flops(self) -> int:
+        """Additions and multiplications."""
+        return sum(p.flops for p in self.problems)
 
 
 def labels(v: Value) -> tuple[list[str], list[str], list[str]]:
@@ -34,7 +40,11 @@ def labels(v: Value) -> tuple[list[str], list[str], list[str]]:
 
 def contraction(v: Value, in_memory: Callable[[Value], bool]) -> Contraction | None:
     """The problem that `v` is; None if it is not one for the generator (integers, half, a factor without memory)."""
-    if v.op is None or v.op.kind != "contract" or v.aval.dtype.name not in ("float32", "float64"):
+    if v.op is None or v.aval.dtype.name not in ("float32", "float64"):
+        return None
+    if v.op.name == "fold":
+        return None if in_memory(v.inputs[0]) else _grad_input(v, in_memory)
+    if v.op.kind != "contract":
         return None
     reads = [access(i, in_memory) for i in v.inputs]
     if not all(in_memory(r.base) for r in reads):
@@ -45,17 +55,88 @@ def contraction(v: Value, in_memory: Callable[[Value], bool]) -> Contraction | N
         for name, n in zip(names, shape, strict=True):
             if sizes.get(name, 1) == 1:
                 sizes[name] = n
-    return Contraction(
-        Problem(
-            sizes,
-            _operand(la, v.inputs[0], reads[0]),
-            _operand(lb, v.inputs[1], reads[1]),
-            Operand(dict(zip(lc, row_major(v.aval.shape), strict=True))),
-            v.aval.dtype,
-        ),
-        reads[0].base,
-        reads[1].base,
+    problem = Problem(
+        sizes,
+        _operand(la, v.inputs[0], reads[0]),
+        _operand(lb, v.inputs[1], reads[1]),
+        Operand(dict(zip(lc, row_major(v.aval.shape), strict=True))),
+        v.aval.dtype,
     )
+    return Contraction([problem], reads[0].base, reads[1].base)
+
+
+class Roles(NamedTuple):
+    """Which labels of an einsum, whose result is folded, play which part in a convolution's gradient towards its input."""
+
+    n: str
+    places: list[str]
+    taps: list[str]
+    group: str | None
+    ic: str
+    oc: str
+
+
+def grad_input_roles(v: Value) -> Roles | None:
+    """fold(einsum(g, w)) is a convolution's gradient towards its input if labels fall into place; else None."""
+    if v.op is None or v.op.name != "fold":
+        return None
+    e = v.inputs[0]
+    if e.op is None or e.op.name != "einsum":
+        return None
+    la, lb, out = labels(e)
+    first, n = v.attrs["dims"][0], len(v.attrs["dims"])
+    places, taps, tail = out[first : first + n], out[first + n : first + 2 * n], out[first + 2 * n :]
+    summed = [c for c in la if c not in out]
+    group = tail[:-1]
+    if first != 1 or len(summed) != 1 or len(tail) not in (1, 2):
+        return None
+    if set(la) != {out[0], *places, *group, *summed} or set(lb) != {*taps, *tail, *summed}:
+        return None
+    return Roles(out[0], places, taps, group[0] if group else None, tail[-1], summed[0])
+
+
+def _grad_input(v: Value, in_memory: Callable[[Value], bool]) -> Contraction | None:
+    roles = grad_input_roles(v)
+    if roles is None:
+        return None
+    e = v.inputs[0]
+    g, w = e.inputs
+    reads = [access(i, in_memory) for i in (g, w)]
+    if not all(in_memory(r.base) for r in reads):
+        return None
+    la, lb, _ = labels(e)
+    a, b = _operand(la, g, reads[0]).strides, _operand(lb, w, reads[1]).strides
+    image = tuple(v.attrs["shape"])
+    steps = row_major(image)
+    axes = range(len(roles.places))
+    size = {**dict(zip(la, g.aval.shape, strict=True)), **dict(zip(lb, w.aval.shape, strict=True))}
+    convolution = Convolution(
+        n=size[roles.n],
+        groups=size[roles.group] if roles.group else 1,
+        ic=size[roles.ic],
+        oc=size[roles.oc],
+        inputs=tuple(image[1 + d] for d in axes),
+        kernel=tuple(v.attrs["kernel"]),
+        stride=tuple(v.attrs["stride"]),
+        padding=(0,) * len(axes),
+        dilation=tuple(v.attrs["dilation"]),
+        outputs=tuple(size[c] for c in roles.places),
+        x={"n": steps[0], "g": steps[-2] if roles.group else 0, "ic": steps[-1], **{f"i{d}": steps[1 + d] for d in axes}},
+        w={
+            "g": b[roles.group] if roles.group else 0, "ic": b[roles.ic], "oc": b[roles.oc],
+            **{f"k{d}": b[c] for d, c in enumerate(roles.taps)},
+        },
+        y={
+            "n": a[roles.n], "g": a[roles.group] if roles.group else 0, "oc": a[roles.oc],
+            **{f"o{d}": a[c] for d, c in enumerate(roles.places)},
+        },
+        dtype=v.aval.dtype,
+    )  # fmt: skip
+    moved = [
+        replace(p, a=replace(p.a, offset=p.a.offset + reads[0].offset), b=replace(p.b, offset=p.b.offset + reads[1].offset))
+        for p in convolution.grad_input()
+    ]
+    return Contraction(moved, reads[0].base, reads[1].base)
 
 
 def _operand(names: Sequence[str], v: Value, read: Access) -> Operand:

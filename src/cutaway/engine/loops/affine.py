@@ -1,4 +1,4 @@
-"""Where an operand's elements lie, if movement is all that stands between it and memory: a base, a step per dimension, an offset."""
+"""Where an operand lies, if only movement stands between it and memory: a base, a step per dimension, an offset."""
 
 from __future__ import annotations
 
