@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from cutaway.core.aval import show
 from cutaway.core.derived import sizes_of
 from cutaway.core.dtypes import as_dtype, check_device, fitting, from_numpy_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DTypeError, ShapeError
+from cutaway.core.op import STAGE
 from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Tensor
 
@@ -18,6 +20,19 @@ from cutaway.core.tensor import Tensor
 def _made(array: np.ndarray, requires_grad: bool = False, device: Any = None) -> Tensor:
     check_device(device)
     t = Tensor._wrap(array)
+    return t.requires_grad_() if requires_grad else t
+
+
+def _drawn(
+    draw: Callable[[], np.ndarray], generator: Any, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """A tensor of random numbers; in a staged program an input that is drawn anew at each call."""
+    stage = STAGE.get()
+    if stage is None:
+        return _made(draw(), requires_grad, device)
+    check_device(device)
+    first = random.rehearse(draw, generator)
+    t = stage.number(draw, first.dtype, "random", first.shape)
     return t.requires_grad_() if requires_grad else t
 
 
@@ -244,9 +259,8 @@ def rand(
     *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Uniform in [0, 1)."""
-    return _made(
-        random.uniform(_sizes("rand", size), 0.0, 1.0, _float(dtype, "rand"), generator), requires_grad, device
-    )
+    shape, d = _sizes("rand", size), _float(dtype, "rand")
+    return _drawn(lambda: random.uniform(shape, 0.0, 1.0, d, generator), generator, requires_grad, device)
 
 
 @guarded
@@ -254,9 +268,8 @@ def randn(
     *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Normal with mean 0 and standard deviation 1."""
-    return _made(
-        random.normal(_sizes("randn", size), 0.0, 1.0, _float(dtype, "randn"), generator), requires_grad, device
-    )
+    shape, d = _sizes("randn", size), _float(dtype, "randn")
+    return _drawn(lambda: random.normal(shape, 0.0, 1.0, d, generator), generator, requires_grad, device)
 
 
 @guarded
@@ -299,7 +312,8 @@ def randint(
     if high is None:
         raise ArgumentTypeError("randint: the end of the range is missing; call randint(high, size)")
     d = np.dtype(np.int64) if dtype is None else as_dtype(dtype, "randint").np
-    return _made(random.randint(_sizes("randint", (size,)), int(low), int(high), d, generator), requires_grad, device)
+    shape, first, end = _sizes("randint", (size,)), int(low), int(high)
+    return _drawn(lambda: random.randint(shape, first, end, d, generator), generator, requires_grad, device)
 
 
 @guarded
@@ -313,7 +327,7 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
 def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
     """The numbers 0 to n - 1 in random order."""
     d = np.dtype(np.int64) if dtype is None else as_dtype(dtype, "randperm").np
-    return _made(random.randperm(n, d, generator), False, device)
+    return _drawn(lambda: random.randperm(n, d, generator), generator, False, device)
 
 
 @guarded
@@ -322,14 +336,13 @@ def normal(
 ) -> Tensor:
     """Normal with the given mean and standard deviation, each a number or a Tensor."""
     if size is not None:
-        return _made(
-            random.normal(_sizes("normal", (size,)), mean, std, _float(dtype, "normal"), generator), False, device
-        )
+        whole, d = _sizes("normal", (size,)), _float(dtype, "normal")
+        return _drawn(lambda: random.normal(whole, mean, std, d, generator), generator, False, device)
     like = mean if isinstance(mean, Tensor) else std
     if not isinstance(like, Tensor):
         raise ArgumentTypeError("normal: with a number for mean and std, say size=")
     if like._data.dtype.kind != "f":
         raise DTypeError(f"normal: needs floating tensors, got {show(like)}; convert with .float()")
     shape = np.broadcast_shapes(*(x._data.shape for x in (mean, std) if isinstance(x, Tensor)))
-    draw: Tensor = Tensor._wrap(random.normal(shape, 0.0, 1.0, like._data.dtype, generator)) * std + mean
-    return draw
+    made: Tensor = _drawn(lambda: random.normal(shape, 0.0, 1.0, like._data.dtype, generator), generator) * std + mean
+    return made

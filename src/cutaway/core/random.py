@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.aval import Aval, numel
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, TraceError
 from cutaway.core.generator import (
     Generator,
     default_generator,
@@ -27,6 +27,7 @@ from cutaway.core.generator import (
     seed,
     set_rng_state,
 )
+from cutaway.core.op import STAGE
 from cutaway.core.refusal import describe
 
 __all__ = [
@@ -303,7 +304,24 @@ def _multiply_add(u: np.ndarray, scale: float, shift: float) -> np.ndarray:
     return s
 
 
+def rehearse(draw: Callable[[], np.ndarray], generator: Generator | None) -> np.ndarray:
+    """What `draw` gives, with the generator put back to where it was."""
+    g = default_generator if generator is None else generator
+    state = g.get_state()
+    token = STAGE.set(None)
+    try:
+        return draw()
+    finally:
+        STAGE.reset(token)
+        g.set_state(state)
+
+
 def _pick(generator: Generator | None, op: str) -> Generator:
+    if STAGE.get() is not None:
+        raise TraceError(
+            f"{op}: in a compiled function these numbers would be drawn once, when it is traced; "
+            "use cutaway.rand, randn or randint there, or draw outside and pass the tensor"
+        )
     if generator is None:
         return default_generator
     if not isinstance(generator, Generator):
