@@ -2,8 +2,9 @@
 
 from cutaway.engine.passes.clean import clean
 from cutaway.engine.passes.decompose import decompose
+from cutaway.engine.passes.layout import layout
 from cutaway.engine.passes.simplify import simplify
 
-PASSES = (clean, decompose, simplify, clean)
+PASSES = (clean, decompose, simplify, layout, simplify, clean)
 
-__all__ = ["PASSES", "clean", "decompose", "simplify"]
+__all__ = ["PASSES", "clean", "decompose", "layout", "simplify"]

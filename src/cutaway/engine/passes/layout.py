@@ -1,0 +1,100 @@
+"""Layout: permutations sink towards the results, so that values lie in memory in the order in which they are made.
+
+A convolution makes channels-last images and shows them as NCHW by a permutation. An elementwise op of a permuted value is the
+permuted value of the op, and so with windows, padding and sums; two permutations that meet cancel. What is left between two
+convolutions is then channels-last from end to end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cutaway.core.ops.movement import inverse
+from cutaway.engine.graph import Graph, Value
+from cutaway.engine.passes.rewrite import Builder, rewrite
+
+Dims = tuple[int, ...]
+
+
+def layout(graph: Graph) -> Graph:
+    """The same values, with permutations moved behind the ops that do not mind."""
+    return rewrite(graph, _rule)
+
+
+def _rule(builder: Builder, v: Value, inputs: tuple[Value, ...]) -> Value | None:
+    if v.op is None or not inputs:
+        return None
+    name = v.op.name
+    if name == "permute" and _permuted(inputs[0]):
+        dims = tuple(inputs[0].attrs["dims"][d] for d in v.attrs["dims"])
+        inner = inputs[0].inputs[0]
+        return inner if dims == tuple(range(len(dims))) else builder.op("permute", inner, dims=dims)
+    if v.op.kind == "elementwise":
+        return _elementwise(builder, v, inputs)
+    if not _permuted(inputs[0]):
+        return None
+    dims = tuple(inputs[0].attrs["dims"])
+    inner = inputs[0].inputs[0]
+    if name in ("window_argmax", "window_gather", "window_scatter"):
+        return _windows(builder, v, inputs, dims)
+    if name == "pad":
+        back = inverse(dims)
+        attrs = {k: tuple(v.attrs[k][d] for d in back) for k in ("low", "step", "shape")}
+        return builder.op("permute", builder.op("pad", inner, **attrs, value=v.attrs["value"]), dims=dims)
+    if name == "slice":
+        back = inverse(dims)
+        attrs = {k: tuple(v.attrs[k][d] for d in back) for k in ("start", "step", "size")}
+        return builder.op("permute", builder.op("slice", inner, **attrs), dims=dims)
+    if name == "sum":
+        return _sum(builder, v, inner, dims)
+    return None
+
+
+def _permuted(v: Value) -> bool:
+    return v.op is not None and v.op.name == "permute"
+
+
+def _elementwise(builder: Builder, v: Value, inputs: tuple[Value, ...]) -> Value | None:
+    """op(permute(a), permute(b), number) = permute(op(a, b, number)), if the permutations are one."""
+    orders = {tuple(i.attrs["dims"]) for i in inputs if _permuted(i)}
+    if len(orders) != 1:
+        return None
+    (dims,) = orders
+    inner = []
+    for i in inputs:
+        if _permuted(i):
+            inner.append(i.inputs[0])
+        elif i.aval.size == 1 and i.aval.ndim == 0:
+            inner.append(i)
+        else:
+            return None
+    if len(dims) != v.aval.ndim:
+        return None
+    assert v.op is not None
+    return builder.op("permute", builder.op(v.op.name, *inner, **v.attrs), dims=dims)
+
+
+def _windows(builder: Builder, v: Value, inputs: tuple[Value, ...], dims: Dims) -> Value | None:
+    """Pooling of a permuted image, if the windowed dimensions stay side by side and in order."""
+    mapped = tuple(dims[d] for d in v.attrs["dims"])
+    if any(b - a != 1 for a, b in zip(mapped, mapped[1:], strict=False)):
+        return None
+    if not all(_permuted(i) and tuple(i.attrs["dims"]) == dims for i in inputs):
+        return None
+    attrs: dict[str, Any] = {**v.attrs, "dims": mapped}
+    if "shape" in attrs:
+        attrs["shape"] = tuple(attrs["shape"][d] for d in inverse(dims))
+    assert v.op is not None
+    return builder.op("permute", builder.op(v.op.name, *(i.inputs[0] for i in inputs), **attrs), dims=dims)
+
+
+def _sum(builder: Builder, v: Value, inner: Value, dims: Dims) -> Value:
+    """Sums over the dimensions where they came from."""
+    over = tuple(sorted(dims[d] for d in v.attrs["dim"]))
+    if v.attrs["keepdim"]:
+        return builder.op("permute", builder.op("sum", inner, dim=over, keepdim=True), dims=dims)
+    total = builder.op("sum", inner, dim=over, keepdim=False)
+    left = [d for d in dims if d not in over]  # in the order of the result
+    ranks = sorted(left)
+    order = tuple(ranks.index(d) for d in left)
+    return total if order == tuple(range(len(order))) else builder.op("permute", total, dims=order)
