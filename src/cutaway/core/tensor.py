@@ -35,7 +35,8 @@ class Tensor(Methods, Conversions):
     `Tensor(2, 3)` makes float32 of that shape (zeros), `Tensor([1, 2])` float32 from data; `cutaway.tensor` keeps dtypes.
 
     _data    the NumPy array             _node   the Node that made it (Leaf if it only requires grad), or None
-    _cell    [writes, recorded writes], shared by all views of one memory        _epoch  recorded writes when made; -1: detached
+    _cell    [writes, recorded writes], shared by all views of one memory
+    _epoch   recorded writes when this handle was made; -1 if it was detached
     _view    True for a view that the user took: its strides are NumPy's, others report row-major strides
     """
 
