@@ -58,6 +58,7 @@ def test_the_page_says_what_the_evidence_says():
     assert "10 % before, 62 % after" in page
     assert "up to 90 %" in page  # the spike that is cut off says how high it was
     assert "31 x 7 taken for 2" in page
+    assert "2 (31 times)" in page
     assert page.count('<img alt="filter ') == 32
     assert page.count(" read as <b>") == 43
 
@@ -149,7 +150,9 @@ def test_accuracy_axis_divides_errors():
     steps = [axis.place(v) for v in (0.9, 0.99, 0.999)]
     assert steps[1] - steps[0] == pytest.approx(steps[2] - steps[1])
     assert steps[0] == pytest.approx(0.0)
-    assert ("99 %" in [label for _, label in axis.ticks]) is True
+    assert "99 %" in [label for _, label in axis.ticks]
+    wide = scale.accuracy([0.1, 0.9936], finest=5e-5)
+    assert [label for _, label in wide.ticks] == ["0 %", "50 %", "90 %", "95 %", "99 %", "99.5 %"]
 
 
 def test_no_error_at_all_is_labelled_100_percent():

@@ -66,11 +66,11 @@ def histogram(title: str, edges: np.ndarray, before: np.ndarray, after: np.ndarr
     corners.append((place[-1], float(floor)))
     outline = f'<polyline class="ghost" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in corners)}"/>'
     if highest > top:
-        peak = int(before.argmax())
-        at, side = (place[peak] - 6, "end") if peak > len(before) / 2 else (place[peak + 1] + 6, "start")
-        outline += (
-            f'<text class="tick" x="{at:.1f}" y="{TOP + 10}" text-anchor="{side}">up to {100 * highest:.0f} %</text>'
-        )
+        cut = np.flatnonzero(before > top)
+        left = cut[-1] + 1 > len(before) / 2  # the text stands on the side with more room
+        at, side = (place[cut[0]] - 6, "end") if left else (place[cut[-1] + 1] + 6, "start")
+        text = f"up to {100 * highest:.0f} %"
+        outline += f'<text class="tick" x="{at:.1f}" y="{TOP + 10}" text-anchor="{side}">{text}</text>'
     return _svg(title, _axes(x, y, x_name, "share of values (%)") + bars + outline)
 
 

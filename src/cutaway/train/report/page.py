@@ -139,7 +139,8 @@ def _class_table(e: Evidence) -> str:
     for i, (name, counts) in enumerate(zip(e.classes, e.confusion, strict=True)):
         wrong = np.where(np.arange(len(counts)) == i, 0, counts)
         often = int(wrong.argmax())
-        taken = f"{escape(e.classes[often])} ({int(wrong[often])} times)" if wrong[often] else "nothing else"
+        times = "once" if wrong[often] == 1 else f"{int(wrong[often])} times"
+        taken = f"{escape(e.classes[often])} ({times})" if wrong[often] else "nothing else"
         share = f"{100 * counts[i] / max(counts.sum(), 1):.1f} %"
         rows.append(f'<tr><td>{escape(name)}</td><td class="number">{share}</td><td>{taken}</td></tr>')
     head = '<thead><tr><th>truth</th><th class="number">read right</th><th>most often taken for</th></tr></thead>'

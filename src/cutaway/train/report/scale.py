@@ -49,8 +49,9 @@ def accuracy(values: list[float], finest: float) -> Scale:
     flawless = min(errors) <= finest < worst
     best = finest if flawless else max((s for s in steps if s <= min(errors) and s < worst), default=steps[-1])
     ticks = [s for s in steps if (1.5 * best if flawless else best) <= s <= worst]
-    if len(ticks) > 7:
-        ticks = [s for s in ticks if f"{s:e}"[0] == "1"]
+    for digits in ("15", "1"):
+        if len(ticks) > 7:
+            ticks = [s for s in ticks if f"{s:e}"[0] in digits]
     span = math.log(worst / best)
     labels = [(1.0 - t, f"{100 * (1.0 - t):.4g} %") for t in ticks]
     return Scale(
