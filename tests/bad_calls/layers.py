@@ -3,8 +3,16 @@
 from collections import OrderedDict
 
 from cutaway.core.errors import (
-    ArgumentError, ArgumentTypeError, DTypeError, GradError, IndexOutOfRange, MissingAttribute, MissingKey, NotWritten,
-    ShapeError, StateError,
+    ArgumentError,
+    ArgumentTypeError,
+    DTypeError,
+    GradError,
+    IndexOutOfRange,
+    MissingAttribute,
+    MissingKey,
+    NotWritten,
+    ShapeError,
+    StateError,
 )  # fmt: skip
 
 from .table import array, bad

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from cutaway.core.errors import TraceError
 from cutaway.engine.graph import Graph, Value, Write
 from cutaway.engine.loops.affine import access
-from cutaway.engine.tiles import grad_input_roles
 from cutaway.engine.loops.kernels import EMIT
 from cutaway.engine.loops.read import INLINE, unit_reshape
+from cutaway.engine.tiles import grad_input_roles
 
 FREE = frozenset(["cast", "copy", "full", "reshape", "permute", "layout", "expand", "slice", "flip", "windows"])
 

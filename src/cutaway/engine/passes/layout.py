@@ -1,12 +1,13 @@
 """Layout: permutations sink towards the results, so that values lie in memory in the order in which they are made.
 
-A convolution makes channels-last images and shows them as NCHW by a permutation. An elementwise op of a permuted value is the
-permuted value of the op, and so with windows, padding and sums; two permutations that meet cancel. What is left between two
-convolutions is then channels-last from end to end.
+A convolution makes channels-last images and shows them as NCHW by a permutation. An elementwise op of a permuted value is
+the permuted value of the op, and so with windows, padding and sums; two permutations that meet cancel. What is left between
+two convolutions is then channels-last from end to end.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from cutaway.core.ops.movement import inverse
@@ -77,7 +78,7 @@ def _elementwise(builder: Builder, v: Value, inputs: tuple[Value, ...]) -> Value
 def _windows(builder: Builder, v: Value, inputs: tuple[Value, ...], dims: Dims) -> Value | None:
     """Pooling of a permuted image, if the windowed dimensions stay side by side and in order."""
     mapped = tuple(dims[d] for d in v.attrs["dims"])
-    if any(b - a != 1 for a, b in zip(mapped, mapped[1:], strict=False)):
+    if any(b - a != 1 for a, b in pairwise(mapped)):
         return None
     if not all(_permuted(i) and tuple(i.attrs["dims"]) == dims for i in inputs):
         return None
