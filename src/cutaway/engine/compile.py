@@ -15,7 +15,7 @@ from cutaway.core.tensor import Tensor
 from cutaway.engine.graph import Graph, Value
 from cutaway.engine.llvm.target import target
 from cutaway.engine.passes import PASSES
-from cutaway.engine.program import Program
+from cutaway.engine.program import PER_ELEMENT, Program, contractions
 from cutaway.engine.schedule import schedule
 from cutaway.engine.trace import map_structure, trace
 
@@ -46,6 +46,10 @@ class Compiled:
     def graph(self) -> Graph:
         """The graph of the latest signature, after all passes."""
         return list(self.variants.values())[-1].graph
+
+    def kernels(self) -> str:
+        """A table of the latest program's kernels: operations, bytes, measured time on one thread, rate, the user's line."""
+        return list(self.variants.values())[-1].kernels()
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.fn, '__name__', type(self.fn).__name__)}, {len(self.variants)} signatures>"
@@ -124,6 +128,19 @@ class Variant:
             return Tensor._wrap(results[v].copy() if again else results[v])
 
         return map_structure_values(self.places, give)
+
+    def kernels(self) -> str:
+        """The table of `Compiled.kernels`; the memory of arguments is that of the latest call."""
+        tiled = contractions(self.program.schedule, self.program.memory)
+        lines = [f"{'kernel':<28}{'result':<26}{'MFLOP':>9}{'KiB':>9}{'us':>9}{'GF/s':>8}{'GB/s':>8}  line"]
+        for n, (k, seconds) in enumerate(zip(self.program.schedule.kernels, self.program.measure(), strict=True)):
+            flops = tiled[n].flops if n in tiled else PER_ELEMENT * sum(v.aval.size for v in k.outputs)
+            nbytes = sum(v.aval.size * v.aval.dtype.itemsize for v in (*k.outputs, *k.reads))
+            lines.append(
+                f"{f'{n} {k.name}':<28}{k.outputs[0].aval!s:<26}{flops / 1e6:9.2f}{nbytes / 1024:9.0f}{seconds * 1e6:9.1f}"
+                f"{flops / seconds / 1e9:8.1f}{nbytes / seconds / 1e9:8.1f}  {k.line}"
+            )
+        return "\n".join(lines)
 
     @staticmethod
     def _constant(v: Value) -> np.ndarray:

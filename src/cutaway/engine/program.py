@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from collections.abc import Sequence
+from time import perf_counter
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -147,30 +148,42 @@ def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Modu
         f.b.ret_void()
         order = {i: v for v, i in zip(values, where, strict=True)}
         bodies.append(([(f.fn, None)], [order[i] for i in range(len(shared))]))
+    steps = [_step(module, memory, most, n, *body) for n, body in enumerate(bodies)]
     main = Function(
         module, "program", [PTR, PTR, I64, I64, PTR, PTR], names=("table", "arena", "tid", "nth", "barrier", "control")
     )
     table, arena, tid, nth, barrier, control = main.args
     b = main.b
-
-    def pointer(v: Value) -> Any:
-        slot = memory.slots[v]
-        if slot.offset is None:
-            return b.load(main.at(table, slot.number, I64), typ=PTR)
-        return main.at(arena, slot.offset, ir.IntType(8))
-
     wait = ir.FunctionType(VOID, [PTR, I64])
-    for (functions, values), crosses in zip(bodies, needs_barrier(s.kernels, memory), strict=True):
+    for step, crosses in zip(steps, needs_barrier(s.kernels, memory), strict=True):
         if crosses:
             with b.if_then(b.icmp_signed(">", nth, ir.Constant(I64, 1))):
                 b.call(_Callee(barrier, wait), [control, nth])
-        for fn, own in functions:
-            scratch = []
-            if own is not None:  # each thread's place is the same in every kernel: no barrier guards it
-                scratch = [main.at(arena, main.add(memory.arena, main.mul(tid, most - own)), ir.IntType(8))]
-            b.call(fn, [*(pointer(v) for v in values), *scratch, tid, nth])
+        b.call(step, [table, arena, tid, nth])
     b.ret_void()
     return module, tiles
+
+
+def _step(
+    module: ir.Module, memory: Memory, most: int, n: int, functions: list[tuple[ir.Function, int | None]], values: list[Value]
+) -> ir.Function:
+    """`step<n>(table, arena, tid, nth)`: a kernel with its memory looked up. `most`: bytes of scratch a thread in all."""
+    f = Function(module, f"step{n}", [PTR, PTR, I64, I64], names=("table", "arena", "tid", "nth"))
+    table, arena, tid, nth = f.args
+    pointers = []
+    for v in values:
+        slot = memory.slots[v]
+        if slot.offset is None:
+            pointers.append(f.b.load(f.at(table, slot.number, I64), typ=PTR))
+        else:
+            pointers.append(f.at(arena, slot.offset, ir.IntType(8)))
+    for fn, own in functions:
+        scratch = []
+        if own is not None:  # each thread's place is the same in every kernel: no barrier guards it
+            scratch = [f.at(arena, f.add(memory.arena, f.mul(tid, most - own)), ir.IntType(8))]
+        f.b.call(fn, [*pointers, *scratch, tid, nth])
+    f.b.ret_void()
+    return f.fn
 
 
 class _Callee:
@@ -247,3 +260,20 @@ class Program:
             self._call(self._table, self._arena, 0, 1, None, None)
         else:
             threads.pool().run(self._address, self._table, self._arena, self.threads)
+
+    def measure(self, repeats: int = 5) -> list[float]:
+        """Seconds of each kernel on one thread (the least of some runs); tensors that it writes are put back."""
+        held = [(w.tensor, w.tensor._data.copy()) for w in self.schedule.graph.writes if w.tensor is not None]
+        signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+        out = []
+        for n in range(len(self.schedule.kernels)):
+            step = signature(self.code.address(f"step{n}"))
+            best = float("inf")
+            for _ in range(repeats):
+                start = perf_counter()
+                step(self._table, self._arena, 0, 1)
+                best = min(best, perf_counter() - start)
+            out.append(best)
+        for tensor, data in held:
+            np.copyto(tensor._data, data)
+        return out
