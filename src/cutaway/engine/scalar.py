@@ -211,11 +211,8 @@ class VOCABULARY:
 
     @staticmethod
     def sign(a: Scalar) -> Scalar:
-        """-1, 0 or 1; NaN stays NaN."""
-        if a.dtype.kind != "f":
-            return VOCABULARY.where(a > 0, a.lift(1), VOCABULARY.where(a < 0, a.lift(-1), a.lift(0)))
-        one = Scalar(a.f, a.f.binary("copysign", constant(a.value.type, 1), a.value), a.dtype)
-        return VOCABULARY.where(a == 0, a * 0.0, VOCABULARY.where(a == a, one, a))
+        """-1, 0 or 1; 0 for NaN."""
+        return VOCABULARY.where(a > 0, a.lift(1), VOCABULARY.where(a < 0, a.lift(-1), a.lift(0)))
 
     @staticmethod
     def maximum(a: Scalar, b: Any) -> Scalar:

@@ -1,4 +1,4 @@
-"""Movements that undo each other, casts that change nothing, arithmetic with 0 and 1."""
+"""Movements that undo each other, casts that change nothing, arithmetic with 0 and 1, arrays of one number."""
 
 from __future__ import annotations
 
@@ -11,12 +11,28 @@ def simplify(graph: Graph) -> Graph:
     return rewrite(graph, _rule)
 
 
+def _uniform(v: Value) -> bool:
+    """True for a constant of several elements that are all the same number (and not -0.0, which `full` cannot make)."""
+    s = v.source
+    if s is None or s.kind != "constant" or s.value is None or s.value.size < 2:
+        return False
+    first, last = s.value.flat[0], s.value.flat[-1]
+    if first.tobytes() != last.tobytes() or s.value.tobytes() != first.tobytes() * s.value.size:
+        return False
+    return bool(first) or not any(first.tobytes())
+
+
 def _is_number(v: Value, x: float) -> bool:
+    if v.op is not None and v.op.name == "full":
+        return bool(v.attrs["value"] == x)
     s = v.source
     return s is not None and s.kind == "constant" and s.value is not None and s.value.size == 1 and s.value.item() == x
 
 
 def _rule(builder: Builder, v: Value, inputs: tuple[Value, ...]) -> Value | None:
+    if v.op is None and _uniform(v):
+        assert v.source is not None and v.source.value is not None
+        return builder.op("full", shape=v.aval.shape, value=v.source.value.flat[0].item(), dtype=v.aval.dtype)
     if v.op is None or not inputs:
         return None
     a, name = inputs[0], v.op.name
