@@ -19,7 +19,6 @@ from cutaway.engine.program import PER_ELEMENT, Program, contractions
 from cutaway.engine.schedule import schedule
 from cutaway.engine.trace import map_structure, trace
 
-
 # A trace puts symbols in the place of the surroundings' arrays, and a program's memory serves one call at a time.
 ONE_AT_A_TIME = RLock()
 

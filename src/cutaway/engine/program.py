@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from collections.abc import Sequence
-from time import perf_counter
 from functools import lru_cache
 from pathlib import Path
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import llvmlite.ir as ir
@@ -124,7 +124,7 @@ def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Modu
     for n, k in enumerate(s.kernels):
         if n in tiled:
             c = tiled[n]
-            parts = []
+            parts: list[tuple[ir.Function, int | None]] = []
             for i, p in enumerate(c.problems):
                 made = emit_contraction(tiles, f"k{n}_{k.name}" + (f"_{i}" if i else ""), p, t)
                 parts.append((ir.Function(module, made.function_type, made.name), scratch_bytes(p, t)))
@@ -165,7 +165,12 @@ def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Modu
 
 
 def _step(
-    module: ir.Module, memory: Memory, most: int, n: int, functions: list[tuple[ir.Function, int | None]], values: list[Value]
+    module: ir.Module,
+    memory: Memory,
+    most: int,
+    n: int,
+    functions: list[tuple[ir.Function, int | None]],
+    values: list[Value],
 ) -> ir.Function:
     """`step<n>(table, arena, tid, nth)`: a kernel with its memory looked up. `most`: bytes of scratch a thread in all."""
     f = Function(module, f"step{n}", [PTR, PTR, I64, I64], names=("table", "arena", "tid", "nth"))
