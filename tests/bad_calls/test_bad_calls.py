@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from . import tensors
-from .table import BUILT_IN, bad, check, check_class, named
+from .table import check, check_class
 
 TABLES = [tensors]
 ROWS = [row for table in TABLES for row in table.CALLS]
