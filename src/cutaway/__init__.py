@@ -45,7 +45,7 @@ inf, nan = 1e999, 1e999 - 1e999
 newaxis = None
 
 # Loaded when first named.
-_MODULES = ("autograd", "data", "functional", "gradcheck", "nn", "optim", "utils")
+_MODULES = ("autograd", "data", "engine", "functional", "gradcheck", "nn", "optim", "utils")
 # `cutaway.exp(x)` is `Tensor.exp(x)`: nothing is written twice.
 _METHODS = frozenset(
     """
@@ -66,6 +66,16 @@ _METHODS = frozenset(
 def is_tensor(x: Any) -> Any:
     """True for a Tensor."""
     return isinstance(x, Tensor)
+
+
+def compile(fn: Any) -> Any:
+    """`fn`, a function, a Module or a whole training step, as one native program for each signature of its arguments.
+
+    See `cutaway.engine.compile`.
+    """
+    from cutaway.engine.compile import compile as make
+
+    return make(fn)
 
 
 def __getattr__(name: str) -> Any:

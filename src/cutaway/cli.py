@@ -83,6 +83,15 @@ def train(
     data: Annotated[str | None, _model("mnist, fashion_mnist, cifar10, or a folder with their files.")] = None,
     limit: Annotated[int | None, _model("Train on the first so many examples only.")] = None,
     eval_every: Annotated[int | None, _run("Steps between evaluations.", "an epoch")] = None,
+    compile: Annotated[
+        bool | None,
+        typer.Option(
+            "--compile/--eager",
+            help="One native program a step, or operation by operation.",
+            rich_help_panel="The run",
+            show_default="eager",
+        ),
+    ] = None,
     out: Annotated[Path | None, _run("The folder for the results.", "runs/RECIPE-DATE-TIME")] = None,
     resume: Annotated[Path | None, _run("Go on with the run in this folder, to the same numbers.")] = None,
 ) -> None:

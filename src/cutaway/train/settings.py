@@ -54,6 +54,9 @@ class Settings:
     eval_every: int | None = None
     """Evaluate after so many steps; None for once an epoch."""
 
+    compile: bool = False
+    """Run each step as one native program made by `cutaway.compile`; else operation by operation."""
+
     def __post_init__(self) -> None:
         at_least("--epochs", self.epochs, 1)
         at_least("--batch-size", self.batch_size, 1)

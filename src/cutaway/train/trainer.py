@@ -12,6 +12,7 @@ import cutaway
 from cutaway import nn
 from cutaway.core.random import default_generator
 from cutaway.nn import functional as F
+from cutaway.optim import Optimizer
 from cutaway.train import build
 from cutaway.train.batches import Batches
 from cutaway.train.recipe import Recipe
@@ -46,6 +47,19 @@ def new_model(recipe: Recipe, task: Task, s: Settings) -> nn.Module:
     return model
 
 
+def _update(model: nn.Module, optimizer: Optimizer) -> Callable[[cutaway.Tensor, cutaway.Tensor], cutaway.Tensor]:
+    """One batch: forward, backward, update.  Gives the batch loss (nats)."""
+
+    def update(x: cutaway.Tensor, y: cutaway.Tensor) -> cutaway.Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return update
+
+
 class Trainer:
     """Model, optimiser, schedule and position of a run.
 
@@ -63,6 +77,8 @@ class Trainer:
         self.step, self.evaluated, self.seconds = 0, -1, 0.0
         self.losses: list[float] = []
         self.test_score: Score | None = None
+        update = _update(self.model, self.optimizer)
+        self._update = cutaway.compile(update) if s.compile else update
 
     @property
     def epoch(self) -> float:
@@ -83,11 +99,7 @@ class Trainer:
     def train_step(self) -> float:
         """One batch: forward, backward, update.  Gives the batch loss (nats)."""
         self.model.train()
-        x, y = self.batches[self.step]
-        loss = F.cross_entropy(self.model(x), y)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        loss = self._update(*self.batches[self.step])
         self.schedule.step()
         self.step += 1
         self.losses.append(loss.item())
