@@ -39,6 +39,17 @@ def conv(n: int, side: int, ic: int, oc: int, k: int, pad: int, stride: int = 1)
     )  # fmt: skip
 
 
+def depthwise(n: int, side: int, channels: int, k: int, pad: int) -> Convolution:
+    """A kernel for each channel, channels last, weights [kh, kw, c]."""
+    out = side + 2 * pad - k + 1
+    x = {"n": side * side * channels, "g": 1, "i0": side * channels, "i1": channels, "ic": 1}
+    y = {"n": out * out * channels, "g": 1, "o0": out * channels, "o1": channels, "oc": 1}
+    w = {"g": 1, "k0": k * channels, "k1": channels, "ic": 1, "oc": 1}
+    return Convolution(
+        n, channels, 1, 1, (side,) * 2, (k,) * 2, (1, 1), (pad,) * 2, (1, 1), (out,) * 2, x, w, y,
+    )  # fmt: skip
+
+
 def channels_first(n: int, side: int, ic: int, oc: int, k: int, pad: int) -> Convolution:
     """PyTorch's layout: x[n, c, h, w], weights [oc, ic, kh, kw]."""
     out = side + 2 * pad - k + 1
@@ -60,6 +71,11 @@ def cases() -> list[tuple[str, list[Problem]]]:
         ("gemm 784x50x100 TN", [matmul(784, 50, 100, ta=True)]),
         ("gemm 512x512x512", [matmul(512, 512, 512)]),
         ("gemm 100x100x4320", [matmul(100, 100, 4320)]),
+        ("gemm 1024x1024x1024", [matmul(1024, 1024, 1024)]),
+        ("gemm 1x512x784", [matmul(1, 512, 784)]),
+        ("gemm 1x512x784 NT", [matmul(1, 512, 784, tb=True)]),
+        ("gemm 3x2x4", [matmul(3, 2, 4)]),
+        ("gemm batch 64 64x32x64", [matmul(64, 32, 64, batch=64)]),
         ("gemm batch 64 64x64x32 NT", [matmul(64, 64, 32, tb=True, batch=64)]),
     ]
     images = [
@@ -82,6 +98,10 @@ def cases() -> list[tuple[str, list[Problem]]]:
         ("conv 16->32 @28 stride 2 grad-input", c.grad_input()),
     ]
     out += [("conv 16->32 @28 stride 2 grad-weight", [c.grad_weight()])]
+    c = depthwise(100, 14, 64, 3, 1)
+    out += [("conv depthwise 64 @14 forward", [c.forward()]), ("conv depthwise 64 @14 grad-input", c.grad_input())]
+    out += [("conv depthwise 64 @14 grad-weight", [c.grad_weight()])]
+    out += [("conv 64->128 1x1 @14 forward", [conv(100, 14, 64, 128, 1, 0).forward()])]
     c = channels_first(100, 28, 16, 16, 3, 1)
     out += [("conv NCHW 16->16 @28 forward", [c.forward()]), ("conv NCHW 16->16 @28 grad-input", c.grad_input())]
     out += [("conv NCHW 16->16 @28 grad-weight", [c.grad_weight()])]

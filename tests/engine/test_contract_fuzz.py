@@ -149,13 +149,13 @@ def check(problems: list[Problem], isa: str, seed: int) -> None:
         )
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(8))
 def test_on_this_machine(seed: int) -> None:
     check(draw(seed, 20), isas()[0], seed)
 
 
 @pytest.mark.parametrize("isa", isas()[1:])
-@pytest.mark.parametrize("seed", [20, 21, 22])
+@pytest.mark.parametrize("seed", [20, 21])
 def test_narrower_instruction_sets(isa: str, seed: int) -> None:
     check(draw(seed, 20), isa, seed)
 

@@ -11,8 +11,9 @@ import llvmlite.ir as ir
 from cutaway.engine.contract.kernel import Epilogue, Here, Kernel
 from cutaway.engine.contract.pack import pack
 from cutaway.engine.contract.problem import Problem
-from cutaway.engine.contract.schedule import Schedule, borders, plan
+from cutaway.engine.contract.schedule import Schedule, plan
 from cutaway.engine.contract.tile import Tile
+from cutaway.engine.contract.tiling import borders
 from cutaway.engine.llvm.emit import I64, PTR, Function, Int
 from cutaway.engine.llvm.target import Target
 

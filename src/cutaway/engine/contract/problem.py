@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -74,17 +75,17 @@ class Problem:
             assert any(label not in self.c.strides for label in clip.steps), "a clip must have a summed label"
             assert clip.out_step and clip.tap_step and clip.out != clip.tap, "a clip relates two labels"
 
-    @property
+    @cached_property
     def summed(self) -> list[str]:
         """Labels that C does not have."""
         return [label for label in self.sizes if label not in self.c.strides]
 
-    @property
+    @cached_property
     def kept(self) -> list[str]:
         """Labels of C."""
         return [label for label in self.sizes if label in self.c.strides]
 
-    @property
+    @cached_property
     def terms(self) -> int:
         """How many products each element of C sums, clipped ones included."""
         return math.prod(self.sizes[label] for label in self.summed)

@@ -14,11 +14,11 @@ import llvmlite.ir as ir
 
 from cutaway.engine.contract.kernel import Here, Kernel, Place, gather, load_lanes, scatter
 from cutaway.engine.contract.problem import Clip
-from cutaway.engine.contract.schedule import rows_of
+from cutaway.engine.contract.tiling import rows_of
 from cutaway.engine.llvm.emit import I1, I32, VOID, Int, constant
 
-WHOLE = 256  # a sum of at most this many multiply-adds is written out without a loop
-UNROLL = 64  # multiply-adds that one turn of the innermost loop should have
+WHOLE = 256  # a short sum of at most this many multiply-adds is written out without a loop
+UNROLL = 32  # multiply-adds that one turn of the innermost loop should have
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,8 @@ class Tile:
             each *= self.here.count.get(x, self.p.sizes[x])
         decides = any(label in c.steps for c in self.clips_of(self.s.vector))  # which lanes count: constants, if we can
         if isinstance(low, int) and isinstance(high, int):
-            if (high - low) * each <= WHOLE or (
+            few = high - low <= 12
+            if (few and (high - low) * each <= WHOLE) or (
                 decides and isinstance(self.here.start[self.s.vector], int) and size <= 8
             ):
                 return turns(acc, 0, at, range(low, high))
