@@ -150,7 +150,7 @@ gate: Op = binary(  # relu's gradient, in one pass
     lambda m, a, b: m.where(b > 0, a, 0),
     (lambda g, b: gate(g, b), None),
     formula=r"a\,[b > 0]",
-    oracle=lambda t, a, b: a * (b > 0),
+    oracle=lambda t, a, b: t.where(b > 0, a, t.zeros_like(a)),
 )
 
 # --- trigonometry -----------------------------------------------------------------------------------------------------
