@@ -49,7 +49,7 @@ def project(ys: list[Any], t: Any, seed: int) -> Any:
 def agree(
     source: str, *arrays: Any, rtol: float = 1e-9, atol: float = 1e-11, gradient: bool = True, recorded: bool = True
 ) -> None:
-    """Evaluate in both libraries and compare; `recorded`: inputs require gradients, `gradient`: the results' are compared."""
+    """Evaluate in both libraries and compare. `recorded`: inputs require gradients; `gradient`: these are compared."""
     ins = {t: leaves(t, arrays, recorded) for t in (cutaway, torch)}
     outs = {t: flat(evaluate(t, source, ins[t])) for t in ins}
     ours, theirs = outs[cutaway], outs[torch]
@@ -60,7 +60,9 @@ def agree(
         return
     for k, (y, z) in enumerate(zip(ours, theirs, strict=True)):
         if isinstance(z, torch.Tensor) and z.is_floating_point():
-            assert y.requires_grad == z.requires_grad, f"requires_grad of result {k}: {y.requires_grad}, PyTorch {z.requires_grad}"
+            assert y.requires_grad == z.requires_grad, (
+                f"requires_grad of result {k}: {y.requires_grad}, PyTorch {z.requires_grad}"
+            )
     same_gradients(ins, outs, rtol, atol)
 
 
@@ -76,7 +78,7 @@ def same_value(y: Any, z: Any, rtol: float, atol: float) -> None:
 
 
 def same_gradients(ins: dict[Any, list[Any]], outs: dict[Any, list[Any]], rtol: float, atol: float) -> None:
-    """First and second gradients of a random projection of the results (the first alone where PyTorch has no second)."""
+    """First and second gradients of a random projection of the results."""
     found: dict[Any, list[Any]] = {}
     for t in (cutaway, torch):
         wanted = [x for x in ins[t] if isinstance(x, t.Tensor) and x.is_leaf and x.requires_grad]
@@ -97,7 +99,7 @@ def same_gradients(ins: dict[Any, list[Any]], outs: dict[Any, list[Any]], rtol: 
 
 
 def raises(source: str, *arrays: Any, match: str = "") -> None:
-    """Both libraries refuse; our error is one of ours, holds `match`, and is a TypeError or IndexError if PyTorch's is."""
+    """Both refuse; our error is one of ours, holds `match`, and is a TypeError or IndexError if PyTorch's is."""
     with pytest.raises(Exception) as theirs:
         evaluate(torch, source, leaves(torch, arrays, True))
     with pytest.raises(cutaway.CutawayError, match=match or None) as ours:

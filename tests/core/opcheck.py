@@ -192,7 +192,9 @@ def check_gradient(op: Op, sample: Sample) -> None:
         up, down = (dot(w, run(op, moved(values, k, s * STEP * v), sample)) for s in (1, -1))
         expected, got = (up - down) / (2 * STEP), dot(next(found), v)
         if not np.isclose(got, expected, **CLOSE):
-            raise Wrong(f"{op.name}: the gradient towards input {k} is {got} along a direction, the slope is {expected}")
+            raise Wrong(
+                f"{op.name}: the gradient towards input {k} is {got} along a direction, the slope is {expected}"
+            )
 
 
 def second_order(op: Op, values: list[np.ndarray], w: np.ndarray, u: list[np.ndarray], sample: Sample) -> Any:
@@ -215,7 +217,10 @@ def check_second(op: Op, sample: Sample) -> set[str]:
     total, leaves = second_order(op, values, w, u, sample)
     used = ops_below(total)
     error = None
-    for leaf, g, (k, v) in zip(leaves, grad(total, leaves, materialize_grads=True), directions([*_floats(values), w], 6)):
+    for leaf, g, (k, v) in zip(
+        leaves, grad(total, leaves, materialize_grads=True), directions([*_floats(values), w], 6)
+    ):
+
         def slope(s: float, k: int = k, v: np.ndarray = v) -> float:
             at = moved([*_floats(values), w], k, s * STEP * v)
             found = first_order(op, _put_back(values, at[:-1]), at[-1], sample)
@@ -223,7 +228,9 @@ def check_second(op: Op, sample: Sample) -> set[str]:
 
         expected, got = (slope(1) - slope(-1)) / (2 * STEP), dot(g.numpy(), v)
         if error is None and not np.isclose(got, expected, **CLOSE):
-            error = Wrong(f"{op.name}: the second gradient towards {list(leaf.shape)} is {got}, the slope is {expected}")
+            error = Wrong(
+                f"{op.name}: the second gradient towards {list(leaf.shape)} is {got}, the slope is {expected}"
+            )
     if error:
         error.used = used
         raise error

@@ -26,10 +26,19 @@ def leaf(*values: float) -> cutaway.Tensor:
 @pytest.mark.parametrize(
     "source",
     [
-        "a.requires_grad, a.is_leaf, a.grad_fn is None", "(a * 2).requires_grad, (a * 2).is_leaf, (a * 2).grad_fn is None", "a.detach().requires_grad, a.detach().is_leaf", "a.long().requires_grad", "(a > 0).requires_grad", "a.argmax().requires_grad",
-        "t.ones(2).requires_grad, t.ones(2, requires_grad=True).requires_grad, t.ones(2).is_leaf", "t.ones(2).requires_grad_().is_leaf", "(t.ones(2) * 2).is_leaf", "a.clone().is_leaf", "a.data.requires_grad", "a.detach().requires_grad_(True).is_leaf",
-        "a.sort()[0].requires_grad, a.sort()[1].requires_grad", "a.max(0)[0].requires_grad, a.max(0)[1].requires_grad", "t.zeros_like(a).requires_grad", "t.tensor([1.0], requires_grad=True).requires_grad_(False).requires_grad", "a.sign().requires_grad",
-        "a.float().requires_grad", "a.to(a.dtype) is a", "a[0].requires_grad", "t.stack([a, t.ones(4).double()]).requires_grad", "t.where(a > 0, a, 0.0).requires_grad", "a.new_zeros(2).requires_grad", "a.retains_grad, (a * 2).retains_grad",
+        "a.requires_grad, a.is_leaf, a.grad_fn is None",
+        "(a * 2).requires_grad, (a * 2).is_leaf, (a * 2).grad_fn is None",
+        "a.detach().requires_grad, a.detach().is_leaf", "a.long().requires_grad", "(a > 0).requires_grad",
+        "a.argmax().requires_grad",
+        "t.ones(2).requires_grad, t.ones(2, requires_grad=True).requires_grad, t.ones(2).is_leaf",
+        "t.ones(2).requires_grad_().is_leaf", "(t.ones(2) * 2).is_leaf", "a.clone().is_leaf", "a.data.requires_grad",
+        "a.detach().requires_grad_(True).is_leaf",
+        "a.sort()[0].requires_grad, a.sort()[1].requires_grad", "a.max(0)[0].requires_grad, a.max(0)[1].requires_grad",
+        "t.zeros_like(a).requires_grad", "t.tensor([1.0], requires_grad=True).requires_grad_(False).requires_grad",
+        "a.sign().requires_grad",
+        "a.float().requires_grad", "a.to(a.dtype) is a", "a[0].requires_grad",
+        "t.stack([a, t.ones(4).double()]).requires_grad", "t.where(a > 0, a, 0.0).requires_grad",
+        "a.new_zeros(2).requires_grad", "a.retains_grad, (a * 2).retains_grad",
     ],
 )  # fmt: skip
 def test_who_requires_a_gradient(source):
@@ -206,29 +215,66 @@ def test_threads_have_their_own_mode_and_graphs():
 @pytest.mark.parametrize(
     "source",
     [
-        "(a * b).sum().backward(); y = a.grad, b.grad", "(a * b).backward(b.detach()); y = a.grad, b.grad", "(a * a).sum().backward(); (a * 3).sum().backward(); y = a.grad", "(a * b).sum().backward(inputs=[a]); y = a.grad, b.grad is None",
-        "(a * b).sum().backward(inputs=a); (a * b).sum().backward(inputs=a); y = a.grad", "y = (a * b).sum(); y.backward(); g = a.grad; (a * 2).sum().backward(); y = g, a.grad, g is a.grad", "t.autograd.backward([a.sum(), (b * b).sum()]); y = a.grad, b.grad",
-        "t.autograd.backward([a * 2, b], [b.detach(), a.detach()]); y = a.grad, b.grad", "z = a * 2; t.autograd.backward([z, z], [b.detach(), b.detach()]); y = a.grad", "t.autograd.backward([a.sum(), a * 1], [None, b.detach()]); y = a.grad",
-        "a.sum().backward(); a.grad = None; (a * 5).sum().backward(); y = a.grad", "a.sum().backward(); a.grad.zero_(); (a * 5).sum().backward(); y = a.grad", "a.backward(b.detach()); y = a.grad", "(a + a).sum().backward(); y = a.grad", "z = a * 2; (z + z * z).sum().backward(); y = a.grad",
-        "(a + b[0]).sum().backward(); y = a.grad, b.grad", "(a.unsqueeze(0) * b.unsqueeze(1)).sum().backward(); y = a.grad, b.grad", "a.expand(3, 4).sum().backward(); y = a.grad, a.grad.is_contiguous()", "a.sum().backward(t.tensor(2.0).double()); y = a.grad",
-        "a.sum().backward(t.tensor(3)); y = a.grad", "(a.float() * 2).sum().backward(); y = a.grad, a.grad.dtype == t.float64", "del a.grad; a.sum().backward(); del a.grad; y = a.grad is None", "a.grad = t.ones(4).double(); (a * b).sum().backward(); y = a.grad",
-        "(a * b).sum().backward(retain_graph=True); y = a.grad", "y = (a * b).sum(); y.backward(retain_graph=True); y.backward(); y = a.grad", "y = (a * 2).exp().sum(); y.backward(retain_graph=True); y.backward(retain_graph=True); y = a.grad",
-        "a.sum().backward(); y = a.grad.requires_grad, a.grad.is_leaf", "z = (a * b).sum(); z.backward(create_graph=False); y = a.grad", "[(a[i] * b).sum().backward() for i in range(4)]; y = a.grad, b.grad", "a.prod().backward(); y = a.grad",
+        "(a * b).sum().backward(); y = a.grad, b.grad", "(a * b).backward(b.detach()); y = a.grad, b.grad",
+        "(a * a).sum().backward(); (a * 3).sum().backward(); y = a.grad",
+        "(a * b).sum().backward(inputs=[a]); y = a.grad, b.grad is None",
+        "(a * b).sum().backward(inputs=a); (a * b).sum().backward(inputs=a); y = a.grad",
+        "y = (a * b).sum(); y.backward(); g = a.grad; (a * 2).sum().backward(); y = g, a.grad, g is a.grad",
+        "t.autograd.backward([a.sum(), (b * b).sum()]); y = a.grad, b.grad",
+        "t.autograd.backward([a * 2, b], [b.detach(), a.detach()]); y = a.grad, b.grad",
+        "z = a * 2; t.autograd.backward([z, z], [b.detach(), b.detach()]); y = a.grad",
+        "t.autograd.backward([a.sum(), a * 1], [None, b.detach()]); y = a.grad",
+        "a.sum().backward(); a.grad = None; (a * 5).sum().backward(); y = a.grad",
+        "a.sum().backward(); a.grad.zero_(); (a * 5).sum().backward(); y = a.grad",
+        "a.backward(b.detach()); y = a.grad", "(a + a).sum().backward(); y = a.grad",
+        "z = a * 2; (z + z * z).sum().backward(); y = a.grad",
+        "(a + b[0]).sum().backward(); y = a.grad, b.grad",
+        "(a.unsqueeze(0) * b.unsqueeze(1)).sum().backward(); y = a.grad, b.grad",
+        "a.expand(3, 4).sum().backward(); y = a.grad, a.grad.is_contiguous()",
+        "a.sum().backward(t.tensor(2.0).double()); y = a.grad",
+        "a.sum().backward(t.tensor(3)); y = a.grad",
+        "(a.float() * 2).sum().backward(); y = a.grad, a.grad.dtype == t.float64",
+        "del a.grad; a.sum().backward(); del a.grad; y = a.grad is None",
+        "a.grad = t.ones(4).double(); (a * b).sum().backward(); y = a.grad",
+        "(a * b).sum().backward(retain_graph=True); y = a.grad",
+        "y = (a * b).sum(); y.backward(retain_graph=True); y.backward(); y = a.grad",
+        "y = (a * 2).exp().sum(); y.backward(retain_graph=True); y.backward(retain_graph=True); y = a.grad",
+        "a.sum().backward(); y = a.grad.requires_grad, a.grad.is_leaf",
+        "z = (a * b).sum(); z.backward(create_graph=False); y = a.grad",
+        "[(a[i] * b).sum().backward() for i in range(4)]; y = a.grad, b.grad", "a.prod().backward(); y = a.grad",
     ],
 )  # fmt: skip
 def test_backward(source):
-    agree("y = None\n" + source.replace("; ", "\n"), np.array([1.0, -2.0, 3.0, 0.5]), np.array([0.3, 1.5, -1.0, 2.0]), gradient=False)
+    agree(
+        "y = None\n" + source.replace("; ", "\n"),
+        np.array([1.0, -2.0, 3.0, 0.5]),
+        np.array([0.3, 1.5, -1.0, 2.0]),
+        gradient=False,
+    )
 
 
 @pytest.mark.parametrize(
     ("source", "match"),
     [
-        ("y = a * 2; y.backward()", "scalar"), ("y = a.detach().sum(); y.backward()", "does not require grad"), ("y = (a > 0).sum(); y.backward()", "does not require grad"), ("y = t.ones(1); y.backward()", "does not require grad"),
-        ("y = a * 2; y.backward(t.ones(3))", "differs from the output's"), ("y = a.sum(); y.backward([1.0])", "must be a Tensor"), ("y = t.autograd.backward([a.sum(), a.sum()], [None])", "2 outputs but 1"), ("y = t.autograd.backward(3)", "Tensor or a sequence"),
-        ("y = t.autograd.grad(a.sum(), [])", ""), ("y = t.autograd.grad(a.sum(), t.ones(2))", "does not require grad"), ("y = t.autograd.grad(a.sum(), a * 2)", "not to have been used"), ("y = t.autograd.grad(a.detach().sum(), a)", "does not require grad"),
-        ("y = t.autograd.grad(a * 2, a)", "scalar"), ("y = t.autograd.grad(a * 2, a, t.ones(2))", "differs from the output's"), ("y = a.exp().sum(); y.backward(); y.backward()", "already used"), ("y = (a * a).sum(); y.backward(); y.backward()", "retain_graph=True"),
-        ("y = a.exp().sum(); t.autograd.grad(y, a); t.autograd.grad(y, a)", "already used"), ("y = a.numpy()", "detach"), ("y = np.asarray(a)", "detach"), ("y = a.grad = t.ones(3)", "shape"), ("y = a.grad = t.ones(4, dtype=t.float32)", "float32"),
-        ("y = a.grad = 3", "expected a Tensor"), ("y = t.ones(2); y.register_hook(print)", "does not require grad"), ("y = t.ones(2); y.retain_grad()", "does not require grad"), ("import copy; y = copy.deepcopy(a * 2)", "leaf"),
+        ("y = a * 2; y.backward()", "scalar"), ("y = a.detach().sum(); y.backward()", "does not require grad"),
+        ("y = (a > 0).sum(); y.backward()", "does not require grad"),
+        ("y = t.ones(1); y.backward()", "does not require grad"),
+        ("y = a * 2; y.backward(t.ones(3))", "differs from the output's"),
+        ("y = a.sum(); y.backward([1.0])", "must be a Tensor"),
+        ("y = t.autograd.backward([a.sum(), a.sum()], [None])", "2 outputs but 1"),
+        ("y = t.autograd.backward(3)", "Tensor or a sequence"),
+        ("y = t.autograd.grad(a.sum(), [])", ""), ("y = t.autograd.grad(a.sum(), t.ones(2))", "does not require grad"),
+        ("y = t.autograd.grad(a.sum(), a * 2)", "not to have been used"),
+        ("y = t.autograd.grad(a.detach().sum(), a)", "does not require grad"),
+        ("y = t.autograd.grad(a * 2, a)", "scalar"),
+        ("y = t.autograd.grad(a * 2, a, t.ones(2))", "differs from the output's"),
+        ("y = a.exp().sum(); y.backward(); y.backward()", "already used"),
+        ("y = (a * a).sum(); y.backward(); y.backward()", "retain_graph=True"),
+        ("y = a.exp().sum(); t.autograd.grad(y, a); t.autograd.grad(y, a)", "already used"),
+        ("y = a.numpy()", "detach"), ("y = np.asarray(a)", "detach"), ("y = a.grad = t.ones(3)", "shape"),
+        ("y = a.grad = t.ones(4, dtype=t.float32)", "float32"),
+        ("y = a.grad = 3", "expected a Tensor"), ("y = t.ones(2); y.register_hook(print)", "does not require grad"),
+        ("y = t.ones(2); y.retain_grad()", "does not require grad"), ("import copy; y = copy.deepcopy(a * 2)", "leaf"),
     ],
 )  # fmt: skip
 def test_bad_backward(source, match):
@@ -292,11 +338,19 @@ def test_grad_leaves_grad_alone():
 @pytest.mark.parametrize(
     "source",
     [
-        "t.autograd.grad((a * b).sum(), [a, b])", "t.autograd.grad((a * b).sum(), (b,))", "t.autograd.grad(a * b, a, b.detach())", "t.autograd.grad([a.sum(), (a * b).sum()], [a])", "t.autograd.grad([a * 1, b * 1], [a, b], [b.detach(), a.detach()])",
-        "t.autograd.grad(a.sum(), [a, b], allow_unused=True)[0]", "t.autograd.grad(a.sum(), [a, b], materialize_grads=True)", "t.autograd.grad(a.sum(), a, retain_graph=True)", "y = a * 2\nz = y * b\ny = t.autograd.grad(z.sum(), [y, a, b])",
-        "y = a * 2\nz = (y * y).sum()\ny = t.autograd.grad(z, y)", "y = a * a\ny = t.autograd.grad(y.sum(), [y])", "y = a.sum()\ny = t.autograd.grad(y, y)", "t.autograd.grad(a.sum(), [a, a])", "t.autograd.grad((a ** 3).sum(), a, create_graph=True)",
-        "t.autograd.grad(t.autograd.grad((a ** 3 * b).sum(), a, create_graph=True)[0].sum(), [a, b])", "y = t.autograd.grad((a ** 4).sum(), a, create_graph=True)[0]\ny = t.autograd.grad(y.sum(), a, create_graph=True)[0]\ny = t.autograd.grad(y.sum(), a)",
-        "y = t.autograd.grad(a.exp().sum(), a, create_graph=True)[0]\n(y ** 2).sum().backward()\ny = a.grad", "y = (a * b).tanh().sum()\ng = t.autograd.grad(y, a, create_graph=True)[0]\n(y + g.norm()).backward()\ny = a.grad, b.grad",
+        "t.autograd.grad((a * b).sum(), [a, b])", "t.autograd.grad((a * b).sum(), (b,))",
+        "t.autograd.grad(a * b, a, b.detach())", "t.autograd.grad([a.sum(), (a * b).sum()], [a])",
+        "t.autograd.grad([a * 1, b * 1], [a, b], [b.detach(), a.detach()])",
+        "t.autograd.grad(a.sum(), [a, b], allow_unused=True)[0]",
+        "t.autograd.grad(a.sum(), [a, b], materialize_grads=True)", "t.autograd.grad(a.sum(), a, retain_graph=True)",
+        "y = a * 2\nz = y * b\ny = t.autograd.grad(z.sum(), [y, a, b])",
+        "y = a * 2\nz = (y * y).sum()\ny = t.autograd.grad(z, y)", "y = a * a\ny = t.autograd.grad(y.sum(), [y])",
+        "y = a.sum()\ny = t.autograd.grad(y, y)", "t.autograd.grad(a.sum(), [a, a])",
+        "t.autograd.grad((a ** 3).sum(), a, create_graph=True)",
+        "t.autograd.grad(t.autograd.grad((a ** 3 * b).sum(), a, create_graph=True)[0].sum(), [a, b])",
+        "y = t.autograd.grad((a ** 4).sum(), a, create_graph=True)[0]\ny = t.autograd.grad(y.sum(), a, create_graph=True)[0]\ny = t.autograd.grad(y.sum(), a)",
+        "y = t.autograd.grad(a.exp().sum(), a, create_graph=True)[0]\n(y ** 2).sum().backward()\ny = a.grad",
+        "y = (a * b).tanh().sum()\ng = t.autograd.grad(y, a, create_graph=True)[0]\n(y + g.norm()).backward()\ny = a.grad, b.grad",
     ],
 )  # fmt: skip
 def test_grad(source):
@@ -322,7 +376,10 @@ def test_gradients_of_any_order():
 
 
 def test_unused_input_is_named():
-    with pytest.raises(GradError, match=r"input 1, cutaway.float64\[1\], appears not to have been used in the graph; pass allow_unused=True"):
+    with pytest.raises(
+        GradError,
+        match=r"input 1, cutaway.float64\[1\], appears not to have been used in the graph; pass allow_unused=True",
+    ):
         x = leaf(1.0)
         cutaway.autograd.grad(x.sum(), [x, leaf(2.0)])
 
@@ -333,11 +390,21 @@ def test_unused_input_is_named():
 @pytest.mark.parametrize(
     "source",
     [
-        "seen = []\na.register_hook(lambda g: seen.append(g.tolist()))\n(a * b).sum().backward()\ny = seen", "a.register_hook(lambda g: g * 2)\n(a * b).sum().backward()\ny = a.grad", "a.register_hook(lambda g: g * 2)\na.register_hook(lambda g: g + 1)\n(a * b).sum().backward()\ny = a.grad",
-        "h = a.register_hook(lambda g: g * 2)\nh.remove()\nh.remove()\n(a * b).sum().backward()\ny = a.grad", "z = a * 2\nz.register_hook(lambda g: g * 10)\n(z * b).sum().backward()\ny = a.grad, b.grad", "z = a * 2\nz.retain_grad()\n(z * b).sum().backward()\ny = z.grad, z.retains_grad",
-        "z = a * 2\nz.retain_grad()\n(z * b).sum().backward(retain_graph=True)\n(z * b).sum().backward()\ny = z.grad", "z = a * 2\nz.retain_grad()\nz.register_hook(lambda g: g * 10)\n(z * b).sum().backward()\ny = z.grad, a.grad", "a.retain_grad()\n(a * b).sum().backward()\ny = a.grad",
-        "n = [0]\nz = a * 2\nz.register_hook(lambda g: n.__setitem__(0, n[0] + 1))\n(z + z * z).sum().backward()\ny = n", "with a.register_hook(lambda g: g * 3):\n    (a * b).sum().backward()\n(a * b).sum().backward()\ny = a.grad", "z = a * 2\nz.register_hook(lambda g: g * 5)\ny = t.autograd.grad((z * b).sum(), z)",
-        "a.register_hook(lambda g: g * 5)\ny = t.autograd.grad((a * b).sum(), a)", "z = a.exp()\nz.register_hook(lambda g: g.clamp(max=0.5))\ny = t.autograd.grad(z.sum(), a, create_graph=True)[0]\ny = t.autograd.grad(y.sum(), a)", "a.register_hook(lambda g: None)\n(a * b).sum().backward()\ny = a.grad",
+        "seen = []\na.register_hook(lambda g: seen.append(g.tolist()))\n(a * b).sum().backward()\ny = seen",
+        "a.register_hook(lambda g: g * 2)\n(a * b).sum().backward()\ny = a.grad",
+        "a.register_hook(lambda g: g * 2)\na.register_hook(lambda g: g + 1)\n(a * b).sum().backward()\ny = a.grad",
+        "h = a.register_hook(lambda g: g * 2)\nh.remove()\nh.remove()\n(a * b).sum().backward()\ny = a.grad",
+        "z = a * 2\nz.register_hook(lambda g: g * 10)\n(z * b).sum().backward()\ny = a.grad, b.grad",
+        "z = a * 2\nz.retain_grad()\n(z * b).sum().backward()\ny = z.grad, z.retains_grad",
+        "z = a * 2\nz.retain_grad()\n(z * b).sum().backward(retain_graph=True)\n(z * b).sum().backward()\ny = z.grad",
+        "z = a * 2\nz.retain_grad()\nz.register_hook(lambda g: g * 10)\n(z * b).sum().backward()\ny = z.grad, a.grad",
+        "a.retain_grad()\n(a * b).sum().backward()\ny = a.grad",
+        "n = [0]\nz = a * 2\nz.register_hook(lambda g: n.__setitem__(0, n[0] + 1))\n(z + z * z).sum().backward()\ny = n",
+        "with a.register_hook(lambda g: g * 3):\n    (a * b).sum().backward()\n(a * b).sum().backward()\ny = a.grad",
+        "z = a * 2\nz.register_hook(lambda g: g * 5)\ny = t.autograd.grad((z * b).sum(), z)",
+        "a.register_hook(lambda g: g * 5)\ny = t.autograd.grad((a * b).sum(), a)",
+        "z = a.exp()\nz.register_hook(lambda g: g.clamp(max=0.5))\ny = t.autograd.grad(z.sum(), a, create_graph=True)[0]\ny = t.autograd.grad(y.sum(), a)",
+        "a.register_hook(lambda g: None)\n(a * b).sum().backward()\ny = a.grad",
         "z = a * 2\nz.retain_grad()\nz.add_(1)\n(z * b).sum().backward()\ny = a.grad",
     ],
 )  # fmt: skip
@@ -346,7 +413,7 @@ def test_hooks(source):
 
 
 def test_grad_sees_what_hooks_made():
-    """Of a result between the loss and another input PyTorch gives the gradient before its hooks; here it is always after."""
+    """Of a result on the way to another input PyTorch gives the gradient before its hooks; here it is always after."""
     x = leaf(1, 2)
     y = x * 2
     y.register_hook(lambda g: g * 5)
@@ -356,7 +423,10 @@ def test_grad_sees_what_hooks_made():
 def test_a_hook_must_return_a_gradient():
     with pytest.raises(cutaway.ArgumentTypeError, match="must be a function"):
         leaf(1.0).register_hook(3)
-    for bad, kind, match in ((lambda g: 3, cutaway.ArgumentTypeError, "Tensor or None"), (lambda g: g[:1], cutaway.ShapeError, "shape")):
+    for bad, kind, match in (
+        (lambda g: 3, cutaway.ArgumentTypeError, "Tensor or None"),
+        (lambda g: g[:1], cutaway.ShapeError, "shape"),
+    ):
         x = leaf(1, 2)
         x.register_hook(bad)
         with pytest.raises(kind, match=match):

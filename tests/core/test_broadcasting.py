@@ -24,7 +24,13 @@ def numbers(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.asarray(np.random.default_rng(seed).uniform(0.3, 2.0, shape))
 
 
-@given(PAIRS, st.sampled_from(["a + b", "a - b", "a * b", "a / b", "a ** b", "t.maximum(a, b)", "a > b", "t.atan2(a, b)", "a % b", "a.add(b, alpha=2)", "a.lerp(b, 0.3)", "t.where(a > b, a, b)"]))
+SOURCES = [
+    "a + b", "a - b", "a * b", "a / b", "a ** b", "t.maximum(a, b)", "a > b", "t.atan2(a, b)", "a % b",
+    "a.add(b, alpha=2)", "a.lerp(b, 0.3)", "t.where(a > b, a, b)",
+]  # fmt: skip
+
+
+@given(PAIRS, st.sampled_from(SOURCES))
 def test_elementwise(shapes, source):
     agree(source, *(numbers(s, k) for k, s in enumerate(shapes.input_shapes)))
 
@@ -68,7 +74,9 @@ def test_expand(shape, sizes):
 @given(st.data())
 def test_matmul(data: Any):
     """Batches broadcast, vectors become rows and columns."""
-    shapes = data.draw(hnp.mutually_broadcastable_shapes(signature="(n?,k),(k,m?)->(n?,m?)", max_dims=2, max_side=3, min_side=0))
+    shapes = data.draw(
+        hnp.mutually_broadcastable_shapes(signature="(n?,k),(k,m?)->(n?,m?)", max_dims=2, max_side=3, min_side=0)
+    )
     a, b = (numbers(s, k) for k, s in enumerate(shapes.input_shapes))
     agree("a @ b", a, b)
 
@@ -78,7 +86,9 @@ def test_matmul_of_what_does_not_fit(a, b):
     if a[1] == b[0]:
         assert (cutaway.zeros(a) @ cutaway.zeros(b)).shape == (a[0], b[1])
     else:
-        with pytest.raises(cutaway.ShapeError, match=rf"matmul: float32\[{a[0]}, {a[1]}\] and float32\[{b[0]}, {b[1]}\] do not fit"):
+        with pytest.raises(
+            cutaway.ShapeError, match=rf"matmul: float32\[{a[0]}, {a[1]}\] and float32\[{b[0]}, {b[1]}\] do not fit"
+        ):
             cutaway.zeros(a) @ cutaway.zeros(b)
 
 
@@ -103,7 +113,13 @@ def test_einsum(case):
 @given(hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3), st.data())
 def test_reductions(shape, data):
     x = numbers(shape, 0) if np.prod(shape) else np.zeros(shape)
-    dims = data.draw(st.lists(st.integers(-len(shape), len(shape) - 1), max_size=len(shape), unique_by=lambda d: d % max(len(shape), 1)) if shape else st.just([]))
+    dims = data.draw(
+        st.lists(
+            st.integers(-len(shape), len(shape) - 1), max_size=len(shape), unique_by=lambda d: d % max(len(shape), 1)
+        )
+        if shape
+        else st.just([])
+    )
     keep = data.draw(st.booleans())
     agree(f"a.sum(dim={dims}, keepdim={keep})", x)
     agree(f"a.logsumexp(dim={dims}, keepdim={keep})" if dims else "a.sum()", x)
@@ -135,10 +151,16 @@ def test_movements(shape, data):
 @given(hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=5), st.data())
 def test_order(shape, data):
     """Sorting and choosing, with ties: stable, and NaN last."""
-    values = data.draw(hnp.arrays(np.float64, shape, elements=st.sampled_from([0.0, 1.0, 2.0, -1.0, np.nan, np.inf, -np.inf])))
+    values = data.draw(
+        hnp.arrays(np.float64, shape, elements=st.sampled_from([0.0, 1.0, 2.0, -1.0, np.nan, np.inf, -np.inf]))
+    )
     d, down = data.draw(st.integers(-len(shape), len(shape) - 1)), data.draw(st.booleans())
     agree(f"a.sort(dim={d}, descending={down}, stable=True)", values, recorded=False)
     agree(f"a.argsort(dim={d}, descending={down}, stable=True)", values, recorded=False)
-    agree(f"a.max({d})[0], a.min({d})[0], a.amax({d}), a.argmax({d}), a.argmin({d}), a.max(), a.median()", values, recorded=False)
+    agree(
+        f"a.max({d})[0], a.min({d})[0], a.amax({d}), a.argmax({d}), a.argmin({d}), a.max(), a.median()",
+        values,
+        recorded=False,
+    )
     agree(f"a.topk({data.draw(st.integers(0, shape[d]))}, {d}, {down})[0]", values, recorded=False)
     agree(f"a.median({d})[0]", values, recorded=False)

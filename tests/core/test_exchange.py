@@ -21,7 +21,14 @@ BOTH = pytest.mark.parametrize("t", [cutaway, torch], ids=["cutaway", "pytorch"]
 
 def test_numpy_has_nothing_to_grumble_about(recwarn):
     x = cutaway.ones(3)
-    _ = np.asarray(x), np.array(x, copy=True), np.sqrt(x), np.asarray(x, copy=False), np.stack([x, x]), np.asarray(x, dtype=np.float64)
+    _ = (
+        np.asarray(x),
+        np.array(x, copy=True),
+        np.sqrt(x),
+        np.asarray(x, copy=False),
+        np.stack([x, x]),
+        np.asarray(x, dtype=np.float64),
+    )
     assert not recwarn.list
 
 
@@ -92,11 +99,20 @@ def test_iteration_unpacking_and_builtins(t):
     a, b = t.tensor([[1, 2], [3, 4]])
     assert a.tolist() == [1, 2] and b.tolist() == [3, 4]
     x = t.tensor([3.0, 1.0, 2.0])
-    assert sum(x).item() == 6 and max(x).item() == 3 and sorted(x.tolist()) == [1, 2, 3] and [int(v) for v in x] == [3, 1, 2]
+    assert (
+        sum(x).item() == 6
+        and max(x).item() == 3
+        and sorted(x.tolist()) == [1, 2, 3]
+        and [int(v) for v in x] == [3, 1, 2]
+    )
     assert len(x) == 3 and 2.0 in x and 7.0 not in x and list(reversed(x))[0].item() == 2
     assert [i.item() for i, _ in zip(x, range(2))] == [3, 1] and dict(enumerate(x.tolist()))[1] == 1
     assert all(t.tensor([True, True])) and any(t.tensor([False, True])) and not t.tensor(0) and bool(t.tensor([[2.5]]))
-    assert [10, 20, 30][t.tensor(2)] == 30 and "ab" * t.tensor(2).item() == "abab" and divmod(7, t.tensor(2).item()) == (3, 1)
+    assert (
+        [10, 20, 30][t.tensor(2)] == 30
+        and "ab" * t.tensor(2).item() == "abab"
+        and divmod(7, t.tensor(2).item()) == (3, 1)
+    )
     assert isinstance(x.shape, tuple) and isinstance(x.shape, t.Size) and x.shape + (1,) == (3, 1)
 
 
@@ -109,7 +125,12 @@ def test_tensors_are_hashed_by_identity(t):
 
 @BOTH
 def test_subclasses_and_isinstance(t):
-    assert isinstance(t.ones(1), t.Tensor) and not isinstance(np.ones(1), t.Tensor) and t.is_tensor(t.ones(1)) and not t.is_tensor([1])
+    assert (
+        isinstance(t.ones(1), t.Tensor)
+        and not isinstance(np.ones(1), t.Tensor)
+        and t.is_tensor(t.ones(1))
+        and not t.is_tensor([1])
+    )
 
 
 # --- copies and pickles -----------------------------------------------------------------------------------------------
@@ -141,13 +162,22 @@ def test_copy_shares_memory(t):
 @BOTH
 @pytest.mark.parametrize("protocol", [2, pickle.HIGHEST_PROTOCOL])
 def test_pickle(t, protocol):
-    for x in (t.tensor([1.5, -2.0]), t.tensor(3), t.tensor([[True], [False]]), t.zeros(0, 3), t.arange(6).reshape(2, 3).t(), t.tensor([1.0], dtype=t.float16)):
+    for x in (
+        t.tensor([1.5, -2.0]),
+        t.tensor(3),
+        t.tensor([[True], [False]]),
+        t.zeros(0, 3),
+        t.arange(6).reshape(2, 3).t(),
+        t.tensor([1.0], dtype=t.float16),
+    ):
         y = pickle.loads(pickle.dumps(x, protocol))
         assert type(y) is type(x) and y.dtype == x.dtype and y.shape == x.shape and y.tolist() == x.tolist()
     x = pickle.loads(pickle.dumps(t.tensor([1.0], requires_grad=True), protocol))
     assert x.requires_grad and x.is_leaf
     assert pickle.loads(pickle.dumps(t.float32)) is t.float32 and pickle.loads(pickle.dumps(t.bool)) is t.bool
-    assert pickle.loads(pickle.dumps(t.Size([2, 3]))) == (2, 3) and type(pickle.loads(pickle.dumps(t.Size([2])))) is t.Size
+    assert (
+        pickle.loads(pickle.dumps(t.Size([2, 3]))) == (2, 3) and type(pickle.loads(pickle.dumps(t.Size([2])))) is t.Size
+    )
 
 
 def test_a_pickle_holds_no_graph():
@@ -169,10 +199,27 @@ def test_pickled_views_stand_alone():
 
 @BOTH
 def test_dtype_and_device_objects(t):
-    assert t.float32 is t.float and t.float64 is t.double and t.int64 is t.long and t.int32 is t.int and t.float16 is t.half
+    assert (
+        t.float32 is t.float
+        and t.float64 is t.double
+        and t.int64 is t.long
+        and t.int32 is t.int
+        and t.float16 is t.half
+    )
     assert t.float32 != t.float64 and len({t.float32, t.float, t.int64}) == 2
-    assert t.float32.is_floating_point and not t.int8.is_floating_point and t.int8.is_signed and not t.uint8.is_signed and t.float64.itemsize == 8
-    assert t.device("cpu") == t.device("cpu") and str(t.device("cpu")) == "cpu" and t.device("cpu").type == "cpu" and t.ones(1).device == t.device("cpu")
+    assert (
+        t.float32.is_floating_point
+        and not t.int8.is_floating_point
+        and t.int8.is_signed
+        and not t.uint8.is_signed
+        and t.float64.itemsize == 8
+    )
+    assert (
+        t.device("cpu") == t.device("cpu")
+        and str(t.device("cpu")) == "cpu"
+        and t.device("cpu").type == "cpu"
+        and t.ones(1).device == t.device("cpu")
+    )
     assert t.ones(1, device=t.device("cpu")).device.type == "cpu"
     assert copy.deepcopy(t.float32) is t.float32
     with pytest.raises(RuntimeError):

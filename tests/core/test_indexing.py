@@ -41,7 +41,7 @@ def slices(n: int) -> st.SearchStrategy[slice]:
 
 @st.composite
 def keys(draw: Any, shape: tuple[int, ...], advanced: bool = True) -> tuple[Any, ...]:
-    """A key for `shape`: each dimension gets an integer, a slice, an array or a mask; None and Ellipsis come between."""
+    """A key for `shape`: an integer, slice, array or mask for each dimension; None and Ellipsis come between."""
     key: list[Any] = []
     left = draw(st.integers(0, len(shape)))  # the dimensions that the key names before the Ellipsis or the end
     wide = draw(st.lists(st.integers(1, 3), max_size=2))  # index arrays broadcast to this
@@ -66,7 +66,9 @@ def keys(draw: Any, shape: tuple[int, ...], advanced: bool = True) -> tuple[Any,
             at = [1 if draw(st.booleans()) else m for m in wide]
             at = at[draw(st.integers(0, len(at))) :]
             size = int(np.prod(at))
-            values = np.array(draw(st.lists(st.integers(-n, n - 1), min_size=size, max_size=size)), np.int64).reshape(at)
+            values = np.array(draw(st.lists(st.integers(-n, n - 1), min_size=size, max_size=size)), np.int64).reshape(
+                at
+            )
             key.append(Array(values, listed=kind == "list" and values.ndim == 1))
         d += 1
     if dots:
@@ -78,7 +80,9 @@ def keys(draw: Any, shape: tuple[int, ...], advanced: bool = True) -> tuple[Any,
     return tuple(key)
 
 
-SHAPES = st.lists(st.integers(0, 4), min_size=1, max_size=4).map(tuple) | st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple)
+SHAPES = st.lists(st.integers(0, 4), min_size=1, max_size=4).map(tuple) | st.lists(
+    st.integers(1, 4), min_size=1, max_size=4
+).map(tuple)
 SHAPES_AND_KEYS = SHAPES.flatmap(lambda s: st.tuples(st.just(s), keys(s)))
 BASIC = SHAPES.flatmap(lambda s: st.tuples(st.just(s), keys(s, advanced=False)))
 
@@ -204,12 +208,22 @@ T = np.random.default_rng(0).standard_normal((3, 4, 5))
 @pytest.mark.parametrize(
     "source",
     [
-        "a[0]", "a[-1]", "a[1, 2]", "a[1, 2, 3]", "a[..., 0]", "a[:, None]", "a[None, ..., None]", "a[1:]", "a[::2]", "a[:, 1:3]", "a[:, :, -2:]", "a[5:]", "a[-9:9]", "a[2:1]", "a[:-1]", "a[...]", "a[()]", "a[[0, 2]]", "a[[0, 2], [1, 3]]",
-        "a[t.tensor([2, 0])]", "a[:, t.tensor([3, 3, 0])]", "a[t.tensor([0, 1]), :, t.tensor([4, 2])]", "a[0, :, t.tensor([1, 2])]", "a[:, 0, t.tensor([1, 2])]", "a[t.tensor([[0], [2]]), t.tensor([1, 3])]",
-        "a[a > 0]", "a[a[:, 0, 0] > 0]", "a[:, a[0, :, 0] > 0]", "a[a[:, :, 0] > 0]", "a[a[:, :, 0] > 0, 2:]", "a[t.tensor([True, False, True])]", "a[[True, False, True]]", "a[np.array([1, 2])]", "a[np.array([True, False, True])]",
-        "a[t.tensor(1)]", "a[t.tensor(1), 1:]", "a[t.tensor(-1), ..., t.tensor(2)]", "a[np.int64(1)]", "a[t.tensor([], dtype=t.long)]", "a[[]]", "a[t.zeros(3, dtype=t.bool)]", "a[None, [0, 1]]", "a[:, None, [0, 1]]",
-        "a[0][1][2]", "a[1:][:, 2:][..., ::2]", "a[t.tensor([1, 0], dtype=t.int32)]", "a[a > 9]", "a[a.argmax(0) if False else 0]", "a[range(2)]", "a[slice(0, 2), 1]", "a[(0, 1)]", "a[t.arange(3), t.arange(3), t.arange(3)]",
-        "a[:, [1, 1, 1]]", "a[:, :, None, 2]", "a[0, None, 1]", "a[(a > 0) & (a < 1)]", "a[~(a > 0)]", "a[a.isnan()]", "a[t.tensor(1):t.tensor(3)]", "a[0:3:2, ..., [0, 1]]", "a[[0, 1], ..., [0, 1]]", "a[1, [0, 1], None]",
+        "a[0]", "a[-1]", "a[1, 2]", "a[1, 2, 3]", "a[..., 0]", "a[:, None]", "a[None, ..., None]", "a[1:]", "a[::2]",
+        "a[:, 1:3]", "a[:, :, -2:]", "a[5:]", "a[-9:9]", "a[2:1]", "a[:-1]", "a[...]", "a[()]", "a[[0, 2]]",
+        "a[[0, 2], [1, 3]]",
+        "a[t.tensor([2, 0])]", "a[:, t.tensor([3, 3, 0])]", "a[t.tensor([0, 1]), :, t.tensor([4, 2])]",
+        "a[0, :, t.tensor([1, 2])]", "a[:, 0, t.tensor([1, 2])]", "a[t.tensor([[0], [2]]), t.tensor([1, 3])]",
+        "a[a > 0]", "a[a[:, 0, 0] > 0]", "a[:, a[0, :, 0] > 0]", "a[a[:, :, 0] > 0]", "a[a[:, :, 0] > 0, 2:]",
+        "a[t.tensor([True, False, True])]", "a[[True, False, True]]", "a[np.array([1, 2])]",
+        "a[np.array([True, False, True])]",
+        "a[t.tensor(1)]", "a[t.tensor(1), 1:]", "a[t.tensor(-1), ..., t.tensor(2)]", "a[np.int64(1)]",
+        "a[t.tensor([], dtype=t.long)]", "a[[]]", "a[t.zeros(3, dtype=t.bool)]", "a[None, [0, 1]]",
+        "a[:, None, [0, 1]]",
+        "a[0][1][2]", "a[1:][:, 2:][..., ::2]", "a[t.tensor([1, 0], dtype=t.int32)]", "a[a > 9]",
+        "a[a.argmax(0) if False else 0]", "a[range(2)]", "a[slice(0, 2), 1]", "a[(0, 1)]",
+        "a[t.arange(3), t.arange(3), t.arange(3)]",
+        "a[:, [1, 1, 1]]", "a[:, :, None, 2]", "a[0, None, 1]", "a[(a > 0) & (a < 1)]", "a[~(a > 0)]", "a[a.isnan()]",
+        "a[t.tensor(1):t.tensor(3)]", "a[0:3:2, ..., [0, 1]]", "a[[0, 1], ..., [0, 1]]", "a[1, [0, 1], None]",
     ],
 )  # fmt: skip
 def test_get_as_written(source):
@@ -219,10 +233,18 @@ def test_get_as_written(source):
 @pytest.mark.parametrize(
     "source",
     [
-        "y[0] = 1", "y[:] = 0", "y[...] = 2.5", "y[0, 1] = t.arange(5.0).double()", "y[:, 0] = b[:, 1]", "y[1:] = y[:1]", "y[y > 0] = 0", "y[y < 0] *= 2", "y[[0, 1]] += b[:2]", "y[[0, 2]] = 1", "y[t.tensor([2, 0])] = b[:2]",
-        "y[t.arange(3), t.tensor([0, 1, 2])] = b[0, 0]", "y[None] = 3", "y[0, 0, 0] = b[0, 0, 0]", "y[1, ::2] = b[0, :2]", "y[[0, 1], :, [2, 3]] = b[0, :, :1].T", "y[y > 9] = 5", "y[[]] = 1", "y[t.tensor(True)] = 4",
-        "y[0] = b[0] * 2; y[0] = y[0] + b[1]", "y[0] = 1; y[1] = y[0] * 3", "y[:, :, 1:] = y[:, :, :-1].clone()", "y[b > 0] = b[b > 0]", "y[t.tensor([True, False, True])] = b[1]", "y[-1, -1, -1] = 7", "y[2] = b[0, 0]", "y[0] = b[:1]",
-        "y[0, 0] = [1.0, 2.0, 3.0, 4.0, 5.0] if t.__name__ == 'cutaway' else t.tensor([1.0, 2, 3, 4, 5])", "y[..., None] = 1", "y[:, [1, 2]] = 0", "y[t.tensor([0, 1], dtype=t.int32)] = 1", "y[0] = t.tensor(3)", "y[0] = t.ones(5)", "y[0] = True",
+        "y[0] = 1", "y[:] = 0", "y[...] = 2.5", "y[0, 1] = t.arange(5.0).double()", "y[:, 0] = b[:, 1]",
+        "y[1:] = y[:1]", "y[y > 0] = 0", "y[y < 0] *= 2", "y[[0, 1]] += b[:2]", "y[[0, 2]] = 1",
+        "y[t.tensor([2, 0])] = b[:2]",
+        "y[t.arange(3), t.tensor([0, 1, 2])] = b[0, 0]", "y[None] = 3", "y[0, 0, 0] = b[0, 0, 0]",
+        "y[1, ::2] = b[0, :2]", "y[[0, 1], :, [2, 3]] = b[0, :, :1].T", "y[y > 9] = 5", "y[[]] = 1",
+        "y[t.tensor(True)] = 4",
+        "y[0] = b[0] * 2; y[0] = y[0] + b[1]", "y[0] = 1; y[1] = y[0] * 3", "y[:, :, 1:] = y[:, :, :-1].clone()",
+        "y[b > 0] = b[b > 0]", "y[t.tensor([True, False, True])] = b[1]", "y[-1, -1, -1] = 7", "y[2] = b[0, 0]",
+        "y[0] = b[:1]",
+        "y[0, 0] = [1.0, 2.0, 3.0, 4.0, 5.0] if t.__name__ == 'cutaway' else t.tensor([1.0, 2, 3, 4, 5])",
+        "y[..., None] = 1", "y[:, [1, 2]] = 0", "y[t.tensor([0, 1], dtype=t.int32)] = 1", "y[0] = t.tensor(3)",
+        "y[0] = t.ones(5)", "y[0] = True",
     ],
 )  # fmt: skip
 def test_set_as_written(source):
@@ -244,11 +266,19 @@ def test_set_in_integers_and_bools():
 @pytest.mark.parametrize(
     ("source", "match"),
     [
-        ("a[3]", "index 3 is out of range for dimension 0 of size 3"), ("a[0, -5]", "index -5 is out of range for dimension 1"), ("a[0, 0, 0, 0]", "too many indices"), ("a[0.5]", "no index"), ("a['x']", "no index"), ("a[t.tensor([0.5])]", "integer or bool"),
-        ("a[::-1]", "flip"), ("a[t.tensor([True, False])]", "mask of shape"), ("a[[0, 1], [0, 1, 2]]", "broadcast"), ("a[t.tensor([5])]", "out of range"), ("a[[[0, 1], [2]]]", "equal lengths"), ("a[0:2:0]", "step"),
-        ("y = a.clone(); y[0] = t.ones(3)", "does not broadcast to the indexed region"), ("y = a.clone(); y[7] = 0", "out of range"), ("y = a.clone(); y[a > 0] = t.ones(2)", "does not broadcast"), ("y = a.clone(); y[0] = 'x'", "cannot store"), ("y = a.clone(); y[0] = None", "cannot store"),
-        ("y = a.detach().clone(); y[0] = t.ones(3)", "does not broadcast to the indexed region"), ("y = a.detach().clone(); y[a > 0] = t.ones(2)", "does not broadcast"), ("y = a.detach().clone(); y[[0, 1]] = t.ones(3, 4, 5)", "does not broadcast"),
-        ("y = a; y[0] = 1", "leaf"), ("y = a; y[a > 0] = 1", "leaf"), ("y = a.sum(); y[0] = 1", "too many"), ("a.sum()[0]", "too many"), ("a[a.sum()]", "integer or bool"), ("a[{}]", "no index"),
+        ("a[3]", "index 3 is out of range for dimension 0 of size 3"),
+        ("a[0, -5]", "index -5 is out of range for dimension 1"), ("a[0, 0, 0, 0]", "too many indices"),
+        ("a[0.5]", "no index"), ("a['x']", "no index"), ("a[t.tensor([0.5])]", "integer or bool"),
+        ("a[::-1]", "flip"), ("a[t.tensor([True, False])]", "mask of shape"), ("a[[0, 1], [0, 1, 2]]", "broadcast"),
+        ("a[t.tensor([5])]", "out of range"), ("a[[[0, 1], [2]]]", "equal lengths"), ("a[0:2:0]", "step"),
+        ("y = a.clone(); y[0] = t.ones(3)", "does not broadcast to the indexed region"),
+        ("y = a.clone(); y[7] = 0", "out of range"), ("y = a.clone(); y[a > 0] = t.ones(2)", "does not broadcast"),
+        ("y = a.clone(); y[0] = 'x'", "cannot store"), ("y = a.clone(); y[0] = None", "cannot store"),
+        ("y = a.detach().clone(); y[0] = t.ones(3)", "does not broadcast to the indexed region"),
+        ("y = a.detach().clone(); y[a > 0] = t.ones(2)", "does not broadcast"),
+        ("y = a.detach().clone(); y[[0, 1]] = t.ones(3, 4, 5)", "does not broadcast"),
+        ("y = a; y[0] = 1", "leaf"), ("y = a; y[a > 0] = 1", "leaf"), ("y = a.sum(); y[0] = 1", "too many"),
+        ("a.sum()[0]", "too many"), ("a[a.sum()]", "integer or bool"), ("a[{}]", "no index"),
     ],
 )  # fmt: skip
 def test_bad_keys(source, match):
@@ -277,8 +307,13 @@ def test_nested_lists_are_one_index_array():
 
 
 def test_in_place_on_an_indexed_view():
-    """Under no_grad as PyTorch; while recording it needs view tracking, which Cutaway has not: the error says what to write."""
-    agree("y = a.clone(); y[0] += 1; y[:, 1] -= b[:, 0]; y[..., 0] /= 2; y[0].mul_(3); y[1][2].fill_(5)", T, T, recorded=False)
+    """Under no_grad as PyTorch; while recording it would need view tracking: the error says what to write instead."""
+    agree(
+        "y = a.clone(); y[0] += 1; y[:, 1] -= b[:, 0]; y[..., 0] /= 2; y[0].mul_(3); y[1][2].fill_(5)",
+        T,
+        T,
+        recorded=False,
+    )
     y = cutaway.tensor(T, requires_grad=True) * 2
     with pytest.raises(cutaway.GradError, match=r"write to the whole tensor instead \(x\[i\] = x\[i\] \+ v"):
         y[0] += 1

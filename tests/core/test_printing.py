@@ -17,6 +17,9 @@ from .against import torch
 rng = np.random.default_rng(0)
 
 
+FLOATS = st.floats(-1e10, 1e10, width=32) | st.sampled_from([0.0, 1.0, 2.0, 1e-5, 0.5, 100.0])
+
+
 def same_text(array: np.ndarray, **kwargs: object) -> None:
     ours, theirs = cutaway.tensor(array, **kwargs), torch.tensor(array, **kwargs)
     # Our dtypes' names are longer, so a line may be full earlier.
@@ -83,18 +86,27 @@ def test_repr(name):
 
 
 @given(
-    hnp.arrays(np.float32, hnp.array_shapes(max_dims=3, max_side=5), elements=st.floats(-1e10, 1e10, width=32) | st.sampled_from([0.0, 1.0, 2.0, 1e-5, 0.5, 100.0]))
+    hnp.arrays(np.float32, hnp.array_shapes(max_dims=3, max_side=5), elements=FLOATS)
 )  # fmt: skip
 def test_repr_of_floats(array):
     same_text(array)
 
 
-@given(hnp.arrays(np.float64, hnp.array_shapes(max_dims=2, max_side=4), elements=st.floats(allow_nan=True, allow_infinity=True)))
+@given(
+    hnp.arrays(
+        np.float64, hnp.array_shapes(max_dims=2, max_side=4), elements=st.floats(allow_nan=True, allow_infinity=True)
+    )
+)
 def test_repr_of_any_doubles(array):
     same_text(array)
 
 
-@given(hnp.arrays(st.sampled_from([np.int64, np.int32, np.int8, np.uint8, np.bool_]), hnp.array_shapes(max_dims=3, min_side=0, max_side=5)))
+@given(
+    hnp.arrays(
+        st.sampled_from([np.int64, np.int32, np.int8, np.uint8, np.bool_]),
+        hnp.array_shapes(max_dims=3, min_side=0, max_side=5),
+    )
+)
 def test_repr_of_integers(array):
     same_text(array)
 
@@ -106,7 +118,11 @@ def test_repr_says_what_is_special():
     assert repr(x * 2) == "tensor([2., 4.], grad_fn=<mul>)"
     assert repr((x * 2).detach()) == "tensor([2., 4.])"
     assert repr(x.long()) == "tensor([1, 2])"
-    assert repr(x.shape) == "cutaway.Size([2])" and repr(x.dtype) == "cutaway.float32" and repr(x.device) == "device(type='cpu')"
+    assert (
+        repr(x.shape) == "cutaway.Size([2])"
+        and repr(x.dtype) == "cutaway.float32"
+        and repr(x.device) == "device(type='cpu')"
+    )
     assert repr(cutaway.bool) == "cutaway.bool" and repr(cutaway.half) == "cutaway.float16"
     assert "tensor([1., 2.], requires_grad=True)" in str([x])
 
@@ -128,7 +144,9 @@ def test_format(spec):
 
 def test_format_of_others():
     assert f"{cutaway.tensor(7):03d}" == "007" and f"{cutaway.tensor(True)}" == f"{torch.tensor(True)}"
-    assert f"{cutaway.tensor([1, 2])}" == "tensor([1, 2])" and f"{cutaway.tensor(0.5, requires_grad=True):.2f}" == "0.50"
+    assert (
+        f"{cutaway.tensor([1, 2])}" == "tensor([1, 2])" and f"{cutaway.tensor(0.5, requires_grad=True):.2f}" == "0.50"
+    )
     assert f"{cutaway.tensor(2.0)}" == f"{torch.tensor(2.0)}"
     with pytest.raises(TypeError):
         format(cutaway.tensor([1.0, 2.0]), ".2f")

@@ -15,11 +15,14 @@ from cutaway.core.dtypes import ALL
 from .against import torch
 
 OPERATORS = {
-    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv, "floor_divide": operator.floordiv, "remainder": operator.mod,
-    "pow": operator.pow, "eq": operator.eq, "lt": operator.lt, "and": operator.and_, "or": operator.or_, "xor": operator.xor,
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv,
+    "floor_divide": operator.floordiv, "remainder": operator.mod,
+    "pow": operator.pow, "eq": operator.eq, "lt": operator.lt, "and": operator.and_, "or": operator.or_,
+    "xor": operator.xor,
 }  # fmt: skip
 TENSORS_ONLY = {
-    "maximum": lambda t, a, b: t.maximum(a, b), "atan2": lambda t, a, b: t.atan2(a, b), "where": lambda t, a, b: t.where(a == a, a, b), "logical_or": lambda t, a, b: t.logical_or(a, b),
+    "maximum": lambda t, a, b: t.maximum(a, b), "atan2": lambda t, a, b: t.atan2(a, b), "where": lambda t, a,
+    b: t.where(a == a, a, b), "logical_or": lambda t, a, b: t.logical_or(a, b),
     "trunc": lambda t, a, b: t.div(a, b, rounding_mode="trunc"),
 }  # fmt: skip
 NUMBERS = [True, 3, 2.5, np.float32(2.5), np.int64(3), np.float64(2.5)]
@@ -49,7 +52,11 @@ def test_two_tensors(name):
         if name == "trunc" and (a.name == "bool") != (b.name == "bool"):
             continue  # PyTorch makes the bool an integer; here it is an error that says to do so
         x, y = operand(a, m, 2), operand(b, n, 1)
-        compare(lambda: f(cutaway, cutaway.tensor(x), cutaway.tensor(y)), lambda: f(torch, torch.tensor(x), torch.tensor(y)), (a, m, b, n))
+        compare(
+            lambda: f(cutaway, cutaway.tensor(x), cutaway.tensor(y)),
+            lambda: f(torch, torch.tensor(x), torch.tensor(y)),
+            (a, m, b, n),
+        )
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -68,14 +75,22 @@ def test_cat_and_stack():
     for a, b in itertools.product(ALL, ALL):
         x, y = operand(a, 1, 2), operand(b, 1, 1)
         for f in ("cat", "stack"):
-            compare(lambda: getattr(cutaway, f)([cutaway.tensor(x), cutaway.tensor(y)]), lambda: getattr(torch, f)([torch.tensor(x), torch.tensor(y)]), (f, a, b))
+            compare(
+                lambda: getattr(cutaway, f)([cutaway.tensor(x), cutaway.tensor(y)]),
+                lambda: getattr(torch, f)([torch.tensor(x), torch.tensor(y)]),
+                (f, a, b),
+            )
 
 
 def test_in_place_keeps_the_dtype():
     for a, b in itertools.product(ALL, ALL):
         x, y = operand(a, 1, 2), operand(b, 1, 1)
         for name in ("add_", "mul_", "div_", "copy_"):
-            compare(lambda: getattr(cutaway.tensor(x), name)(cutaway.tensor(y)), lambda: getattr(torch.tensor(x), name)(torch.tensor(y)), (name, a, b))
+            compare(
+                lambda: getattr(cutaway.tensor(x), name)(cutaway.tensor(y)),
+                lambda: getattr(torch.tensor(x), name)(torch.tensor(y)),
+                (name, a, b),
+            )
 
 
 def test_casts():
@@ -114,7 +129,14 @@ def test_default_dtype():
         before = t.get_default_dtype()
         try:
             t.set_default_dtype(t.float64)
-            assert t.tensor(1.5).dtype == t.ones(1).dtype == (t.tensor([1]) * 0.5).dtype == (t.tensor([1]) / 2).dtype == t.tensor([1]).exp().dtype == t.float64
+            assert (
+                t.tensor(1.5).dtype
+                == t.ones(1).dtype
+                == (t.tensor([1]) * 0.5).dtype
+                == (t.tensor([1]) / 2).dtype
+                == t.tensor([1]).exp().dtype
+                == t.float64
+            )
             assert t.tensor([1.0], dtype=t.float32).mul(0.5).dtype == t.float32 and t.rand(2).dtype == t.float64
         finally:
             t.set_default_dtype(before)

@@ -11,12 +11,18 @@ from cutaway import GradError
 from .against import torch
 
 VIEWS = [
-    "a[0]", "a[1:]", "a[:, ::2]", "a[..., -1]", "a[None]", "a[1, 2]", "a.view(4, 3)", "a.view(-1)", "a.reshape(2, 6)", "a.t()", "a.T", "a.mT", "a.transpose(0, 1)", "a.permute(1, 0)", "a.unsqueeze(0)", "a[:1].squeeze()", "a.flatten()", "a.ravel()", "a.expand(3, 4)", "a.narrow(1, 1, 2)",
-    "a.select(0, 1)", "a.split(2)[1]", "a.chunk(2, 1)[0]", "a.unbind(1)[2]", "a.swapaxes(0, 1)", "a.movedim(0, 1)", "a.unflatten(1, (2, 2))", "a.detach()", "a.data", "a.view_as(a)", "a.t()[1:].t()", "list(a)[1]", "a[1:][:, 1:]", "a.contiguous()", "a.double()", "a.to('cpu')", "a.expand_as(a)",
+    "a[0]", "a[1:]", "a[:, ::2]", "a[..., -1]", "a[None]", "a[1, 2]", "a.view(4, 3)", "a.view(-1)", "a.reshape(2, 6)",
+    "a.t()", "a.T", "a.mT", "a.transpose(0, 1)", "a.permute(1, 0)", "a.unsqueeze(0)", "a[:1].squeeze()", "a.flatten()",
+    "a.ravel()", "a.expand(3, 4)", "a.narrow(1, 1, 2)",
+    "a.select(0, 1)", "a.split(2)[1]", "a.chunk(2, 1)[0]", "a.unbind(1)[2]", "a.swapaxes(0, 1)", "a.movedim(0, 1)",
+    "a.unflatten(1, (2, 2))", "a.detach()", "a.data", "a.view_as(a)", "a.t()[1:].t()", "list(a)[1]", "a[1:][:, 1:]",
+    "a.contiguous()", "a.double()", "a.to('cpu')", "a.expand_as(a)",
     "a.diagonal()",
 ]  # fmt: skip
 COPIES = [
-    "a.clone()", "a.t().reshape(-1)", "a.t().contiguous()", "a + 0", "a[[0, 1]]", "a[a > 0]", "a.repeat(1, 1)", "a.flip(0)", "a.roll(1, 0)", "a.float()", "a.gather(0, a.long() * 0)", "a.index_select(0, t.tensor([0]))", "t.cat([a])", "t.stack([a])", "a.tril()", "a.sort()[0]", "a.masked_select(a > 0)",
+    "a.clone()", "a.t().reshape(-1)", "a.t().contiguous()", "a + 0", "a[[0, 1]]", "a[a > 0]", "a.repeat(1, 1)",
+    "a.flip(0)", "a.roll(1, 0)", "a.float()", "a.gather(0, a.long() * 0)", "a.index_select(0, t.tensor([0]))",
+    "t.cat([a])", "t.stack([a])", "a.tril()", "a.sort()[0]", "a.masked_select(a > 0)",
     "a.t().flatten()", "t.tensor(a.tolist())", "a.new_tensor(a.tolist())",
 ]  # fmt: skip
 
@@ -60,15 +66,26 @@ def test_views_of_a_leaf_under_no_grad(source):
         assert w.requires_grad and 7 in w.detach().numpy()
 
 
-@pytest.mark.parametrize("source", ["a[0]", "a.view(-1)", "a.t()", "a.expand(3, 4)", "a[..., :2]", "a.squeeze()", "a.unbind(0)[1]"])
+@pytest.mark.parametrize(
+    "source", ["a[0]", "a.view(-1)", "a.t()", "a.expand(3, 4)", "a[..., :2]", "a.squeeze()", "a.unbind(0)[1]"]
+)
 def test_a_stale_view_is_refused(source):
     """PyTorch would rewrite the view's history. Here: an error that says to take the view again."""
     x = base(cutaway).requires_grad_()
     y = x * 1
     view = eval(source, {"a": y})
     y.mul_(2)
-    for use in (lambda: view * 1, lambda: view.sum(), lambda: view.backward(cutaway.ones_like(view)), lambda: cutaway.autograd.grad(y.sum(), view), lambda: cutaway.cat([view, view])):
-        with pytest.raises(GradError, match="taken before its base was modified in place while gradients are recorded; take the view again"):
+    for use in (
+        lambda: view * 1,
+        lambda: view.sum(),
+        lambda: view.backward(cutaway.ones_like(view)),
+        lambda: cutaway.autograd.grad(y.sum(), view),
+        lambda: cutaway.cat([view, view]),
+    ):
+        with pytest.raises(
+            GradError,
+            match="taken before its base was modified in place while gradients are recorded; take the view again",
+        ):
             use()
     again = eval(source, {"a": y})
     again.sum().backward()
@@ -93,7 +110,9 @@ def test_a_view_of_a_constant_that_gets_a_history():
 def test_writing_to_a_view_while_recording_is_refused(write):
     y = base(cutaway).requires_grad_() * 2
     for view in (y[0], y.view(-1), y.t(), y[:, 1:]):
-        with pytest.raises(GradError, match="in-place write to a view while gradients are recorded; write to the whole tensor instead"):
+        with pytest.raises(
+            GradError, match="in-place write to a view while gradients are recorded; write to the whole tensor instead"
+        ):
             exec(write, {"v": view})
 
 
@@ -143,7 +162,9 @@ def test_strides(source):
 def test_pointers():
     for t in (cutaway, torch):
         x = base(t)
-        assert x.data_ptr() == x.view(-1).data_ptr() == x.detach().data_ptr() == x.t().data_ptr() != x.clone().data_ptr()
+        assert (
+            x.data_ptr() == x.view(-1).data_ptr() == x.detach().data_ptr() == x.t().data_ptr() != x.clone().data_ptr()
+        )
         assert x[1].data_ptr() == x.data_ptr() + 4 * 8
 
 
