@@ -755,7 +755,7 @@ class Function:
                 and not any(o is n for n in ctx._non_differentiable)
             ):
                 made = _Tensor._wrap(o._data)
-                made._cell = o._cell
+                made._cell, made._epoch, made._view = o._cell, o._cell[1], o._view
                 link = OutputNode.__new__(OutputNode)
                 Node.__init__(link, _ops.elementwise.copy, {}, (node,), (), (o._data.shape, o._data.dtype), {}, None)
                 link.number, made._node = k, link
