@@ -406,7 +406,6 @@ def walk(
         return g, fresh
 
     found: dict[Node, Any] = {}
-    used: list[Node] = []
     token = RECORDING.set(create_graph)
     try:
         for node, g in roots:
@@ -417,16 +416,14 @@ def walk(
             g, _ = receive(node)
             for parent, gi, fresh in node.gradients(g, wanted, create_graph):
                 arrive(parent, gi, fresh)
-            used.append(node)
+            if not retain_graph:
+                node.free()
         for leaf in leaves:
             g, fresh = receive(leaf)
             if targets is None:
                 leaf.accumulate(g, fresh, create_graph)
     finally:
         RECORDING.reset(token)
-    if not retain_graph:
-        for node in used:
-            node.free()
     return [found.get(t) for t in targets or ()]
 
 
