@@ -476,3 +476,21 @@ def test_nodes_can_be_read():
     assert below.name == "mul" and number == 0
     (end, _), (constant, _) = below.next_functions
     assert end.name == "AccumulateGrad" and end.variable is x and constant is None
+
+
+def test_memory_falls_while_backward_climbs():
+    """The values of the last layers are gone before the first layers are reached."""
+    x = leaf(*np.linspace(-1, 1, 100))
+    first = x * 0.1
+    memory = []
+    y = first
+    for _ in range(5):
+        e = y.exp()  # both exp and log keep it
+        memory.append(weakref.ref(e._data))
+        y = e.log()
+    del e
+    assert sum(m() is not None for m in memory) == 5
+    alive = []
+    first.register_hook(lambda g: alive.append(sum(m() is not None for m in memory)))
+    y.sum().backward()
+    assert alive == [0]
