@@ -216,8 +216,9 @@ class Module:
         """Own `module` as the child called `name`.  Raises ArgumentTypeError, ArgumentError for a bad name."""
         self._check_name("add_module", name, "_modules")
         if module is not None and not isinstance(module, Module):
-            made = f"; make one: {module.__name__}()" if isinstance(module, type) else ""
-            raise ArgumentTypeError(f"add_module: {name!r} must be a Module or None, got {describe(module)}{made}")
+            raise ArgumentTypeError(
+                f"add_module: {name!r} must be a Module or None, got {describe(module)}{_make_one(module)}"
+            )
         self._modules[name] = module
 
     add_module = register_module
@@ -600,4 +601,9 @@ def say_where(error: CutawayError, module: Module) -> None:
 
 # What is left to Python: `forward`, and what checks all that it is given itself.
 _CHECKED = ("forward", "register_parameter", "register_buffer", "register_module", "add_module")
+def _make_one(x: Any) -> str:
+    """For an error text: the fix, if a class stands where an instance is meant."""
+    return f"; make one: {x.__name__}()" if isinstance(x, type) else ""
+
+
 guard_methods(Module, [n for n, f in vars(Module).items() if callable(f) and n[0] != "_" and n not in _CHECKED])
