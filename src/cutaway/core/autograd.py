@@ -300,7 +300,7 @@ class Leaf(Node):
     def accumulate(self, g: Any, fresh: bool, create_graph: bool) -> None:
         """Add to `.grad`."""
         t = self.tensor()
-        if t is None:
+        if t is None or t._node is None:  # gone, or no longer asking for a gradient
             return
         if t._grad is not None:
             if create_graph:

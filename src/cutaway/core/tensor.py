@@ -364,6 +364,8 @@ class Tensor(Methods, Conversions):
                     f"{name}: a leaf tensor that requires grad cannot change its shape while gradients are recorded"
                 )
             self._node.meta = (y._data.shape, y._data.dtype)
+        elif self._node is not None and y._node is None:
+            raise GradError(f"{name}: under no_grad the shape of a result cannot change, for its history knows the old one; detach() it")
         else:
             self._node = y._node
         self._data, self._view = y._data, y._view
