@@ -25,8 +25,8 @@ class Bad(NamedTuple):
     """One row of a table.
 
     words   what the text must hold: the op, the shapes or values, a word of the fix
-    torch   the class PyTorch raises; ... for one of which `error` is a subclass; None where it raises nothing, or where
-            there is no such thing
+    torch   the class PyTorch raises; ... for one of which `error` is a subclass; None where it raises nothing;
+            "absent" where it has no such thing
     """
 
     id: str

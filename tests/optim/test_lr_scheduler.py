@@ -279,7 +279,7 @@ def two(second):
         (lambda: ours.StepLR(sgd(), 0), ArgumentError, "step_size=0"),
         (lambda: ours.StepLR(sgd(), 2.5), ArgumentError, "step_size=2.5"),
         (lambda: ours.StepLR(sgd(), 2, gamma=-1), ArgumentError, "gamma=-1"),
-        (lambda: ours.StepLR(sgd(), 2, gamma="x"), ArgumentError, "gamma='x'"),
+        (lambda: ours.StepLR(sgd(), 2, gamma="x"), ArgumentTypeError, "gamma='x'"),
         (lambda: ours.StepLR(sgd(), 2, last_epoch=3), ArgumentError, "initial_lr"),
         (lambda: ours.MultiStepLR(sgd(), 5), ArgumentTypeError, "milestones"),
         (lambda: ours.MultiStepLR(sgd(), [1.5]), ArgumentError, "1.5"),

@@ -45,10 +45,10 @@ def guarded(fn: F) -> F:
     return call  # type: ignore[return-value]
 
 
-def guard_constructor(cls: type) -> None:
-    """Guard `__init__` if `cls` is Cutaway's own: for `__init_subclass__`; the user's classes stay as they are."""
-    if cls.__module__.startswith("cutaway.") and "__init__" in vars(cls):
-        guard_methods(cls, ["__init__"])
+def guard_class(cls: type, names: Sequence[str] = ("__init__",)) -> None:
+    """Guard these of its methods if `cls` is Cutaway's own: for `__init_subclass__`; a user's classes stay as they are."""
+    if cls.__module__.startswith("cutaway."):
+        guard_methods(cls, [name for name in names if name in vars(cls)])
 
 
 def guard_methods(cls: type, names: Iterable[str]) -> None:
@@ -109,7 +109,7 @@ def describe(value: Any) -> str:
 
 def _add_context(error: CutawayError, name: str) -> None:
     text = str(error.args[0]) if error.args else ""
-    if name not in text and name.isidentifier() and name[0] != "_":
+    if name.rpartition(".")[2] not in text and name[0] not in "_<":
         error.args = (f"{name}: {text}", *error.args[1:])
 
 
@@ -261,4 +261,6 @@ def _public_name(fn: Callable[..., Any], args: tuple[Any, ...]) -> str:
     name = getattr(fn, "__name__", type(fn).__name__)
     if name in ("__init__", "forward") and args:
         return type(args[0]).__name__
+    if "." in fn.__qualname__ and args and not fn.__module__.startswith("cutaway.core."):  # a method, not of Tensor
+        return f"{type(args[0]).__name__}.{name}"
     return name.strip("_") if name.startswith("__") else name

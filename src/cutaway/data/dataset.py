@@ -19,7 +19,7 @@ import numpy as np
 from cutaway.core import random
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, NotWritten, ShapeError
 from cutaway.core.random import Generator
-from cutaway.core.refusal import guard_constructor, guarded
+from cutaway.core.refusal import guard_class, guarded
 from cutaway.core.tensor import Tensor
 
 T = TypeVar("T", covariant=True)
@@ -30,7 +30,7 @@ class Dataset(Generic[T]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        guard_constructor(cls)
+        guard_class(cls)
 
     def __getitem__(self, index: int) -> T:
         raise NotWritten(f"{type(self).__name__} has no __getitem__(index); a Dataset must define it")

@@ -15,7 +15,7 @@ import numpy as np
 from cutaway.core import random
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
 from cutaway.core.random import Generator
-from cutaway.core.refusal import guard_constructor
+from cutaway.core.refusal import guard_class
 from cutaway.core.tensor import Tensor
 
 T = TypeVar("T", covariant=True)
@@ -26,7 +26,7 @@ class Sampler(Generic[T]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        guard_constructor(cls)
+        guard_class(cls)
 
     def __iter__(self) -> Iterator[T]:
         raise NotWritten(f"{type(self).__name__} has no __iter__(); a Sampler must define it")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cutaway.core.autograd import no_grad
 from cutaway.core.dtypes import check_device, dtype, float16, float32, float64
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DTypeError, MissingAttribute, NotWritten
-from cutaway.core.refusal import RAW, describe, explain, guard_constructor, guard_methods
+from cutaway.core.refusal import RAW, describe, explain, guard_class, guard_methods
 from cutaway.core.tensor import Tensor
 from cutaway.nn.hooks import Hook, Hooks, RemovableHandle, call_with_hooks
 from cutaway.nn.parameter import Buffer, Parameter
@@ -60,7 +60,7 @@ class Module:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        guard_constructor(cls)
+        guard_class(cls)
 
     # --- calling ------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from cutaway.core.autograd import enable_grad
 from cutaway.core.dtypes import float32, float64, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
 from cutaway.core.op import STAGE
-from cutaway.core.refusal import guard_constructor, guarded
+from cutaway.core.refusal import guard_class, guarded
 from cutaway.core.tensor import Tensor
 from cutaway.optim.advance import Job, Programs, advance
 from cutaway.optim.check import Limit, check_group, list_of_groups, plain, tensors_of
@@ -38,7 +38,7 @@ class Optimizer:
         class Sign(Optimizer):
             def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        guard_constructor(cls)
+        guard_class(cls, ("__init__", "step", "load_state_dict"))
 
     @guarded
     def __init__(self, params, lr=1e-3):
@@ -59,7 +59,7 @@ class Optimizer:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        guard_constructor(cls)
+        guard_class(cls, ("__init__", "step", "load_state_dict"))
 
     @guarded
     def __init__(self, params: Any, defaults: Group, implementation: Group | None = None) -> None:
@@ -108,6 +108,7 @@ class Optimizer:
 
     # --- the step -------------------------------------------------------------------------------------------------
 
+    @guarded
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient, in place; gives what `closure`, if any, computes anew."""
         loss = self._step(closure)

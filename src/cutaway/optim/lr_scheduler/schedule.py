@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten, StateError
-from cutaway.core.refusal import guard_constructor, guarded
+from cutaway.core.refusal import guard_class, guarded
 from cutaway.optim.check import plain
 from cutaway.optim.optimizer import Optimizer
 
@@ -38,7 +38,7 @@ class LRScheduler:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        guard_constructor(cls)
+        guard_class(cls, ("__init__", "step", "load_state_dict"))
 
     @guarded
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
@@ -139,19 +139,23 @@ def check_optimizer(op: str, optimizer: object) -> Optimizer:
 
 
 def check_count(op: str, name: str, value: Any, least: int = 1) -> int:
-    """Raise ArgumentError unless `value` is an integer of at least `least`."""
+    """Raise ArgumentTypeError unless `value` is a number, ArgumentError unless it is an integer of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ArgumentError(f"{op}: {name} must be an integer of {least} or more, got {name}={value!r}")
+        kind = ArgumentError if isinstance(value, (int, float)) else ArgumentTypeError
+        raise kind(f"{op}: {name} must be an integer of {least} or more, got {name}={value!r}")
     return value
 
 
 def check_between(op: str, name: str, value: Any, low: float, high: float, open_low: bool = False) -> float:
-    """Raise ArgumentError unless `value` is a finite number in [low, high], or (low, high]."""
+    """Raise ArgumentTypeError for no number, ArgumentError unless it is finite and in [low, high], or (low, high]."""
     number = plain(value)
-    fits = isinstance(number, (int, float)) and math.isfinite(number) and low <= number <= high
+    is_number = isinstance(number, (int, float))
+    fits = is_number and math.isfinite(number) and low <= number <= high
     if not fits or (open_low and number == low):
         interval = f"{'(' if open_low else '['}{low}, {high}]"
-        raise ArgumentError(f"{op}: {name} must be a number in {interval}, got {name}={value!r}")
+        raise (ArgumentError if is_number else ArgumentTypeError)(
+            f"{op}: {name} must be a number in {interval}, got {name}={value!r}"
+        )
     return float(number) if isinstance(number, float) else number
 
 
