@@ -358,16 +358,12 @@ class Tensor(Methods, Conversions):
 
     def _become(self, y: Tensor, name: str) -> Tensor:
         """Take over the memory and history of `y`, which is a view of this tensor in another shape."""
-        if isinstance(self._node, Leaf):
-            if autograd.RECORDING.get():
-                raise GradError(
-                    f"{name}: a leaf tensor that requires grad cannot change its shape while gradients are recorded"
-                )
-            self._node.meta = (y._data.shape, y._data.dtype)
-        elif self._node is not None and y._node is None:
-            raise GradError(f"{name}: under no_grad the shape of a result cannot change, for its history knows the old one; detach() it")
-        else:
-            self._node = y._node
+        if self._node is not None and (isinstance(self._node, Leaf) or not autograd.RECORDING.get()):
+            raise GradError(
+                f"{name}: a tensor that requires grad cannot change its shape in place (what was recorded knows the old one); "
+                f"write x = x.{name[:-1]}(), or detach() it first"
+            )
+        self._node = y._node
         self._data, self._view = y._data, y._view
         return self
 
