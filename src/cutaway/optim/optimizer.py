@@ -36,12 +36,7 @@ class Optimizer:
     A new rule is a subclass with `update`, and `start` if it remembers something:
 
         class Sign(Optimizer):
-            def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        guard_class(cls, ("__init__", "step", "load_state_dict"))
-
-    @guarded
-    def __init__(self, params, lr=1e-3):
+            def __init__(self, params, lr=1e-3):
                 super().__init__(params, {"lr": lr})
 
             def update(self, p, g, s, t, h):
