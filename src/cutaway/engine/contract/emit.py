@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,13 +12,10 @@ import llvmlite.ir as ir
 from cutaway.engine.contract.kernel import Epilogue, Here, Kernel
 from cutaway.engine.contract.pack import pack
 from cutaway.engine.contract.problem import Problem
-from cutaway.engine.contract.schedule import Schedule, plan
+from cutaway.engine.contract.schedule import Schedule, apart, plan
 from cutaway.engine.contract.tile import Tile
-from cutaway.engine.contract.tiling import borders
 from cutaway.engine.llvm.emit import I64, PTR, Function, Int
 from cutaway.engine.llvm.target import Target
-
-FEW = 32  # a sum as short as this is worth code of its own for the borders of an image
 
 
 def scratch_bytes(problem: Problem, target: Target, epilogue: bool = False) -> int:
@@ -81,7 +79,7 @@ class Nest:
         self.low: Int = 0
         self.high: Int = 0
         if share:
-            units = -(-self.p.sizes[share] // self.s.step(share))
+            units = math.prod(-(-self.p.sizes[x] // self.s.step(x)) for x in share)
             self.low = self.f.div(self.f.mul(thread, units), threads)
             self.high = self.f.div(self.f.mul(self.f.add(thread, 1), units), threads)
         self.alone = None if share else self.f.b.icmp_signed("==", thread, self.f.int(0))
@@ -102,6 +100,8 @@ class Nest:
         label = self.s.order[level]
         if label in self.p.summed:
             self.passes(level, label, here)
+        elif len(self.s.share) == 2 and label == self.s.share[0]:
+            self.both(level, here)
         else:
             self.turns(
                 label,
@@ -125,14 +125,11 @@ class Nest:
         f, s, p = self.f, self.s, self.p
         size, step = p.sizes[label], s.step(label)
         units, whole = -(-size // step), size // step
-        shared = label == s.share
-        clipped = any(label in clip.steps for clip in p.clips)
-        apart = borders(p, label, step) if clipped else []
-        worth = len(apart) <= 2 < units and p.terms <= FEW if step == 1 else len(apart) <= 4
-        if not worth:
-            apart, clipped = [], False  # the sums' limits, or a mask, are computed while it runs
-        first = next((t for t in range(units) if t not in apart), units)
-        last = next((t for t in range(first, units) if t in apart), units) if clipped else whole
+        shared = s.share == (label,)
+        own = apart(s, label)
+        clipped, own = own is not None, own or []
+        first = next((t for t in range(units) if t not in own), units)
+        last = next((t for t in range(first, units) if t in own), units) if clipped else whole
 
         def alone(t: int) -> None:
             count = min(step, size - t * step)
@@ -155,6 +152,19 @@ class Nest:
             f.loop(low, high, 1, [], lambda t, _: body(f.mul(t, step), step, clipped), name=label)
         for t in range(last, units):
             alone(t)
+
+    def both(self, level: int, here: Here) -> None:
+        """Two labels whose tiles are numbered through; this thread's."""
+        f, s, p = self.f, self.s, self.p
+        outer, inner = s.share
+        many = p.sizes[inner] // s.step(inner)
+
+        def turn(t: Any, _: list[Any]) -> None:
+            there = self.k.advance(here, outer, f.mul(f.div(t, many), s.step(outer)), s.step(outer))
+            there = self.k.advance(there, inner, f.mul(f.rem(t, many), s.step(inner)), s.step(inner))
+            self.write(level + 2, there)
+
+        f.loop(self.low, self.high, 1, [], turn, name=outer)
 
     def passes(self, level: int, label: str, here: Here) -> None:
         """A summed label in blocks: the first pass clears C, the last one runs the epilogue."""

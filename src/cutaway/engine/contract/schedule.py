@@ -12,14 +12,16 @@ The usual shape, outermost first:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from cutaway.engine.contract.problem import Problem, fuse, reduce, swap
-from cutaway.engine.contract.tiling import cost, may_pack, rows_of, tiles
+from cutaway.engine.contract.tiling import borders, cost, may_pack, rows_of, tiles
 from cutaway.engine.llvm.target import Target
 
 BLOCK = 1024  # terms that a pass over the sum takes at most, so that a panel of B stays in the second cache
+FEW = 32  # a sum as short as this is worth code of its own for the borders of an image
 PACKED = 1 << 19  # bytes of B that may be packed at once
 
 PLANNED: dict[tuple[str, Target, bool], Schedule] = {}
@@ -34,7 +36,7 @@ class Schedule:
     blocks   summed label -> how many of it one pass takes; C is added to from pass to pass
     order    labels outside the tile, outermost first;  pack_at  position in `order`, None for no packing
     sums     summed labels inside the tile, outermost first
-    share    the label that is divided among threads
+    share    the label, or two neighbours in `order`, whose tiles are divided among threads
     """
 
     problem: Problem
@@ -46,7 +48,7 @@ class Schedule:
     order: tuple[str, ...]
     sums: tuple[str, ...]
     pack_at: int | None
-    share: str
+    share: tuple[str, ...]
 
     def step(self, label: str) -> int:
         """How far one turn of the loop over `label` goes."""
@@ -77,15 +79,20 @@ def plan(problem: Problem, target: Target, epilogue: bool = False) -> Schedule:
     """The schedule that the model finds best.  `epilogue`: whether the code will have one."""
     key = problem.key, target, epilogue
     if key not in PLANNED:
-        # Of those that are nearly as good as the cheapest, the one whose tiles divide most evenly among threads.
-        found = plans(problem, target, epilogue, most=24)
-        near = [(price, s) for price, s in found if price <= 1.25 * found[0][0]]
-        PLANNED[key] = min(near, key=lambda x: x[0] * (1.4 - 0.4 * evenness(x[1], x[1].share)))[1]
+        best = math.inf
+        for price, s in plans(problem, target, epilogue):
+            if price >= best:
+                break
+            uneven = price * (
+                1.4 - 0.4 * evenness(s, s.share)
+            )  # a little more work, well divided, may be less to wait for
+            if uneven < best:
+                best, PLANNED[key] = uneven, s
     return PLANNED[key]
 
 
-def plans(problem: Problem, target: Target, epilogue: bool = False, most: int = 8) -> list[tuple[float, Schedule]]:
-    """The cheapest `most` schedules by the model, and their price in cycles.
+def plans(problem: Problem, target: Target, epilogue: bool = False) -> Iterator[tuple[float, Schedule]]:
+    """Schedules and their price in cycles, the cheapest first by the model.
 
     With an epilogue, the lanes of a vector are neighbours along one of the problem's labels.
     """
@@ -102,10 +109,11 @@ def plans(problem: Problem, target: Target, epilogue: bool = False, most: int = 
         for vector in candidates or [""]:
             for tile in tiles(q, vector, target):
                 found.append(
-                    (cost(q, vector, tile, lanes), Schedule(q, swapped, lanes, vector, tile, {}, (), (), None, ""))
+                    (cost(q, vector, tile, lanes), Schedule(q, swapped, lanes, vector, tile, {}, (), (), None, ()))
                 )
     found.sort(key=lambda x: x[0])
-    return [(price, arrange(s)) for price, s in found[:most]]
+    for price, s in found:
+        yield price, arrange(s)
 
 
 def arrange(s: Schedule) -> Schedule:
@@ -178,21 +186,45 @@ def packs(s: Schedule, row_tiles: int) -> bool:
     return len(s.sums) == 1 and row_tiles >= 3 and far >= 1024 and p.terms >= 32
 
 
-def share_of(s: Schedule) -> str:
-    """The label whose tiles divide best among two and four threads; the outermost of equals, "" if there is none."""
+def share_of(s: Schedule) -> tuple[str, ...]:
+    """The label, or two neighbours in the order, whose tiles divide best among threads; the outermost of equals."""
     labels = [label for label in s.order if label not in s.problem.summed and s.problem.sizes[label]]
-    return max(labels, key=lambda label: round(evenness(s, label), 6), default="")
+    inside = None if s.pack_at in (None, len(s.order)) else s.order[s.pack_at or 0]  # B is packed just before its loop
+    pairs = [
+        (x, y)
+        for x, y in pairwise(s.order)
+        if x in labels and y in labels and y != inside and regular(s, x) and regular(s, y)
+    ]
+    return max([*((x,) for x in labels), *pairs], key=lambda share: round(evenness(s, share), 6), default=())
 
 
-def evenness(s: Schedule, label: str) -> float:
-    """1 if two and four threads get equal parts of `label`; less if not, or if each must pack what the others do."""
-    if not label:
+def regular(s: Schedule, label: str) -> bool:
+    """Whether all tiles along a label are the same, so that they can be numbered together with those of another."""
+    return s.problem.sizes[label] % s.step(label) == 0 and apart(s, label) is None
+
+
+def evenness(s: Schedule, share: tuple[str, ...]) -> float:
+    """1 if two and four threads get equal parts of `share`; less if not, or if each must pack what the others do."""
+    if not share:
         return 0.0
-    size, step = s.problem.sizes[label], s.step(label)
+    size, step = math.prod(s.problem.sizes[x] for x in share), math.prod(s.step(x) for x in share)
     units = -(-size // step)
     even = 1.0
     for n in (2, 4):
         ends = [min(t * units // n * step, size) for t in range(n + 1)]
         even *= size / (n * max(high - low for low, high in pairwise(ends)))
-    repeated = s.pack_at is not None and label not in s.order[: s.pack_at]
+    repeated = s.pack_at is not None and any(label not in s.order[: s.pack_at] for label in share)
     return even * (0.9 if repeated else 1.0)
+
+
+def apart(s: Schedule, label: str) -> list[int] | None:
+    """Tiles along a label that have code of their own because clips bite there; None if all share theirs.
+
+    Limits of the sums, or masks, are then computed while the code runs.
+    """
+    p, step = s.problem, s.step(label)
+    if not any(label in clip.steps for clip in p.clips):
+        return None
+    units, found = -(-p.sizes[label] // step), borders(p, label, step)
+    worth = len(found) <= 2 < units and p.terms <= FEW if step == 1 else len(found) <= 4
+    return found if worth else None
