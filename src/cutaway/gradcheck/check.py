@@ -10,6 +10,7 @@ import numpy as np
 
 from cutaway.core import autograd
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradcheckError
+from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Tensor
 from cutaway.gradcheck.common import Settings
 from cutaway.gradcheck.directions import projected
@@ -22,6 +23,7 @@ from cutaway.gradcheck.report import Finding, Report
 ORDER = ("randomness", "bug", "kink", "precision")  # the plainest first
 
 
+@guarded
 def gradcheck(
     func: Callable[..., Any],
     inputs: Any,
@@ -67,6 +69,7 @@ def gradcheck(
     return _conclude(report, raise_exception)
 
 
+@guarded
 def gradgradcheck(
     func: Callable[..., Any],
     inputs: Any,
@@ -104,6 +107,7 @@ def gradgradcheck(
     return _conclude(report, raise_exception)
 
 
+@guarded
 def check_gradients(
     func: Callable[..., Any],
     inputs: Any,

@@ -13,11 +13,13 @@ import numpy as np
 
 from cutaway.core.aval import Aval
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, ShapeError
+from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Tensor
 
 Index = tuple[int, ...]
 
 
+@guarded
 def numerical_gradient(f: Callable[..., Any], x: Any, h: float | None = None) -> Any:
     r"""The gradient of a scalar function by central differences (book, sections 4.3 and 4.4).
 
@@ -44,6 +46,7 @@ def numerical_gradient(f: Callable[..., Any], x: Any, h: float | None = None) ->
     return grads[0] if isinstance(x, Tensor) else grads
 
 
+@guarded
 def numerical_derivative(f: Callable[..., Any], x: Tensor, index: int | Index = (), h: float | None = None) -> float:
     """The derivative of a scalar function towards one element, x[index] (book, section 4.3.1).
 

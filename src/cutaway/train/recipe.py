@@ -95,7 +95,10 @@ def load(name: str, path: Path) -> Recipe:
         raise ArgumentError(f"recipe: {path} is no Python file; a recipe's name ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module  # dataclasses look their module up here
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as e:
+        raise ArgumentError(f"recipe: {path} is no Python that can be read: {e.msg} in line {e.lineno}") from None
     if not callable(getattr(module, "model", None)):
         raise ArgumentError(f"recipe: {path} defines no model(shape, classes, config) that returns an nn.Module")
     config = getattr(module, "Config", None)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cutaway.core.errors import ArgumentError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class Settings:
 
 
 def at_least(option: str, value: float, least: int) -> None:
-    """Raise ArgumentError unless `value` is finite and `least` or more."""
+    """Raise ArgumentTypeError unless `value` is a number, ArgumentError unless it is finite and `least` or more."""
+    if not isinstance(value, (int, float)):
+        raise ArgumentTypeError(f"{option} must be a number, an int or a float, got {value!r}")
     if not (value >= least and math.isfinite(value)):
         raise ArgumentError(f"{option} must be {least} or more, got {value:g}")
 
