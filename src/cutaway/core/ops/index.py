@@ -265,7 +265,9 @@ def _index_put(a: np.ndarray, v: np.ndarray, *indices: np.ndarray, dims: Shape, 
     elif dims == (0,) and a.ndim > 1 and indices[0].size and v.shape == indices[0].shape + a.shape[1:]:
         _add_rows(y, indices[0], v)
     else:
-        np.add.at(y, _key(a.ndim, dims, indices), v)
+        # NumPy (2.4) reads past the end of values that `add.at` would have to stretch.
+        region = _index_shape(Aval(a.shape, a.dtype), *(Aval(i.shape, i.dtype) for i in indices), dims=dims).shape
+        np.add.at(y, _key(a.ndim, dims, indices), np.broadcast_to(v, region))
     return y
 
 
