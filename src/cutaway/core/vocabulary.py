@@ -48,11 +48,11 @@ def erf(a: np.ndarray) -> np.ndarray:
     far = 1.0 - (u * b1 - b2 + fit[0]) * np.exp(-z * z)
     # Near zero the difference from 1 would lose digits: the Maclaurin series instead.
     s, term = z.copy(), z
-    for n in range(1, 14):
+    for n in range(1, 24):
         term = term * (-z * z) / n
         s = s + term / (2 * n + 1)
     near = s * (2.0 / np.sqrt(np.pi))
-    y: np.ndarray = np.copysign(np.where(z < 0.5, near, far), x)
+    y: np.ndarray = np.copysign(np.where(z < 1.0, near, far), x)
     return y.astype(np.asarray(a).dtype, copy=False)
 
 
