@@ -176,7 +176,7 @@ def emit_reduce(frame: Frame, v: Value) -> None:
     dims = v.attrs["dim"]
     dims = (dims,) if isinstance(dims, int) else dims
     dims = dims if shape else ()
-    dtype = _accumulator(v.aval.dtype)
+    dtype = BOOL if name in ("any", "all") else _accumulator(v.aval.dtype)
     start = constant(register_type(dtype), _identity(name, dtype))
     kept = [d for d in range(len(shape)) if d not in dims]
     f = frame.f
@@ -216,12 +216,11 @@ def emit_reduce(frame: Frame, v: Value) -> None:
     width = out_shape[-1]
     count = numel(out_shape[:-1])
     pointer = frame.pointers[v]
-    assert dtype == v.aval.dtype or v.aval.dtype == np.float16
     exact = dtype == v.aval.dtype
 
     def rows(outer: Index, low: Int, high: Int) -> None:
         base = f.mul(linear(f, outer, out_shape[:-1]), width)
-        if not exact:  # float16: one column at a time, in a register
+        if not exact:  # a wider sum, or a truth: one column at a time, in a register
             f.loop(low, high, 1, (), lambda j, _: column(outer, base, j), "j")
             return
         f.loop(low, high, 1, (), lambda j, _: store(f, Scalar(f, start, dtype), pointer, f.add(base, j)), "clear")
