@@ -23,7 +23,7 @@ BOOL = np.dtype(bool)
 
 FLOAT_UNARY = "exp expm1 log log1p sqrt tanh sigmoid erf sin cos tan asin acos atan sinh cosh reciprocal rsqrt".split()
 UNARY = [n for n in FLOAT_UNARY if n in OPS]
-ANY_UNARY = "neg abs sign relu floor ceil trunc round isnan isfinite logical_not copy".split()
+ANY_UNARY = "bitwise_not neg abs sign relu floor ceil trunc round isnan isfinite logical_not copy".split()
 BINARY = "add sub mul maximum minimum gate".split() * 2 + "eq ne lt le gt ge logical_and logical_or".split()
 BITS = "bitwise_and bitwise_or bitwise_xor".split()
 
@@ -167,7 +167,9 @@ class Drawing:
             low, high = sorted(int(i) for i in self.rng.integers(-3, 4, 2))
             self.step("clamp", x, low=self.pick([low, None]), high=high)
         else:
-            self.step(self.pick(ANY_UNARY), x)
+            name = self.pick(ANY_UNARY)
+            if name != "bitwise_not" or self.avals[x].dtype.kind != "f":
+                self.step(name, x)
 
     def _partner(self, x: int) -> int | None:
         """A value that broadcasts with `x`."""
@@ -191,7 +193,9 @@ class Drawing:
                 return
         if self.chance(0.5):
             x, y = y, x
-        self.step(self.pick(BINARY), x, y)
+        name = self.pick(BINARY)
+        if name != "gate" or BOOL not in (self.avals[x].dtype, self.avals[y].dtype):
+            self.step(name, x, y)
 
     def _integer(self) -> None:
         x = self.find(lambda a: a.dtype.kind in "iu")
