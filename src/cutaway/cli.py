@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,12 +25,25 @@ app.add_typer(recipe_app, name="recipes")
 
 
 def main() -> None:
-    """The console script.  An error of Cutaway becomes one line; exit code 2 if the user asked for the impossible."""
+    """The console script.  An error becomes one line; exit code 2 if the user asked for the impossible."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except CutawayError as e:
         print(f"cutaway: {e}", file=sys.stderr)
-        sys.exit(2 if isinstance(e, (ArgumentError, ArgumentTypeError)) else 1)
+        code = 2 if isinstance(e, (ArgumentError, ArgumentTypeError)) else 1
+    except BrokenPipeError:  # `cutaway recipes | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except typer.Abort:
+        code = 130
+    except Exception as e:
+        if not hasattr(e, "format_message"):  # what typer and click raise for a command line that cannot be read
+            raise
+        if said := e.format_message():
+            context = getattr(e, "ctx", None)
+            print(f"cutaway: {said.rstrip('.')}; see {context.command_path if context else 'cutaway'} -h", file=sys.stderr)
+        code = getattr(e, "exit_code", 2)
+    sys.exit(code)
 
 
 def _version(asked: bool) -> None:

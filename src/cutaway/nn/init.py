@@ -14,8 +14,8 @@ import numpy as np
 
 from cutaway.core.autograd import no_grad
 from cutaway.core.aval import numel, show
-from cutaway.core.errors import ArgumentError, ShapeError
-from cutaway.core.refusal import guarded
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from cutaway.core.refusal import describe, guarded
 
 if TYPE_CHECKING:
     from cutaway.core.random import Generator
@@ -313,12 +313,13 @@ _ALIASES: dict[Callable[[Tensor], Tensor], str] = {
 BY_NAME = {name: fill for fill, names in _ALIASES.items() for name in names.split()}
 
 
-@guarded
 def by_name(name: str) -> Callable[[Tensor], Tensor]:
     """The initialiser called "he", "xavier", "orthogonal", ..., or "std=0.01" for a normal of that spread.
 
     Raises ArgumentError for an unknown name, listing the known ones.
     """
+    if not isinstance(name, str):
+        raise ArgumentTypeError(f"init.by_name: a name must be a string, got {describe(name)}; pass 'he', or 'std=0.01'")
     key = name.strip().lower()
     if (plain := key.removesuffix("_").replace("-", "_")) in BY_NAME:
         return BY_NAME[plain]
@@ -331,14 +332,15 @@ def by_name(name: str) -> Callable[[Tensor], Tensor]:
     return lambda w: normal_(w, 0.0, std)
 
 
-@guarded
 def apply_(module: Module, name: str | Callable[[Tensor], Tensor]) -> Module:
     """Draw the weights of `module` and all below it with the initialiser `name`, and set the biases to zero.
 
     Weights are the parameters of 2 or more dimensions; the 1-d weights of normalisation layers stay as they are.
     Raises ArgumentError for an unknown name.
     """
-    fill = by_name(name) if isinstance(name, str) else name
+    if not hasattr(module, "named_parameters"):
+        raise ArgumentTypeError(f"init.apply_: expected a Module, got {describe(module)}")
+    fill = name if callable(name) else by_name(name)
     for path, p in module.named_parameters():
         if p.ndim >= 2:
             fill(p)
