@@ -37,8 +37,9 @@ class Tracer:
 
     def __init__(self) -> None:
         self.values: list[Value] = []
-        # Everything alive now is the program's surroundings. Held, so that no id is used again while we trace.
-        self.before = {id(t): t for t in gc.get_objects() if isinstance(t, Tensor)}
+        # Everything alive now is the program's surroundings. Held, so that no id is used again while we trace. (Asked by
+        # type: `isinstance` would ask objects for their `__class__`, and other libraries' proxies do things then.)
+        self.before = {id(t): t for t in gc.get_objects() if issubclass(type(t), Tensor)}
         # Handles made inside on the same memory (detach) stand for those tensors too.
         self.memory = {id(t._data): t for t in self.before.values()}
         self.inputs: dict[int, Value] = {}  # of tensors that were met, by id of the handle
