@@ -41,7 +41,9 @@ def main() -> None:
             raise
         if said := e.format_message():
             context = getattr(e, "ctx", None)
-            print(f"cutaway: {said.rstrip('.')}; see {context.command_path if context else 'cutaway'} -h", file=sys.stderr)
+            print(
+                f"cutaway: {said.rstrip('.')}; see {context.command_path if context else 'cutaway'} -h", file=sys.stderr
+            )
         code = getattr(e, "exit_code", 2)
     sys.exit(code)
 

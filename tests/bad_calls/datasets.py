@@ -8,7 +8,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, FileFormatError, IndexOutOfRange, NotWritten, ShapeError
+from cutaway.core.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    FileFormatError,
+    IndexOutOfRange,
+    NotWritten,
+    ShapeError,
+)
 
 from .table import bad
 

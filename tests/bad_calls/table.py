@@ -88,7 +88,11 @@ def check_class(row: Bad, torch: Any) -> None:
 
 def named() -> list[type[CutawayError]]:
     """The exceptions of core/errors.py."""
-    return [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, CutawayError) and e is not CutawayError]
+    return [
+        e
+        for e in vars(errors).values()
+        if isinstance(e, type) and issubclass(e, CutawayError) and e is not CutawayError
+    ]
 
 
 def array(*shape: int) -> np.ndarray:

@@ -9,8 +9,19 @@ from __future__ import annotations
 import pytest
 
 from . import (
-    checks, datasets, elementwise, functions, gradients, indexing, layers, optimisers, products, reductions, shapes,
-    tensors, training,
+    checks,
+    datasets,
+    elementwise,
+    functions,
+    gradients,
+    indexing,
+    layers,
+    optimisers,
+    products,
+    reductions,
+    shapes,
+    tensors,
+    training,
 )  # fmt: skip
 from .table import BUILT_IN, bad, check, check_class, named
 

@@ -23,7 +23,17 @@ from cutaway.optim import lr_scheduler
 F = nn.functional
 CALLS = 24  # of each function
 LEFT_OUT = {"save", "load", "mnist", "fashion_mnist", "cifar10", "set_default_dtype", "import_module", "seed"}
-QUICK = {"detach", "dim", "element_size", "is_complex", "is_contiguous", "is_floating_point", "numel", "nelement", "size"}
+QUICK = {
+    "detach",
+    "dim",
+    "element_size",
+    "is_complex",
+    "is_contiguous",
+    "is_floating_point",
+    "numel",
+    "nelement",
+    "size",
+}
 
 
 def tensors():
@@ -52,10 +62,15 @@ def classes_below(base):
 AREAS = {
     "cutaway": public(t),
     "Tensor": {n: f for n, f in public(t.Tensor).items() if n not in QUICK}
-    | {n: getattr(t.Tensor, n) for n in ("__getitem__", "__setitem__", "__add__", "__rsub__", "__matmul__", "__lt__", "__and__")},
+    | {
+        n: getattr(t.Tensor, n)
+        for n in ("__getitem__", "__setitem__", "__add__", "__rsub__", "__matmul__", "__lt__", "__and__")
+    },
     "functional": public(F),
     "nn": public(nn, classes_below(nn.Module)),
-    "init": {n: f for n, f in public(nn.init).items() if f.__module__ == "cutaway.nn.init" and n + "_" not in dir(nn.init)},
+    "init": {
+        n: f for n, f in public(nn.init).items() if f.__module__ == "cutaway.nn.init" and n + "_" not in dir(nn.init)
+    },
     "clipping": {n: f for n, f in public(nn.utils).items() if n != "clip_grad_norm"},
     "optim": public(optim, classes_below(optim.Optimizer)),
     "schedules": public(lr_scheduler, classes_below(lr_scheduler.LRScheduler)),
