@@ -47,10 +47,12 @@ def any_map(rng: np.random.Generator) -> Problem:
 
 
 def any_matmul(rng: np.random.Generator) -> Problem:
-    m, n, k = (int(rng.choice([0, 1, 2, 5, 10, 14, 29, 40, 64, 100])) for _ in range(3))
+    m, n, k = (int(rng.choice([0, 1, 1, 2, 5, 10, 14, 29, 40, 64, 100])) for _ in range(3))
     ta, tb, acc = (bool(rng.integers(2)) for _ in range(3))
     if rng.integers(8) == 0:
         m, n, k = int(rng.integers(20, 40)), int(rng.integers(20, 50)), int(rng.integers(1000, 2100))
+    if rng.integers(4) == 0:  # few rows: sums across lanes
+        m, n, k, ta, tb = int(rng.integers(1, 5)), int(rng.integers(1, 40)), int(rng.integers(33, 120)), False, True
     batch = int(rng.choice([1, 1, 3])) if m * n * k < 50_000 else 1
     dtype = np.dtype(str(rng.choice(["float32", "float32", "float64"])))
     return matmul(m, n, k, ta=ta, tb=tb, batch=batch, dtype=dtype, accumulate=acc)
@@ -167,4 +169,5 @@ def test_the_draw_has_what_matters() -> None:
     assert sum(p.dtype == np.dtype("float64") for p in problems) > 30
     assert sum(any(isinstance(c, Clip) and c.tap_step > 1 for c in p.clips) for p in problems) > 10
     assert sum(plan(p, target()).pack_at is not None for p in problems if all(p.sizes[x] for x in p.kept)) > 10
+    assert sum(bool(plan(p, target()).dot) for p in problems if all(p.sizes[x] for x in p.kept)) >= 2
     assert sum(reach(p, p.c) == (0, -1) for p in problems) > 3

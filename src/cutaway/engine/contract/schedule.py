@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from cutaway.engine.contract.problem import Problem, fuse, reduce, swap
-from cutaway.engine.contract.tiling import borders, cost, may_pack, rows_of, tiles
+from cutaway.engine.contract.tiling import borders, cost, dot_label, may_pack, rows_of, tiles
 from cutaway.engine.llvm.target import Target
 
 BLOCK = 1024  # terms that a pass over the sum takes at most, so that a panel of B stays in the second cache
-FEW = 32  # a sum as short as this is worth code of its own for the borders of an image
+FEW = 16  # a sum as short as this is worth code of its own for the borders of an image
 PACKED = 1 << 19  # bytes of B that may be packed at once
 
 PLANNED: dict[tuple[str, Target, bool], Schedule] = {}
@@ -37,6 +37,7 @@ class Schedule:
     order    labels outside the tile, outermost first;  pack_at  position in `order`, None for no packing
     sums     summed labels inside the tile, outermost first
     share    the label, or two neighbours in `order`, whose tiles are divided among threads
+    dot      with few rows, the summed label that vectors lie along instead: products are added up across lanes at the end
     """
 
     problem: Problem
@@ -49,6 +50,7 @@ class Schedule:
     sums: tuple[str, ...]
     pack_at: int | None
     share: tuple[str, ...]
+    dot: str = ""
 
     def step(self, label: str) -> int:
         """How far one turn of the loop over `label` goes."""
@@ -113,17 +115,22 @@ def plans(problem: Problem, target: Target, epilogue: bool = False) -> Iterator[
                 )
     found.sort(key=lambda x: x[0])
     for price, s in found:
-        yield price, arrange(s)
+        yield price, arrange(s, target)
 
 
-def arrange(s: Schedule) -> Schedule:
+def arrange(s: Schedule, target: Target) -> Schedule:
     """Blocks, loop order, packing and division among threads for a tile that was chosen."""
     p = s.problem
     sums = order_of_sums(p, s.vector)
     rows = rows_of(p, s.vector)
+    dot = dot_label(p, s.vector, s.lanes)
+    if dot:
+        take = max(1, target.registers // 2 // s.lanes) * s.lanes  # so many accumulators
+        s = replace(s, dot=dot, tile={**dict.fromkeys(rows, 1), s.vector: take})
+        sums = [*(label for label in sums if label != dot), dot]
     row_tiles = math.prod(-(-p.sizes[label] // s.tile[label]) for label in rows)
     panels = -(-p.sizes.get(s.vector, 1) // s.tile[s.vector])
-    blocks = blocks_of(p, sums) if row_tiles * panels > 2 else {}
+    blocks = blocks_of(p, sums) if row_tiles * panels > 2 and not dot else {}
     others = sorted(
         (label for label in p.kept if label != s.vector and label not in rows), key=lambda label: -abs(p.c.step(label))
     )
@@ -178,7 +185,7 @@ def packs(s: Schedule, row_tiles: int) -> bool:
     """Whether B is copied into panels: when its columns are not neighbours, or its rows lie on many pages."""
     p = s.problem
     step = p.b.step(s.vector)
-    if not step or not may_pack(p, s.vector):
+    if s.dot or not step or not may_pack(p, s.vector):
         return False
     if step != 1:
         return True

@@ -13,6 +13,7 @@ from typing import Any
 import llvmlite.ir as ir
 
 from cutaway.engine.contract.kernel import Here, Kernel, Place, gather, load_lanes, scatter
+from cutaway.engine.contract.pack import transpose
 from cutaway.engine.contract.problem import Clip
 from cutaway.engine.contract.tiling import rows_of
 from cutaway.engine.llvm.emit import I1, I32, VOID, Int, constant
@@ -69,6 +70,9 @@ class Tile:
         """Load or clear the accumulators, sum, store."""
         k, f, here = self.k, self.f, self.here
         start = self.start()
+        if self.s.dot:
+            self.store(self.dots(start))
+            return
         cursor = Cursor(f.at(k.a, here.a, k.number), f.at(k.b, here.b, k.number), 0, 0, {}, None)
         sums = [
             label for label in self.s.sums if here.count.get(label, self.p.sizes[label]) != 1 or self.clips_of(label)
@@ -150,6 +154,46 @@ class Tile:
                     scatter(self.f, value, self.c, at, step, count)
                 else:
                     self.f.store_first(count, value, self.c, at)
+
+    # --- the sum across lanes ----------------------------------------------------------------------------------------
+
+    def dots(self, acc: list[Any]) -> list[Any]:
+        """Vectors lie along a summed label: an accumulator for each element of C, whose lanes are added up at the end."""
+        k, lanes = self.k, self.s.lanes
+        zero = constant(k.vector, 0)
+        a, b = self.f.at(k.a, self.here.a, k.number), self.f.at(k.b, self.here.b, k.number)
+        out = []
+        for r, row in enumerate(self.rows):
+            found = self.products(self.s.sums, self.f.at(a, row.a, k.number), b, [zero] * sum(self.counts))
+            for j in range(self.vectors):
+                lines = found[j * lanes : (j + 1) * lanes]
+                lines = transpose(k, lines + [zero] * (lanes - len(lines)))
+                while len(lines) > 1:
+                    lines = [self.f.b.fadd(x, y) for x, y in zip(lines[::2], lines[1::2])]
+                out.append(self.f.b.fadd(acc[r * self.vectors + j], lines[0]))
+        return out
+
+    def products(self, labels: tuple[str, ...], a: Any, b: Any, acc: list[Any]) -> list[Any]:
+        """All terms of `labels`, the last of which lies along vectors, for the columns of one row."""
+        f, k, label, size = self.f, self.k, labels[0], self.p.sizes[labels[0]]
+        a_step, b_step = self.p.a.step(label), self.p.b.step(label)
+        if len(labels) > 1:
+
+            def turn(i: Any, acc: list[Any]) -> list[Any]:
+                there = f.at(a, f.mul(i, a_step), k.number), f.at(b, f.mul(i, b_step), k.number)
+                return self.products(labels[1:], *there, acc)
+
+            return f.loop(0, size, 1, acc, turn, name=label)
+        column = self.p.b.step(self.s.vector)
+
+        def terms(i: Any, acc: list[Any], count: int) -> list[Any]:
+            x = f.load_first(count, a, i, k.vector)
+            base = f.at(b, i, k.number)
+            return [k.multiply_add(x, f.load_first(count, base, c * column, k.vector), v) for c, v in enumerate(acc)]
+
+        whole = size // self.s.lanes * self.s.lanes
+        acc = f.loop(0, whole, self.s.lanes, acc, lambda i, acc: terms(i, acc, self.s.lanes), name=label)
+        return terms(whole, acc, size - whole) if size > whole else acc
 
     # --- the sum ----------------------------------------------------------------------------------------------------
 

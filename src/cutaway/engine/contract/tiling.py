@@ -114,6 +114,8 @@ def cost(p: Problem, vector: str, tile: dict[str, int], lanes: int) -> float:
     panels = [(vectors // width, width), (1, vectors % width)]
     a_vector, b_step, c_step = p.a.step(vector), p.b.step(vector), p.c.step(vector)
     terms = p.terms
+    if dot_label(p, vector, lanes):
+        return others * math.prod(size for size, _ in rows) * p.sizes[vector] * (terms / lanes + 6)
     count = sum(n for n, _ in blocks)
     packs = b_step not in (0, 1) and may_pack(p, vector)
     # Rows of A a multiple of 2 KiB apart share few sets of the first cache: more than a dozen throw each other out.
@@ -138,6 +140,15 @@ def cost(p: Problem, vector: str, tile: dict[str, int], lanes: int) -> float:
         total += terms * vectors * 4
     uneven = sum(1 for size, step in rows if size % step)
     return others * total * (1 + 0.004 * uneven + 0.001 * sum(1 for _, step in rows if step > 1)) + 1e-3 * count
+
+
+def dot_label(p: Problem, vector: str, lanes: int) -> str:
+    """The summed label along which A and B have neighbours, if B's columns have none and too few rows for packing B."""
+    rows = math.prod(p.sizes[label] for label in rows_of(p, vector))
+    if p.clips or rows > 4 or p.b.step(vector) in (0, 1) or p.a.step(vector):
+        return ""
+    near = [x for x in p.summed if p.a.step(x) == 1 == p.b.step(x) and p.sizes[x] >= 2 * lanes]
+    return near[0] if near else ""
 
 
 def may_pack(p: Problem, vector: str) -> bool:
