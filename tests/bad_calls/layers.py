@@ -51,6 +51,12 @@ def with_encoder(t):
     return own(t, forward, build)
 
 
+def with_gradient(t):
+    w = t.ones(2, requires_grad=True)
+    w.grad = t.ones(2)
+    return w
+
+
 def state(t, **changes):
     made = mlp(t).state_dict()
     made.update({k.replace("_", "."): v for k, v in changes.items()})
@@ -168,6 +174,8 @@ CALLS = [
     bad("init-normal-std", lambda t: t.nn.init.normal_(t.ones(3), 0.0, -1.0), ArgumentError, "normal", "-1.0", "std"),
     bad("clip-norm-type", lambda t: t.nn.utils.clip_grad_norm_([t.ones(2)], "a"), ArgumentTypeError, "clip", "'a'", torch=ValueError),
     bad("clip-module", lambda t: t.nn.utils.clip_grad_norm_(mlp(t), 1.0), ArgumentTypeError, "clip_grad_norm_", "model.parameters()", torch=AttributeError),
+    bad("clip-negative", lambda t: t.nn.utils.clip_grad_norm_([with_gradient(t)], -1.0), ArgumentError, "clip_grad_norm_", "-1.0", "0 or more", torch=None),
+    bad("clip-value-negative", lambda t: t.nn.utils.clip_grad_value_([with_gradient(t)], -1.0), ArgumentError, "clip_grad_value_", "-1.0", "0 or more", torch=None),
     bad("clip-not-finite", lambda t: (lambda w: (setattr(w, "grad", t.ones(2) / 0), t.nn.utils.clip_grad_norm_([w], 1.0, error_if_nonfinite=True)))(t.ones(2, requires_grad=True)), GradError, "clip_grad_norm_", "inf", "learning rate"),
     bad("vector-size", lambda t: t.nn.utils.vector_to_parameters(t.ones(3), mlp(t).parameters()), ShapeError, "vector_to_parameters", "23", "[3]"),
     bad("pad-sequence-empty", lambda t: t.nn.utils.rnn.pad_sequence([]), ShapeError, "pad_sequence", "none", torch=...),

@@ -51,6 +51,7 @@ CALLS = [
     bad("sgd-lr-negative", lambda t: sgd(t, lr=-0.1), ArgumentError, "SGD", "lr", "-0.1", "0 or more"),
     bad("sgd-lr-text", lambda t: sgd(t, lr="0.1"), ArgumentTypeError, "SGD", "lr", "'0.1'", "number"),
     bad("sgd-lr-nan", lambda t: sgd(t, lr=float("nan")), ArgumentError, "SGD", "lr", "nan", torch=None),
+    bad("sgd-lr-infinite", lambda t: sgd(t, lr=float("inf")), ArgumentError, "SGD", "lr", "inf", "finite", torch=None),
     bad("sgd-momentum", lambda t: sgd(t, momentum=-1.0), ArgumentError, "SGD", "momentum", "-1.0"),
     bad("sgd-weight-decay", lambda t: sgd(t, weight_decay=-0.1), ArgumentError, "SGD", "weight_decay", "-0.1"),
     bad("sgd-nesterov", lambda t: sgd(t, nesterov=True), ArgumentError, "SGD", "nesterov", "momentum=0.9"),

@@ -30,7 +30,7 @@ class Conversions:
         device: Any = None,
         copy: bool = False,
         non_blocking: bool = False,
-        **_: Any,
+        memory_format: Any = None,
     ) -> Tensor:
         """In another dtype; a device is accepted if it is the CPU.  Returns itself where nothing changes."""
         for a in args:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import index
 from typing import Any
 
 import numpy as np
 
 from cutaway.core import dtypes, random
-from cutaway.core.aval import show
+from cutaway.core.aval import broadcast_shapes, show
 from cutaway.core.derived import sizes_of
 from cutaway.core.dtypes import as_dtype, check_device, fitting, from_numpy_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DTypeError, ShapeError
@@ -299,6 +300,8 @@ def randint(
     *args: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **named: Any
 ) -> Tensor:
     """`randint(high, size)` or `randint(low, high, size)`: integers in [low, high), int64."""
+    if unknown := set(named) - {"size", "low", "high"}:
+        raise ArgumentTypeError(f"randint: unknown argument {min(unknown)!r}; it takes low, high and size")
     limits, size = list(args), named.get("size")
     if size is None:
         if len(limits) < 2:
@@ -312,7 +315,7 @@ def randint(
     if high is None:
         raise ArgumentTypeError("randint: the end of the range is missing; call randint(high, size)")
     d = np.dtype(np.int64) if dtype is None else as_dtype(dtype, "randint").np
-    shape, first, end = _sizes("randint", (size,)), int(low), int(high)
+    shape, first, end = _sizes("randint", (size,)), index(low), index(high)
     return _drawn(lambda: random.randint(shape, first, end, d, generator), generator, requires_grad, device)
 
 
@@ -343,6 +346,8 @@ def normal(
         raise ArgumentTypeError("normal: with a number for mean and std, say size=")
     if like._data.dtype.kind != "f":
         raise DTypeError(f"normal: needs floating tensors, got {show(like)}; convert with .float()")
-    shape = np.broadcast_shapes(*(x._data.shape for x in (mean, std) if isinstance(x, Tensor)))
+    if isinstance(std, Tensor) and (std._data < 0).any():
+        raise ArgumentError(f"normal: std must be 0 or more, got {float(std._data.min())} among {show(std)}")
+    shape = broadcast_shapes(*(x._data.shape for x in (mean, std) if isinstance(x, Tensor)), op="normal")
     made: Tensor = _drawn(lambda: random.normal(shape, 0.0, 1.0, like._data.dtype, generator), generator) * std + mean
     return made

@@ -84,9 +84,12 @@ class Subset(Dataset[T]):
     """The items of `dataset` at `indices`, in that order."""
 
     def __init__(self, dataset: Dataset[T], indices: Sequence[int]) -> None:
+        if not hasattr(indices, "__getitem__"):
+            raise ArgumentTypeError(f"Subset: indices must be a list of positions, got {indices!r}")
         self.dataset = dataset
         self.indices = indices
 
+    @guarded
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, list):
             return self.dataset[[self.indices[i] for i in index]]  # type: ignore[index]

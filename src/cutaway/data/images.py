@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cutaway.core.errors import ArgumentError, ShapeError
+from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Tensor
 from cutaway.data.dataset import Dataset, as_rows
 
@@ -63,6 +64,7 @@ class ImageData(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.labels)
 
+    @guarded
     def __getitem__(self, index: Any) -> tuple[Tensor, Tensor]:
         if isinstance(index, Tensor):
             index = index._data

@@ -62,6 +62,11 @@ class DataLoader(Generic[T]):
         in_order: bool = True,
     ) -> None:
         _check_workers(num_workers, prefetch_factor, timeout, persistent_workers)
+        for name, fn in (("collate_fn", collate_fn), ("worker_init_fn", worker_init_fn)):
+            if fn is not None and not callable(fn):
+                raise ArgumentTypeError(f"DataLoader: {name} must be a function, got {fn!r}")
+        if generator is not None and not isinstance(generator, Generator):
+            raise ArgumentTypeError(f"DataLoader: generator must be a cutaway.Generator, got {generator!r}")
         _check_choice(dataset, batch_size, shuffle, sampler, batch_sampler, drop_last)
         if batch_sampler is not None:
             batch_size = None

@@ -36,6 +36,8 @@ class SequentialSampler(Sampler[int]):
     """0, 1, ..., len(data_source) - 1."""
 
     def __init__(self, data_source: Sized) -> None:
+        if data_source is None or isinstance(data_source, (int, float)):
+            raise ArgumentTypeError(f"SequentialSampler: expected a dataset, got {data_source!r}")
         self.data_source = data_source
 
     def __iter__(self) -> Iterator[int]:
@@ -95,6 +97,8 @@ class SubsetRandomSampler(Sampler[int]):
     """The given indices in a new random order each epoch."""
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
+        if not hasattr(indices, "__getitem__"):
+            raise ArgumentTypeError(f"SubsetRandomSampler: indices must be a list of positions, got {indices!r}")
         self.indices = indices
         self.generator = generator
 
@@ -152,6 +156,8 @@ class BatchSampler(Sampler[list[int]]):
     """
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
+        if not isinstance(sampler, Iterable) and not hasattr(sampler, "__getitem__"):
+            raise ArgumentTypeError(f"BatchSampler: sampler must give indices one by one, got {sampler!r}")
         if not _is_positive_int(batch_size):
             raise ArgumentError(f"BatchSampler: batch_size must be a positive int, got {batch_size!r}")
         if not isinstance(drop_last, bool):

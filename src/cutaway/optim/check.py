@@ -18,7 +18,7 @@ class Limit(NamedTuple):
     holds: Callable[[float], bool]
 
 
-NOT_NEGATIVE = Limit("0 or more", lambda x: x >= 0)
+NOT_NEGATIVE = Limit("0 or more, and finite", lambda x: 0 <= x < float("inf"))
 POSITIVE = Limit("above 0", lambda x: x > 0)
 BELOW_ONE = Limit("in [0, 1)", lambda x: 0 <= x < 1)
 FRACTION = Limit("in [0, 1]", lambda x: 0 <= x <= 1)

@@ -93,6 +93,8 @@ def clip_grad_norm_(
     The direction stays (Pascanu et al. 2013, arXiv 1211.5063, algorithm 1).  Gradients are changed in place.
     Raises GradError for a norm that is infinite or NaN with error_if_nonfinite=True, ArgumentError for a bad norm_type.
     """
+    if not float(max_norm) >= 0:
+        raise ArgumentError(f"clip_grad_norm_: max_norm must be 0 or more, got {max_norm}; below 0 the gradients would turn round")
     found = _listed("clip_grad_norm_", parameters)
     total = get_total_norm([p.grad for p in found if p.grad is not None], norm_type, error_if_nonfinite)
     clip_grads_with_norm_(found, max_norm, total)
@@ -104,6 +106,8 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | None = None) -> None:
     """Hold every element of every gradient between -clip_value and clip_value, in place."""
     clip_value = float(clip_value)
+    if not clip_value >= 0:
+        raise ArgumentError(f"clip_grad_value_: clip_value must be 0 or more, got {clip_value}")
     for p in _listed("clip_grad_value_", parameters):
         if p.grad is not None:
             p.grad.clamp_(-clip_value, clip_value)
