@@ -360,8 +360,8 @@ class Tensor(Methods, Conversions):
         """Take over the memory and history of `y`, which is a view of this tensor in another shape."""
         if self._node is not None and (isinstance(self._node, Leaf) or not autograd.RECORDING.get()):
             raise GradError(
-                f"{name}: a tensor that requires grad cannot change its shape in place (what was recorded knows the old one); "
-                f"write x = x.{name[:-1]}(), or detach() it first"
+                f"{name}: a tensor that requires grad cannot change its shape in place "
+                f"(what was recorded knows the old one); write x = x.{name[:-1]}(), or detach() it first"
             )
         self._node = y._node
         self._data, self._view = y._data, y._view
