@@ -151,13 +151,20 @@ def _place_writes(
             del late[v]
     early = [k for k in kernels if k.outputs[0] not in late]
     groups: list[tuple[Value, ...]] = []
-    for v in late:
-        for n, g in enumerate(groups):
-            if g[0].aval.shape == v.aval.shape and set(reads_of(g)) & set(reads_of((v,))):
-                groups[n] = (*g, v)
+    place: dict[Value, int] = {}  # of an update: the number of its group
+    for v in graph.values:
+        if v not in late:
+            continue
+        reads = set(reads_of((v,)))
+        ready = max((place[i] for i in reads if i in late), default=0)  # no earlier than the updates that it reads
+        for n in range(ready, len(groups)):
+            if groups[n][0].aval.shape == v.aval.shape and set(reads_of(groups[n])) & reads:
                 break
         else:
-            groups.append((v,))
+            n = len(groups)
+            groups.append(())
+        groups[n] = (*groups[n], v)
+        place[v] = n
     last = [Kernel(g, reads_of(g), g[0].line) for g in groups]
     inputs = {id(v.source.tensor): v for v in graph.inputs if v.source is not None and v.source.kind == "tensor"}
     direct: dict[Value, Value] = {}
