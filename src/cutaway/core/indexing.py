@@ -35,8 +35,8 @@ def _items(key: Any, shape: tuple[int, ...]) -> list[Any]:
     """The key as a list with one entry a dimension (None entries extra); Ellipsis written out, masks as index arrays."""
     items: list[Any] = []
     for k in key if isinstance(key, tuple) else (key,):
-        if isinstance(k, _t.Tensor):
-            k = k._data
+        if isinstance(k, _t.Tensor) and (isinstance(k._data, np.ndarray) or k._data.dtype.kind == "b"):
+            k = np.asarray(k._data)  # a staged mask says that its values are not there yet
         if isinstance(k, (list, range)):
             k = _listed(k)
             if k.size == 0:
@@ -107,6 +107,14 @@ class Selection:
                     size.append(full[d])
                     shape.append(full[d])
                     d += 1
+            elif isinstance(k, _t.Tensor) and k._data.dtype.kind in "iu":  # staged: its values are not there yet
+                self.dims.append(len(shape))
+                self.arrays.append(k._data)
+                start.append(0)
+                step.append(1)
+                size.append(n)
+                shape.append(n)
+                d += 1
             else:
                 i = self._integer(k, n, d)
                 start.append(i)
@@ -180,6 +188,10 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     v = value if isinstance(value, _t.Tensor) else _t.Tensor._wrap(_as_array(value, x))
     if v._data.dtype.kind == "f" and x._data.dtype.kind != "f" and v._data.size and not np.isfinite(v._data).all():
         raise DTypeError(f"setitem: {v.dtype} values that are not finite cannot be stored as {x.dtype}")
+    if STAGE.get() is not None and s.arrays and s.whole and s.shape == x._data.shape:
+        indices = [_t.Tensor._wrap(a) for a in s.arrays]
+        x._assign(index_put(x, v.to(x.dtype), *indices, dims=tuple(s.dims), accumulate=False), "setitem")
+        return
     if STAGE.get() is not None or x._recording(v):  # as an op: a tracer writes it down
         positions = np.arange(x._data.size).reshape(x._data.shape)[_basic(s)].reshape(s.shape)
         region = positions[_advanced_key(s)] if s.arrays else positions
