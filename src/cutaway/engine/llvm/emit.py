@@ -62,7 +62,7 @@ def constant(t: ir.Type, value: Any) -> ir.Constant:
     elif isinstance(e, ir.DoubleType):
         value = float(value)
     else:
-        value = int(value)
+        value = int(bool(value) if e == I1 else value)
     if isinstance(t, ir.VectorType) and value == 0 and str(value) != "-0.0":
         return Zeros(t, None)
     return ir.Constant(t, [ir.Constant(e, value)] * t.count) if isinstance(t, ir.VectorType) else ir.Constant(t, value)
