@@ -92,13 +92,18 @@ class Variant:
         arrays = [t._settle()._data for t in tensors]
         held: dict[Value, np.ndarray] = {}
         program = self.program
+        written = {id(_owner(old.source.tensor._data)) for old in program.schedule.direct.values()}  # type: ignore[union-attr]
         for v in self.reading:
             assert v.source is not None
             if v.source.kind == "tensor":
                 assert v.source.tensor is not None
                 v.source.tensor._settle()
             a = v.source.read(arrays, v.aval.dtype)
-            held[v] = a = a if a.flags.c_contiguous else np.ascontiguousarray(a)
+            if not a.flags.c_contiguous:
+                a = np.ascontiguousarray(a)
+            elif v.source.kind == "argument" and id(_owner(a)) in written:
+                a = a.copy()  # read as it was at the call
+            held[v] = a
             program.point(v, a)
         results: dict[Value, np.ndarray] = {}
         for v in self.passed:
@@ -145,6 +150,11 @@ class Variant:
     def _constant(v: Value) -> np.ndarray:
         assert v.source is not None and v.source.value is not None
         return v.source.value
+
+
+def _owner(a: np.ndarray) -> Any:
+    """Whose memory an array is."""
+    return a if a.base is None else a.base
 
 
 class _Place:

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 from cutaway.core.errors import TraceError
 from cutaway.engine.graph import Graph, Value, Write
 from cutaway.engine.loops.affine import access
@@ -167,16 +169,32 @@ def _place_writes(
         place[v] = n
     last = [Kernel(g, reads_of(g), g[0].line) for g in groups]
     inputs = {id(v.source.tensor): v for v in graph.inputs if v.source is not None and v.source.kind == "tensor"}
+    overlapping = _overlapping(list(inputs.values()))
     direct: dict[Value, Value] = {}
     for k in last:
         for v in k.outputs:
             old = inputs.get(id(late[v].tensor))
-            if old is None or any(old in o.reads or v in o.reads for o in last if o is not k):
+            if old is None or old in overlapping or any(old in o.reads or v in o.reads for o in last if o is not k):
                 continue
             if old.aval.shape == v.aval.shape and all(_only_in_place(o, old, stored, k.outputs) for o in k.outputs):
                 direct[v] = old
     copies = [w for w in graph.writes if w.value not in direct]
     return Schedule(graph, [*early, *last], direct, copies)
+
+
+def _overlapping(inputs: list[Value]) -> set[Value]:
+    """Tensors that share memory with another one: views, to which a write in place would show."""
+    by_owner: dict[int, list[tuple[Value, np.ndarray]]] = {}
+    for v in inputs:
+        assert v.source is not None and v.source.tensor is not None
+        a = v.source.tensor._data
+        by_owner.setdefault(id(a if a.base is None else a.base), []).append((v, a))
+    return {
+        v
+        for family in by_owner.values()
+        for n, (v, a) in enumerate(family)
+        if any(np.may_share_memory(a, b) for m, (_, b) in enumerate(family) if m != n)
+    }
 
 
 def _stored_users(v: Value, uses: dict[Value, list[Value]], stored: set[Value]) -> set[Value]:
