@@ -49,7 +49,8 @@ def moved(a: np.ndarray, rng: np.random.Generator, ulps: float) -> np.ndarray:
     """The array with its fractions moved by some units in the last place; whole numbers, infinities and NaN stay."""
     if a.dtype.kind != "f" or not a.size:
         return a
-    step = 1.0 + ulps * float(np.finfo(a.dtype).eps) * rng.uniform(-1.0, 1.0, a.shape)
+    way = rng.choice([-1.0, 1.0], a.shape) * rng.uniform(0.5, 1.0, a.shape)
+    step = 1.0 + ulps * float(np.finfo(a.dtype).eps) * way
     return np.asarray(np.where((a == np.rint(a)) | ~np.isfinite(a), a, (a * step).astype(a.dtype)))
 
 
