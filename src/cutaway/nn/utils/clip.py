@@ -94,7 +94,7 @@ def clip_grad_norm_(
     Raises GradError for a norm that is infinite or NaN with error_if_nonfinite=True, ArgumentError for a bad norm_type.
     """
     if not float(max_norm) >= 0:
-        raise ArgumentError(f"clip_grad_norm_: max_norm must be 0 or more, got {max_norm}; below 0 the gradients would turn round")
+        raise ArgumentError(f"clip_grad_norm_: max_norm must be 0 or more, got {max_norm}; below 0 gradients turn round")
     found = _listed("clip_grad_norm_", parameters)
     total = get_total_norm([p.grad for p in found if p.grad is not None], norm_type, error_if_nonfinite)
     clip_grads_with_norm_(found, max_norm, total)
