@@ -19,6 +19,7 @@ from cutaway.engine.contract import scratch_bytes
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm import jit
 from cutaway.engine.llvm.emit import I64, PTR, VOID, Function
+from cutaway.engine.llvm.half import define_conversions
 from cutaway.engine.llvm.target import Target
 from cutaway.engine.loops.kernels import EMIT, Frame, emit_map
 from cutaway.engine.schedule import Kernel, Schedule
@@ -118,6 +119,7 @@ def contractions(s: Schedule, memory: Memory) -> dict[int, Contraction]:
 def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Module]:
     """Two modules: loops, with `program(table, arena, tid, nth, barrier, control)`, and hand-tiled contractions."""
     module, tiles = ir.Module("program"), ir.Module("tiles")
+    define_conversions(module, t)
     bodies: list[tuple[list[tuple[ir.Function, int | None]], list[Value]]] = []  # a function's scratch a thread, in bytes
     tiled = contractions(s, memory)
     most = max((scratch_bytes(p, t) for c in tiled.values() for p in c.problems), default=0)
