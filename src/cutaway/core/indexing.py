@@ -35,7 +35,7 @@ def _items(key: Any, shape: tuple[int, ...]) -> list[Any]:
     """The key as a list with one entry a dimension (None entries extra); Ellipsis written out, masks as index arrays."""
     items: list[Any] = []
     for k in key if isinstance(key, tuple) else (key,):
-        if isinstance(k, _t.Tensor) and (isinstance(k._data, np.ndarray) or k._data.dtype.kind == "b"):
+        if isinstance(k, _t.Tensor) and (type(k._data) is np.ndarray or k._data.dtype.kind == "b"):
             k = np.asarray(k._data)  # a staged mask says that its values are not there yet
         if isinstance(k, (list, range)):
             k = _listed(k)
