@@ -387,7 +387,7 @@ same = leaf(2)
         (lambda: optim.SGD([{"lr": 1.0}]), ArgumentError, "'params'"),
         (lambda: optim.SGD([{"params": [leaf(1)]}, [leaf(1)]]), ArgumentTypeError, "dict"),
         (lambda: optim.SGD([("w", leaf(1)), leaf(1)]), ArgumentError, "name all or none"),
-        (lambda: optim.SGD([leaf(1)], lr=-0.1), ArgumentError, r"SGD: lr must be 0 or more, got lr=-0.1"),
+        (lambda: optim.SGD([leaf(1)], lr=-0.1), ArgumentError, r"SGD: lr must be 0 or more, and finite, got lr=-0.1"),
         (lambda: optim.SGD([leaf(1)], lr=float("nan")), ArgumentError, "lr=nan"),
         (lambda: optim.SGD([leaf(1)], lr="0.1"), ArgumentTypeError, "lr must be a number, got '0.1'"),
         (lambda: optim.SGD([leaf(1)], lr=None), ArgumentTypeError, "None"),
