@@ -156,7 +156,7 @@ class BatchSampler(Sampler[list[int]]):
     """
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
-        if not isinstance(sampler, Iterable) and not hasattr(sampler, "__getitem__"):
+        if not hasattr(sampler, "__iter__") and not hasattr(sampler, "__getitem__"):
             raise ArgumentTypeError(f"BatchSampler: sampler must give indices one by one, got {sampler!r}")
         if not _is_positive_int(batch_size):
             raise ArgumentError(f"BatchSampler: batch_size must be a positive int, got {batch_size!r}")
