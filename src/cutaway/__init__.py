@@ -15,8 +15,8 @@ from cutaway.core.dtypes import (
 )  # fmt: skip
 from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
-    ArgumentError, ArgumentTypeError, CutawayError, DeviceError, DownloadError, DTypeError, FileFormatError, GradError,
-    IndexOutOfRange, ShapeError,
+    ArgumentError, ArgumentTypeError, CutawayError, DeviceError, DownloadError, DTypeError, FileFormatError,
+    GradcheckError, GradError, IndexOutOfRange, MissingAttribute, MissingKey, NotWritten, ShapeError, StateError, TraceError,
 )  # fmt: skip
 from cutaway.core.functions import (
     arange, as_tensor, cat, einsum, empty, empty_like, eye, from_numpy, full, full_like, hstack, linspace, logspace,
