@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import llvmlite.ir as ir
 import numpy as np
@@ -18,7 +18,7 @@ from cutaway.engine.contract import emit as emit_contraction
 from cutaway.engine.contract import scratch_bytes
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm import jit
-from cutaway.engine.llvm.emit import I64, PTR, VOID, Function
+from cutaway.engine.llvm.emit import I64, PTR, VOID, Function, Pointed
 from cutaway.engine.llvm.half import define_conversions
 from cutaway.engine.llvm.target import Target
 from cutaway.engine.loops.kernels import EMIT, Frame, emit_map
@@ -160,7 +160,7 @@ def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Modu
     for step, crosses in zip(steps, needs_barrier(s.kernels, memory), strict=True):
         if crosses:
             with b.if_then(b.icmp_signed(">", nth, ir.Constant(I64, 1))):
-                b.call(_Callee(barrier, wait), [control, nth])
+                b.call(Pointed(barrier, wait), [control, nth])
         b.call(step, [table, arena, tid, nth])
     b.ret_void()
     return module, tiles
@@ -191,17 +191,6 @@ def _step(
         f.b.call(fn, [*pointers, *scratch, tid, nth])
     f.b.ret_void()
     return f.fn
-
-
-class _Callee:
-    """A function behind a pointer value, as IRBuilder.call wants to see it."""
-
-    def __init__(self, value: Any, function_type: ir.FunctionType) -> None:
-        self.value, self.function_type, self.type = value, function_type, PTR
-
-    def get_reference(self) -> str:
-        """The pointer's name."""
-        return str(self.value.get_reference())
 
 
 @lru_cache(1)

@@ -11,7 +11,7 @@ from typing import Any
 
 from cutaway.core.aval import show
 from cutaway.core.creation import full
-from cutaway.core.errors import CutawayError, ShapeError
+from cutaway.core.errors import CutawayError, NotWritten, ShapeError
 from cutaway.core.tensor import Tensor
 from cutaway.functional._check import is_tensor
 from cutaway.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
@@ -46,14 +46,14 @@ class LazyModule(Module):
                 self._parameters[name] = UninitializedParameter(p.requires_grad, dtype=p.dtype)
 
     def _size_of_input(self, input: Tensor) -> int:
-        raise NotImplementedError
+        raise NotWritten(f"{type(self).__name__}: a lazy layer says what its sizes are")
 
     def _size_of_weight(self, weight: Tensor) -> int:
-        raise NotImplementedError
+        raise NotWritten(f"{type(self).__name__}: a lazy layer says what its sizes are")
 
     def _set_size(self, size: int) -> dict[str, tuple[int, ...]]:
         """Note the size; returns the shapes of the parameters."""
-        raise NotImplementedError
+        raise NotWritten(f"{type(self).__name__}: a lazy layer says what its sizes are")
 
     def _become(self, size: int) -> None:
         for name, shape in self._set_size(size).items():

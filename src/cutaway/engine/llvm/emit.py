@@ -75,6 +75,17 @@ def mangle(t: ir.Type) -> str:
     return f"i{t.width}" if isinstance(t, ir.IntType) else _SUFFIX[str(t)]
 
 
+class Pointed:
+    """A function behind a pointer value, as IRBuilder.call wants to see it."""
+
+    def __init__(self, value: Any, function_type: ir.FunctionType) -> None:
+        self.value, self.function_type, self.type = value, function_type, PTR
+
+    def get_reference(self) -> str:
+        """The pointer's name."""
+        return str(self.value.get_reference())
+
+
 class Function:
     """One function under construction, with the place where the next instruction goes."""
 

@@ -8,21 +8,10 @@ from typing import Any
 import llvmlite.ir as ir
 from llvmlite.ir import instructions
 
-from cutaway.engine.llvm.emit import I8, I32, I64, PTR, VOID, Function
+from cutaway.engine.llvm.emit import I8, I32, I64, PTR, VOID, Function, Pointed
 
 FLUSH_X86 = 0x8040  # MXCSR: flush results to zero (bit 15), read denormals as zero (bit 6)
 FLUSH_ARM = 1 << 24  # FPCR.FZ
-
-
-class Pointed:
-    """A function behind a pointer value, as IRBuilder.call wants to see it."""
-
-    def __init__(self, value: Any, function_type: ir.FunctionType) -> None:
-        self.value, self.function_type, self.type = value, function_type, PTR
-
-    def get_reference(self) -> str:
-        """The pointer's name."""
-        return str(self.value.get_reference())
 
 
 class Words(Function):
