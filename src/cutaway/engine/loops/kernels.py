@@ -13,7 +13,7 @@ import numpy as np
 
 from cutaway.core.aval import numel
 from cutaway.engine.graph import Value
-from cutaway.engine.llvm.emit import I64, VOID, Function, Int, constant
+from cutaway.engine.llvm.emit import I64, Function, Int, constant
 from cutaway.engine.loops.read import Index, Reader, linear, load, store
 from cutaway.engine.scalar import BOOL, VOCABULARY, Scalar, register_type
 
@@ -71,7 +71,7 @@ class Frame:
 # --- maps: every element by itself ------------------------------------------------------------------------------------
 
 
-def is_flat(v: Value, pointers: Sequence[Value] | dict[Value, Any], shape: tuple[int, ...]) -> bool:
+def is_flat(v: Value, pointers: dict[Value, Any], shape: tuple[int, ...]) -> bool:
     """True if `v` can be computed offset by offset: no movement, no broadcasting but of single elements."""
     if v.aval.size != 1 and v.aval.shape != shape:
         return False
@@ -87,9 +87,7 @@ def is_flat(v: Value, pointers: Sequence[Value] | dict[Value, Any], shape: tuple
     return False
 
 
-def emit_map(
-    frame: Frame, outputs: Sequence[Value], compute: Callable[[Reader, Value, Any], Scalar] | None = None
-) -> None:
+def emit_map(frame: Frame, outputs: Sequence[Value]) -> None:
     """Fill the buffers of values of one shape."""
     shape = outputs[0].aval.shape
     n = numel(shape)
@@ -102,7 +100,7 @@ def emit_map(
         for v, x in zip(outputs, results, strict=True):
             store(f, x.to(v.aval.dtype), frame.pointers[v], offset)
 
-    if all(is_flat_inside(v, inner, shape) for v in outputs):
+    if all(is_flat(v, inner, shape) for v in outputs):
 
         def flat(i: Int) -> None:
             reader = Reader(f, inner)
@@ -123,12 +121,6 @@ def emit_map(
         write([reader.at(v, index) for v in outputs], linear(f, index, shape))
 
     frame.shared_or_alone(n, lambda: frame.nest(shape, element))
-
-
-def is_flat_inside(v: Value, pointers: dict[Value, Any], shape: tuple[int, ...]) -> bool:
-    """`is_flat`, for a value that is itself to be computed."""
-    assert v not in pointers
-    return is_flat(v, pointers, shape)
 
 
 # --- reductions -------------------------------------------------------------------------------------------------------
@@ -613,4 +605,3 @@ EMIT: dict[str, Callable[[Frame, Value], None]] = {
     "window_scatter": emit_window_scatter,
     "window_argmax": emit_window_argmax,
 }
-__all__ = ["EMIT", "VOID", "Frame", "emit_map"]

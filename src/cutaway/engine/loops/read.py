@@ -56,10 +56,6 @@ class Reader:
         self.f, self.pointers = f, pointers
         self._memo: dict[tuple[Any, ...], Scalar] = {}
 
-    def forget(self) -> None:
-        """Leave a block: values computed there are no longer at hand."""
-        self._memo = {}
-
     def flat(self, v: Value, offset: Int) -> Scalar:
         """The element at a row-major offset, where `v` and all it is made of have one shape, or size 1."""
         return self._cached(v, (offset,), lambda: self._flat(v, offset))
@@ -75,11 +71,8 @@ class Reader:
     def flat_state(self, v: Value) -> tuple[Any, Any]:
         """Seed and offset of a random value."""
         state = v.inputs[0]
-        return self.flat_or_buffer(state, 0).value, self.flat_or_buffer(state, 1).value
-
-    def flat_or_buffer(self, v: Value, offset: Int) -> Scalar:
-        """An element of a small input."""
-        return load(self.f, self.pointers[v], offset, v.aval.dtype)
+        seed, offset = (load(self.f, self.pointers[state], i, state.aval.dtype).value for i in (0, 1))
+        return seed, offset
 
     def at(self, v: Value, index: Index) -> Scalar:
         """The element at an index."""
