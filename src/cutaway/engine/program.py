@@ -16,6 +16,7 @@ import numpy as np
 from cutaway.engine import threads
 from cutaway.engine.contract import emit as emit_contraction
 from cutaway.engine.contract import scratch_bytes
+from cutaway.engine.epilogue import epilogue, tiled
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm import jit
 from cutaway.engine.llvm.emit import I64, PTR, VOID, Function, Pointed
@@ -23,7 +24,7 @@ from cutaway.engine.llvm.half import define_conversions
 from cutaway.engine.llvm.target import Target
 from cutaway.engine.loops.kernels import EMIT, Frame, emit_map
 from cutaway.engine.schedule import Kernel, Schedule
-from cutaway.engine.tiles import Contraction, contraction
+from cutaway.engine.tiles import Contraction
 
 ALIGN = 64
 ALONE_BELOW = 3_000_000  # operations: less is done before a second thread has heard of it
@@ -110,10 +111,18 @@ def contractions(s: Schedule, memory: Memory) -> dict[int, Contraction]:
     """The kernels that the contraction generator writes, by number."""
     found = {}
     for n, k in enumerate(s.kernels):
-        c = contraction(k.outputs[0], lambda v: v in memory.slots) if len(k.outputs) == 1 else None
+        if len(k.outputs) != 1:
+            continue
+        c = tiled(k.outputs[0], k.core, lambda v: v in memory.slots)
         if c is not None:
             found[n] = c
     return found
+
+
+def most_scratch(s: Schedule, found: dict[int, Contraction], t: Target) -> int:
+    """Bytes of scratch memory that a thread needs, for the kernel that needs most."""
+    kernels = ((c, s.kernels[n].core is not None) for n, c in found.items())
+    return max((scratch_bytes(p, t, finished) for c, finished in kernels for p in c.problems), default=0)
 
 
 def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Module]:
@@ -121,16 +130,20 @@ def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Modu
     module, tiles = ir.Module("program"), ir.Module("tiles")
     define_conversions(module, t)
     bodies: list[tuple[list[tuple[ir.Function, int | None]], list[Value]]] = []  # a function's scratch a thread, in bytes
-    tiled = contractions(s, memory)
-    most = max((scratch_bytes(p, t) for c in tiled.values() for p in c.problems), default=0)
+    found = contractions(s, memory)
+    most = most_scratch(s, found, t)
     for n, k in enumerate(s.kernels):
-        if n in tiled:
-            c = tiled[n]
+        if n in found:
+            c = found[n]
             parts: list[tuple[ir.Function, int | None]] = []
+            extra = list(k.reads) if k.core is not None else []
+            finish = epilogue(k.outputs[0], k.core, c.labels, extra) if k.core is not None else None
             for i, p in enumerate(c.problems):
-                made = emit_contraction(tiles, f"k{n}_{k.name}" + (f"_{i}" if i else ""), p, t)
-                parts.append((ir.Function(module, made.function_type, made.name), scratch_bytes(p, t)))
-            bodies.append((parts, [c.a, c.b, k.outputs[0]]))
+                name = f"k{n}_{k.name}" + (f"_{i}" if i else "")
+                made = emit_contraction(tiles, name, p, t, finish, len(extra))
+                own = scratch_bytes(p, t, k.core is not None)
+                parts.append((ir.Function(module, made.function_type, made.name), own))
+            bodies.append((parts, [c.a, c.b, k.outputs[0], *extra]))
             continue
         values = list(dict.fromkeys([*k.outputs, *k.reads]))
         shared: dict[int, int] = {}  # values that lie at one place share one pointer
@@ -188,7 +201,7 @@ def _step(
         scratch = []
         if own is not None:  # each thread's place is the same in every kernel: no barrier guards it
             scratch = [f.at(arena, f.add(memory.arena, f.mul(tid, most - own)), ir.IntType(8))]
-        f.b.call(fn, [*pointers, *scratch, tid, nth])
+        f.b.call(fn, [*pointers[:3], *scratch, *pointers[3:], tid, nth] if scratch else [*pointers, tid, nth])
     f.b.ret_void()
     return f.fn
 
@@ -205,7 +218,9 @@ def generator() -> str:
 def key(s: Schedule, memory: Memory) -> str:
     """All that the object code depends on besides the target."""
     number = s.graph.numbers()
-    kernels = [[[number[v] for v in values] for values in (k.outputs, k.reads)] for k in s.kernels]
+    kernels = [
+        [[number[v] for v in values] for values in (k.outputs, k.reads, (k.core,) if k.core else ())] for k in s.kernels
+    ]
     places = "\n".join(f"{v.aval} {slot}" for v, slot in memory.slots.items())
     text = f"{generator()}\n{s.graph}\n{kernels}\n{places}"
     constants = [
@@ -223,12 +238,12 @@ class Program:
         self.schedule, self.target = s, t
         self.memory = plan_memory(s)
         self.code = jit.build_linked(key(s, self.memory), lambda: generate(s, self.memory, t), t)
-        tiled = contractions(s, self.memory)
-        self.flops = sum(c.flops for c in tiled.values()) + sum(
+        found = contractions(s, self.memory)
+        self.flops = sum(c.flops for c in found.values()) + sum(
             PER_ELEMENT * v.aval.size for k in s.kernels for v in (*k.outputs, *k.reads)
         )
         self.threads = 1 if self.flops < ALONE_BELOW else threads.get_num_threads()
-        scratch = max((scratch_bytes(p, t) for c in tiled.values() for p in c.problems), default=0) * self.threads
+        scratch = most_scratch(s, found, t) * self.threads
         self.arena = np.empty(self.memory.arena + scratch + ALIGN, np.uint8)
         self._arena = -(-self.arena.ctypes.data // ALIGN) * ALIGN
         self.table = np.zeros(max(len({x.number for x in self.memory.slots.values()}), 1), np.int64)

@@ -14,28 +14,35 @@ import numpy as np
 
 from cutaway.core.errors import TraceError
 from cutaway.engine.graph import Graph, Value, Write
-from cutaway.engine.loops.affine import access
+from cutaway.engine.loops.affine import access, is_border
+from cutaway.engine.loops.coordinates import bijection, find, place_of
 from cutaway.engine.loops.kernels import EMIT
 from cutaway.engine.loops.read import INLINE, unit_reshape
-from cutaway.engine.tiles import grad_input_roles
+from cutaway.engine.tiles import contraction, folded_product, grad_input_roles, is_contraction
 
 FREE = frozenset(["cast", "copy", "full", "reshape", "permute", "layout", "expand", "slice", "flip", "windows"])
 
 
 class Kernel(NamedTuple):
-    """Fills the buffers of `outputs` from those of `reads`; `inplace` are tensors whose memory the outputs are."""
+    """Fills the buffers of `outputs` from those of `reads`.
+
+    `core` is a contraction without memory of its own: the output is made of its sums while they are in registers.
+    """
 
     outputs: tuple[Value, ...]
     reads: tuple[Value, ...]
     line: str
+    core: Value | None = None
 
     @property
     def name(self) -> str:
         """What it computes."""
         v = self.outputs[0]
         assert v.op is not None
-        kind = v.op.name if v.op.name in EMIT else "map_" + v.op.name
-        return kind
+        if self.core is not None:
+            assert self.core.op is not None
+            return f"{self.core.op.name}_{v.op.name}"
+        return v.op.name if v.op.name in EMIT or folded_product(v) is not None else "map_" + v.op.name
 
 
 class Schedule(NamedTuple):
@@ -60,12 +67,29 @@ def schedule(graph: Graph) -> Schedule:
             uses[i].append(v)
     roots = set(graph.roots)
     stored: set[Value] = set()
-    # A convolution's gradient towards its input never has the windows written out.
+
+    def in_memory(v: Value) -> bool:
+        return v in stored or has_memory(v)
+
+    # A convolution's gradient towards its input never has the windows written out, nor what falls on the padding.
     fused = {
         v.inputs[0]
         for v in graph.values
         if grad_input_roles(v) is not None and uses[v.inputs[0]] == [v] and v.aval.dtype.name in ("float32", "float64")
     } - roots
+    inner = {
+        v.inputs[0]: v
+        for v in graph.values
+        if v.op is not None
+        and v.op.name == "slice"
+        and folded_product(v) is not None
+        and v.inputs[0].inputs[0] in fused
+        and uses[v.inputs[0]] == [v]
+        and v.inputs[0] not in roots
+    }
+    cropped = set(inner.values())
+    # A convolution reads its input without the padding: zeros are not multiplied.
+    borders = {v for v in graph.values if v not in roots and is_border(v) and _only_windows(v, uses)}
 
     def materialise(v: Value) -> bool:
         op = v.op
@@ -75,9 +99,9 @@ def schedule(graph: Graph) -> Schedule:
             raise TraceError(f"compile: op {op.name} has no lowering (at {v.line}); run this part eagerly")
         if v in roots:
             return True
-        if v in fused:
+        if v in fused or v in inner or v in borders:
             return False
-        if op.name in EMIT:
+        if op.name in EMIT or v in cropped:
             return True
         if op.name in FREE:
             return False
@@ -99,9 +123,10 @@ def schedule(graph: Graph) -> Schedule:
     for v in graph.values:
         if v.op is not None and (v.op.kind == "contract" or (v.op.name == "fold" and v.inputs[0] in fused)):
             for i in v.inputs if v.op.kind == "contract" else v.inputs[0].inputs:
-                base = access(i, lambda x: x in stored or has_memory(x)).base
+                base = access(i, in_memory).base
                 if base.op is not None:
                     stored.add(base)
+    cores = _epilogues(graph, uses, stored, roots, in_memory)
 
     def reads_of(outputs: tuple[Value, ...]) -> tuple[Value, ...]:
         found: dict[Value, None] = {}
@@ -112,14 +137,63 @@ def schedule(graph: Graph) -> Schedule:
             if v in seen or v in outputs:
                 continue
             seen.add(v)
-            if v in stored or has_memory(v):
+            if in_memory(v):
                 found[v] = None
             else:
                 stack.extend(v.inputs)
         return tuple(found)
 
-    kernels = [Kernel((v,), reads_of((v,)), v.line) for v in graph.values if v in stored]
+    kernels = [Kernel((v,), reads_of((v,)), v.line, cores.get(v)) for v in graph.values if v in stored]
     return _place_writes(graph, kernels, uses, stored, reads_of)
+
+
+def _only_windows(v: Value, uses: dict[Value, list[Value]]) -> bool:
+    """True if only contractions by tiles read `v`, through windows over all that was padded."""
+    padded = {d for d, (n, m) in enumerate(zip(v.inputs[0].aval.shape, v.aval.shape, strict=True)) if n != m}
+    stack = list(uses[v])
+    if not all(u.op is not None and u.op.name == "windows" and padded <= set(u.attrs["dims"]) for u in stack):
+        return False
+    while stack:
+        u = stack.pop()
+        assert u.op is not None
+        if u.op.name in ("windows", "permute", "layout"):
+            stack += uses[u]
+        elif not is_contraction(u):
+            return False
+    return bool(uses[v])
+
+
+def _epilogues(
+    graph: Graph,
+    uses: dict[Value, list[Value]],
+    stored: set[Value],
+    roots: set[Value],
+    in_memory: Callable[[Value], bool],
+) -> dict[Value, Value]:
+    """Output -> contraction: where all that is made of a contraction is one value of its shape, its sums are not stored."""
+    cores: dict[Value, Value] = {}
+    for c in graph.values:
+        if c not in stored or c in roots or not (is_contraction(c) or folded_product(c) is not None):
+            continue
+        made = contraction(c, in_memory)
+        if made is None or not made.labels or not c.aval.size:
+            continue
+        users = _stored_users(c, uses, stored)
+        if len(users) != 1:
+            continue
+        (u,) = users
+        if u in cores or u in roots or not _is_map(u) or u.aval.dtype != c.aval.dtype or u.aval.size != c.aval.size:
+            continue
+        place = place_of([f"d{d}" for d in range(u.aval.ndim)])
+        found = find(u, place, c, lambda v, c=c: v is not c and in_memory(v))
+        if found is not None and bijection(found, c.aval.shape) is not None:
+            stored.remove(c)
+            cores[u] = c
+    return cores
+
+
+def _is_map(v: Value) -> bool:
+    return v.op is not None and v.op.name not in EMIT and folded_product(v) is None
 
 
 def _stretches(v: Value, user: Value) -> bool:

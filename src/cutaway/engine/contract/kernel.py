@@ -163,8 +163,9 @@ class Place:
             total = f.add(total, f.mul(self.index(label), step))
         return total
 
-    def load(self, pointer: Any, strides: Mapping[str, int], t: ir.Type | None = None) -> Any:
+    def load(self, pointer: Any, strides: Mapping[str, int], t: ir.Type | None = None, start: int = 0) -> Any:
         """The elements of another array with this map that belong to the vector's lanes."""
-        v = self._kernel.vector
+        f, v = self._kernel.f, self._kernel.vector
         t = ir.VectorType(t, v.count) if t is not None else v
-        return load_lanes(self._kernel.f, pointer, self.offset(strides), strides.get(self.label, 0), self.count, t)
+        at = f.add(self.offset(strides), start)
+        return load_lanes(f, pointer, at, strides.get(self.label, 0), self.count, t)

@@ -10,12 +10,28 @@ from cutaway.engine.graph import Value
 from cutaway.engine.loops.read import unit_reshape
 
 
+class Bound(NamedTuple):
+    """An element counts only where 0 <= start + sum of step * index < size, over (dimension, step); it is 0 elsewhere."""
+
+    steps: tuple[tuple[int, int], ...]
+    start: int
+    size: int
+
+    def moved(self, to: Callable[[int], int]) -> Bound:
+        """With the dimensions numbered anew."""
+        return self._replace(steps=tuple((to(d), step) for d, step in self.steps))
+
+
 class Access(NamedTuple):
-    """Element (i, j, ..) of a value is element `offset + i * strides[0] + j * strides[1] + ..` of the memory of `base`."""
+    """Element (i, j, ..) of a value is element `offset + i * strides[0] + j * strides[1] + ..` of the memory of `base`.
+
+    It is 0 outside the `bounds`, where nothing is read.
+    """
 
     base: Value
     strides: tuple[int, ...]
     offset: int
+    bounds: tuple[Bound, ...] = ()
 
 
 def access(v: Value, in_memory: Callable[[Value], bool]) -> Access:
@@ -24,8 +40,17 @@ def access(v: Value, in_memory: Callable[[Value], bool]) -> Access:
     if in_memory(v) or op is None:
         return Access(v, row_major(v.aval.shape), 0)
     if op.name in ("permute", "layout"):
+        a, dims = access(v.inputs[0], in_memory), tuple(v.attrs["dims"])
+        return a._replace(strides=tuple(a.strides[d] for d in dims), bounds=tuple(b.moved(dims.index) for b in a.bounds))
+    if op.name == "pad" and is_border(v):
         a = access(v.inputs[0], in_memory)
-        return a._replace(strides=tuple(a.strides[d] for d in v.attrs["dims"]))
+        if not a.bounds:
+            low, shape = v.attrs["low"], v.inputs[0].aval.shape
+            start = a.offset - sum(n * s for n, s in zip(low, a.strides, strict=True))
+            cut = [d for d, n in enumerate(v.aval.shape) if n != shape[d]]
+            return a._replace(offset=start, bounds=tuple(Bound(((d, 1),), -low[d], shape[d]) for d in cut))
+    if op.name in ("expand", "slice", "reshape") and access(v.inputs[0], in_memory).bounds:
+        return Access(v, row_major(v.aval.shape), 0)
     if op.name == "expand":
         a = access(v.inputs[0], in_memory)
         shape = v.inputs[0].aval.shape
@@ -40,9 +65,17 @@ def access(v: Value, in_memory: Callable[[Value], bool]) -> Access:
         a = access(v.inputs[0], in_memory)
         dims = v.attrs["dims"]
         first, last = dims[0], dims[-1] + 1
+        if any(len(b.steps) > 1 or b.steps[0][0] not in dims for b in a.bounds):
+            return Access(v, row_major(v.aval.shape), 0)
         places = tuple(a.strides[d] * s for d, s in zip(dims, v.attrs["stride"], strict=True))
         taps = tuple(a.strides[d] * s for d, s in zip(dims, v.attrs["dilation"], strict=True))
-        return a._replace(strides=(*a.strides[:first], *places, *taps, *a.strides[last:]))
+        bounds = []
+        for b in a.bounds:
+            ((d, _),) = b.steps
+            at = d - first
+            taken = ((d, v.attrs["stride"][at]), (d + len(dims), v.attrs["dilation"][at]))
+            bounds.append(b._replace(steps=taken))
+        return Access(a.base, (*a.strides[:first], *places, *taps, *a.strides[last:]), a.offset, tuple(bounds))
     if op.name == "reshape":
         source = v.inputs[0]
         a = access(source, in_memory)
@@ -52,3 +85,11 @@ def access(v: Value, in_memory: Callable[[Value], bool]) -> Access:
             wide = iter([s for n, s in zip(source.aval.shape, a.strides, strict=True) if n != 1])
             return a._replace(strides=tuple(0 if n == 1 else next(wide) for n in v.aval.shape))
     return Access(v, row_major(v.aval.shape), 0)
+
+
+def is_border(v: Value) -> bool:
+    """True for a pad that puts zeros around its input, none between its elements."""
+    if v.op is None or v.op.name != "pad" or v.attrs["value"] != 0 or any(n != 1 for n in v.attrs["step"]):
+        return False
+    sizes = zip(v.attrs["low"], v.inputs[0].aval.shape, v.aval.shape, strict=True)
+    return v.aval.size > 0 and all(0 <= low and low + n <= whole for low, n, whole in sizes)

@@ -3,8 +3,9 @@
 from cutaway.engine.passes.clean import clean
 from cutaway.engine.passes.decompose import decompose
 from cutaway.engine.passes.layout import layout
+from cutaway.engine.passes.pool import pool
 from cutaway.engine.passes.simplify import simplify
 
-PASSES = (clean, decompose, simplify, layout, simplify, clean)
+PASSES = (clean, decompose, simplify, layout, simplify, pool, clean)
 
-__all__ = ["PASSES", "clean", "decompose", "layout", "simplify"]
+__all__ = ["PASSES", "clean", "decompose", "layout", "pool", "simplify"]

@@ -32,12 +32,12 @@ def _rule(builder: Builder, v: Value, inputs: tuple[Value, ...]) -> Value | None
         return inner if dims == tuple(range(len(dims))) else builder.op("permute", inner, dims=dims)
     if v.op.kind == "elementwise":
         return _elementwise(builder, v, inputs)
+    if name in ("window_argmax", "window_gather", "window_scatter"):
+        return _windows(builder, v, inputs)
     if not _permuted(inputs[0]):
         return None
     dims = tuple(inputs[0].attrs["dims"])
     inner = inputs[0].inputs[0]
-    if name in ("window_argmax", "window_gather", "window_scatter"):
-        return _windows(builder, v, inputs, dims)
     if name == "pad":
         back = inverse(dims)
         attrs = {k: tuple(v.attrs[k][d] for d in back) for k in ("low", "step", "shape")}
@@ -75,18 +75,24 @@ def _elementwise(builder: Builder, v: Value, inputs: tuple[Value, ...]) -> Value
     return builder.op("permute", builder.op(v.op.name, *inner, **v.attrs), dims=dims)
 
 
-def _windows(builder: Builder, v: Value, inputs: tuple[Value, ...], dims: Dims) -> Value | None:
-    """Pooling of a permuted image, if the windowed dimensions stay side by side and in order."""
+def _windows(builder: Builder, v: Value, inputs: tuple[Value, ...]) -> Value | None:
+    """Pooling of a permuted image, if the windowed dimensions stay side by side and in order.
+
+    An input that is not permuted (the gradient that comes back from a dense layer) is, the other way round.
+    """
+    orders = {tuple(i.attrs["dims"]) for i in inputs if _permuted(i)}
+    if len(orders) != 1:
+        return None
+    (dims,) = orders
     mapped = tuple(dims[d] for d in v.attrs["dims"])
     if any(b - a != 1 for a, b in pairwise(mapped)):
-        return None
-    if not all(_permuted(i) and tuple(i.attrs["dims"]) == dims for i in inputs):
         return None
     attrs: dict[str, Any] = {**v.attrs, "dims": mapped}
     if "shape" in attrs:
         attrs["shape"] = tuple(attrs["shape"][d] for d in inverse(dims))
     assert v.op is not None
-    return builder.op("permute", builder.op(v.op.name, *(i.inputs[0] for i in inputs), **attrs), dims=dims)
+    inner = [i.inputs[0] if _permuted(i) else builder.op("permute", i, dims=inverse(dims)) for i in inputs]
+    return builder.op("permute", builder.op(v.op.name, *inner, **attrs), dims=dims)
 
 
 def _sum(builder: Builder, v: Value, inner: Value, dims: Dims) -> Value:

@@ -1,0 +1,58 @@
+"""Values computed a vector at a time, in the registers of a contraction whose sums are just finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cutaway.engine.contract import Place as Spot
+from cutaway.engine.graph import Value
+from cutaway.engine.llvm.emit import Function, constant, like, memory_type
+from cutaway.engine.loops.coordinates import Place, follow, memory_of, offset
+from cutaway.engine.scalar import BOOL, VOCABULARY, Scalar, register_type
+
+
+class Lanes:
+    """Reads values at one spot. `sums` is the vector that stands for `core`; `pointers` lead to what is in memory."""
+
+    def __init__(self, f: Function, pointers: Mapping[Value, Any], spot: Spot, core: Value, sums: Any) -> None:
+        self.f, self.pointers, self.spot, self.core, self.sums = f, pointers, spot, core, sums
+        self.memo: dict[tuple[Value, Place], Scalar] = {}
+
+    def at(self, v: Value, place: Place) -> Scalar:
+        """Elements `place` of `v`, as a vector."""
+        key = v, place
+        if key not in self.memo:
+            self.memo[key] = self._at(v, place)
+        return self.memo[key]
+
+    def _at(self, v: Value, place: Place) -> Scalar:
+        if v is self.core:
+            return Scalar(self.f, self.sums, v.aval.dtype)
+        found = memory_of(v, lambda x: x in self.pointers)
+        if found is not None:
+            base, strides = found
+            start, steps = offset(place, strides)
+            got = self.spot.load(self.pointers[base], steps, memory_type(v.aval.dtype), start)
+            if v.aval.dtype == BOOL:
+                got = self.f.b.icmp_unsigned("!=", got, constant(got.type, 0))
+            return Scalar(self.f, got, v.aval.dtype)
+        if v.op is None:
+            assert v.source is not None and v.source.value is not None, f"{v!r} has no buffer here"
+            return self._number(v.aval.dtype, v.source.value.item())
+        if v.op.name == "full":
+            return self._number(v.aval.dtype, v.attrs["value"])
+        parts = follow(v, place)
+        assert parts is not None, f"{v.op.name} is not computed element by element"
+        inputs = [self.at(*part) for part in parts]
+        if v.op.kind != "elementwise" or v.op.name == "copy":
+            return inputs[0]
+        if v.op.name == "cast":
+            return inputs[0].to(v.attrs["dtype"])
+        assert v.op.scalar is not None
+        return v.op.scalar(VOCABULARY, *inputs, **v.attrs).to(v.aval.dtype)  # type: ignore[no-any-return]
+
+    def _number(self, dtype: np.dtype, x: Any) -> Scalar:
+        return Scalar(self.f, constant(like(self.sums.type, register_type(dtype)), x), dtype)
