@@ -13,7 +13,8 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 
 import cutaway
 from cutaway.core.tensor import Tensor
+from cutaway.engine import program, segments, threads
 from cutaway.engine.compile import compile
 from cutaway.engine.graph import interpret
 from cutaway.engine.trace import trace
@@ -34,6 +36,20 @@ else:  # as a script
     from programs import Program, draw, smaller  # type: ignore[import-not-found,no-redef]
 
 WORKER = 100  # programs of one worker process
+THREADS = 3
+
+
+@contextmanager
+def crowd() -> Iterator[None]:
+    """Programs so small run on one thread, undivided. Here they are divided: what barriers are for is tested."""
+    below, fewest, before = program.ALONE_BELOW, segments.FEWEST, threads.get_num_threads()
+    program.ALONE_BELOW, segments.FEWEST = 0, 2
+    threads.set_num_threads(THREADS)
+    try:
+        yield
+    finally:
+        program.ALONE_BELOW, segments.FEWEST = below, fewest
+        threads.set_num_threads(before)
 
 
 def handles(p: Program, strided: bool) -> list[Tensor]:
@@ -71,7 +87,8 @@ def execute(programs: Sequence[Program]) -> list[list[np.ndarray]]:
         return out
 
     groups = [[t for n, t in enumerate(ts) if n not in own] for ts, own in zip(held, closed, strict=True)]
-    results = compile(fn)(*groups)
+    with crowd():
+        results = compile(fn)(*groups)
     return [
         [*(np.array(t.numpy()) for t in outs), *(np.array(ts[a].numpy()) for a, _ in p.writes)]
         for p, outs, ts in zip(programs, results, held, strict=True)

@@ -36,10 +36,17 @@ def dimensions(output: Value, core: Value, in_memory: Callable[[Value], bool]) -
     return back
 
 
+def first_label(output: Value, core: Value, in_memory: Callable[[Value], bool]) -> str | None:
+    """The core's label that is the output's first dimension."""
+    made, where = tiled(output, core, in_memory), dimensions(output, core, in_memory)
+    assert made is not None
+    return made.labels[where.index(0)] if 0 in where else None
+
+
 def epilogue(
     output: Value, core: Value, labels: Sequence[str], extra: Sequence[Value]
 ) -> Callable[[Function, Any, Spot], Any]:
-    """For `contract.emit`: the output's elements from the core's sums. `labels` of the core; `extra`: what lies in memory."""
+    """For `contract.emit`: the output's elements from the core's sums. `labels` are the core's, `extra` lie in memory."""
     given = set(extra)
     place: list[Coordinate] = [ZERO] * output.aval.ndim
     for label, d in zip(labels, dimensions(output, core, lambda v: v in given), strict=True):
@@ -48,7 +55,7 @@ def epilogue(
     here: Place = tuple(place)
 
     def finish(f: Function, sums: Any, spot: Spot) -> Any:
-        lanes = Lanes(f, dict(zip(extra, spot.extra, strict=True)), spot, core, sums)
+        lanes = Lanes(f, dict(zip(extra, spot.extra, strict=True)), spot, sums.type.count, core, sums)
         parts = lanes.at(output, here)
         return parts.to(output.aval.dtype).value
 

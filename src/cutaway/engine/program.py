@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
@@ -24,6 +23,7 @@ from cutaway.engine.llvm.half import define_conversions
 from cutaway.engine.llvm.target import Target
 from cutaway.engine.loops.kernels import EMIT, Frame, emit_map
 from cutaway.engine.schedule import Kernel, Schedule
+from cutaway.engine.segments import barriers, divide
 from cutaway.engine.tiles import Contraction
 
 ALIGN = 64
@@ -49,7 +49,7 @@ class Memory(NamedTuple):
 
 
 def plan_memory(s: Schedule) -> Memory:
-    """A slot for each materialised value; arena places are used again once no one reads them (greedy, first fit)."""
+    """A slot for each materialised value; arena places are used again after the segment that reads them last (first fit)."""
     slots: dict[Value, Slot] = {}
     for v in s.graph.inputs:
         slots[v] = Slot(len(slots), None, v.aval.size * v.aval.dtype.itemsize, -1, len(s.kernels))
@@ -60,7 +60,8 @@ def plan_memory(s: Schedule) -> Memory:
     outside = {*s.graph.outputs}
     for w in s.copies:
         last[w.value] = len(s.kernels)
-    live: list[tuple[int, int, int]] = []  # (start, end, last kernel)
+    segment = [*(k.segment for k in s.kernels), len(s.kernels)]
+    live: list[tuple[int, int, int]] = []  # (start, end, last segment)
     top = 0
     for n, k in enumerate(s.kernels):
         for v in k.outputs:
@@ -69,42 +70,16 @@ def plan_memory(s: Schedule) -> Memory:
                 slots[v] = slots[s.direct[v]] if v in s.direct else Slot(len(slots), None, nbytes, n, len(s.kernels))
                 continue
             size = -(-max(nbytes, 1) // ALIGN) * ALIGN
-            live = sorted(b for b in live if b[2] >= n)
+            live = sorted(b for b in live if b[2] >= k.segment)
             start = 0
             for b in live:
                 if start + size <= b[0]:
                     break
                 start = max(start, b[1])
-            live.append((start, start + size, last.get(v, n)))
+            live.append((start, start + size, segment[last.get(v, n)]))
             top = max(top, start + size)
             slots[v] = Slot(len(slots), start, nbytes, n, last.get(v, n))
     return Memory(slots, top)
-
-
-def needs_barrier(kernels: Sequence[Kernel], memory: Memory) -> list[bool]:
-    """Before which kernels all threads must have finished what went before: where memory written since is read or reused."""
-
-    def span(v: Value) -> tuple[int, int, int]:
-        slot = memory.slots[v]
-        return (-1 - slot.number, 0, 1) if slot.offset is None else (0, slot.offset, slot.offset + slot.nbytes)
-
-    def meet(a: tuple[int, int, int], b: tuple[int, int, int]) -> bool:
-        return a[0] == b[0] and a[1] < b[2] and b[1] < a[2]
-
-    out = []
-    written: list[tuple[int, int, int]] = []
-    read: list[tuple[int, int, int]] = []
-    for k in kernels:
-        reads, writes = [span(v) for v in k.reads], [span(v) for v in k.outputs]
-        crosses = any(meet(r, w) for r in reads + writes for w in written) or any(
-            meet(w, r) for w in writes for r in read
-        )
-        if crosses:
-            written, read = [], []
-        out.append(crosses)
-        written += writes
-        read += reads
-    return out
 
 
 def contractions(s: Schedule, memory: Memory) -> dict[int, Contraction]:
@@ -140,7 +115,7 @@ def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Modu
             finish = epilogue(k.outputs[0], k.core, c.labels, extra) if k.core is not None else None
             for i, p in enumerate(c.problems):
                 name = f"k{n}_{k.name}" + (f"_{i}" if i else "")
-                made = emit_contraction(tiles, name, p, t, finish, len(extra))
+                made = emit_contraction(tiles, name, p, t, finish, len(extra), by_rows=k.rows > 0)
                 own = scratch_bytes(p, t, k.core is not None)
                 parts.append((ir.Function(module, made.function_type, made.name), own))
             bodies.append((parts, [c.a, c.b, k.outputs[0], *extra]))
@@ -153,24 +128,24 @@ def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Modu
         for a in f.args[: len(shared)]:
             a.attributes.add("noalias")
         pointers = {v: f.args[i] for v, i in zip(values, where, strict=True)}
-        frame = Frame(f, pointers, f.args[-2], f.args[-1])
+        frame = Frame(f, pointers, f.args[-2], f.args[-1], t.bits, k.rows)
         first = k.outputs[0]
         assert first.op is not None
-        if len(k.outputs) == 1 and first.op.name in EMIT:
-            EMIT[first.op.name](frame, first)
+        if first.op.name in EMIT:
+            EMIT[first.op.name](frame, *k.outputs)
         else:
             emit_map(frame, k.outputs)
         f.b.ret_void()
         order = {i: v for v, i in zip(values, where, strict=True)}
         bodies.append(([(f.fn, None)], [order[i] for i in range(len(shared))]))
-    steps = [_step(module, memory, most, n, *body) for n, body in enumerate(bodies)]
+    steps = [_step(module, memory, most, n, s.kernels[n], *body) for n, body in enumerate(bodies)]
     main = Function(
         module, "program", [PTR, PTR, I64, I64, PTR, PTR], names=("table", "arena", "tid", "nth", "barrier", "control")
     )
     table, arena, tid, nth, barrier, control = main.args
     b = main.b
     wait = ir.FunctionType(VOID, [PTR, I64])
-    for step, crosses in zip(steps, needs_barrier(s.kernels, memory), strict=True):
+    for step, crosses in zip(steps, barriers(s.kernels), strict=True):
         if crosses:
             with b.if_then(b.icmp_signed(">", nth, ir.Constant(I64, 1))):
                 b.call(Pointed(barrier, wait), [control, nth])
@@ -184,6 +159,7 @@ def _step(
     memory: Memory,
     most: int,
     n: int,
+    kernel: Kernel,
     functions: list[tuple[ir.Function, int | None]],
     values: list[Value],
 ) -> ir.Function:
@@ -197,11 +173,17 @@ def _step(
             pointers.append(f.b.load(f.at(table, slot.number, I64), typ=PTR))
         else:
             pointers.append(f.at(arena, slot.offset, ir.IntType(8)))
+    mine = [tid, nth]
+    if kernel.each:
+        mine = [f.int(0), f.int(1)]
+    elif kernel.rows:
+        mine = [f.div(f.mul(f.add(tid, i), kernel.rows), nth) for i in (0, 1)]
     for fn, own in functions:
         scratch = []
         if own is not None:  # each thread's place is the same in every kernel: no barrier guards it
-            scratch = [f.at(arena, f.add(memory.arena, f.mul(tid, most - own)), ir.IntType(8))]
-        f.b.call(fn, [*pointers[:3], *scratch, *pointers[3:], tid, nth] if scratch else [*pointers, tid, nth])
+            far = f.mul(tid, most if kernel.rows else most - own)
+            scratch = [f.at(arena, f.add(memory.arena, far), ir.IntType(8))]
+        f.b.call(fn, [*pointers[:3], *scratch, *pointers[3:], *mine] if scratch else [*pointers, *mine])
     f.b.ret_void()
     return f.fn
 
@@ -219,7 +201,9 @@ def key(s: Schedule, memory: Memory) -> str:
     """All that the object code depends on besides the target."""
     number = s.graph.numbers()
     kernels = [
-        [[number[v] for v in values] for values in (k.outputs, k.reads, (k.core,) if k.core else ())] for k in s.kernels
+        [[number[v] for v in values] for values in (k.outputs, k.reads, (k.core,) if k.core else ())]
+        + [[k.segment, k.rows, k.each]]
+        for k in s.kernels
     ]
     places = "\n".join(f"{v.aval} {slot}" for v, slot in memory.slots.items())
     text = f"{generator()}\n{s.graph}\n{kernels}\n{places}"
@@ -235,6 +219,7 @@ class Program:
     """A loaded program. `run(arrays)` with the memory of each graph input and output, in the order of `addresses`."""
 
     def __init__(self, s: Schedule, t: Target) -> None:
+        s = divide(s, t)
         self.schedule, self.target = s, t
         self.memory = plan_memory(s)
         self.code = jit.build_linked(key(s, self.memory), lambda: generate(s, self.memory, t), t)

@@ -14,7 +14,7 @@ import numpy as np
 
 from cutaway.core.errors import TraceError
 from cutaway.engine.graph import Graph, Value, Write
-from cutaway.engine.loops.affine import access, is_border
+from cutaway.engine.loops.affine import access, is_border, splits_first
 from cutaway.engine.loops.coordinates import bijection, find, place_of
 from cutaway.engine.loops.kernels import EMIT
 from cutaway.engine.loops.read import INLINE, unit_reshape
@@ -27,12 +27,16 @@ class Kernel(NamedTuple):
     """Fills the buffers of `outputs` from those of `reads`.
 
     `core` is a contraction without memory of its own: the output is made of its sums while they are in registers.
+    `segment`, `rows` and `each` say when and by whom it is done (see segments.py).
     """
 
     outputs: tuple[Value, ...]
     reads: tuple[Value, ...]
     line: str
     core: Value | None = None
+    segment: int = 0
+    rows: int = 0
+    each: bool = False
 
     @property
     def name(self) -> str:
@@ -116,6 +120,8 @@ def schedule(graph: Graph) -> Schedule:
     for v in reversed(graph.values):
         if v.op is not None and v.op.name == "reshape":
             source = v.inputs[0]
+            if splits_first(v) and uses[v] and all(is_contraction(u) for u in uses[v]):
+                continue
             if source.op is not None and source not in stored and not unit_reshape(source.aval.shape, v.aval.shape):
                 stored.add(source)
 
@@ -143,7 +149,12 @@ def schedule(graph: Graph) -> Schedule:
                 stack.extend(v.inputs)
         return tuple(found)
 
-    kernels = [Kernel((v,), reads_of((v,)), v.line, cores.get(v)) for v in graph.values if v in stored]
+    beside = _beside(graph, stored, roots)
+    kernels = []
+    for v in graph.values:
+        if v in stored and v not in beside.values():
+            outputs = (v, beside[v]) if v in beside else (v,)
+            kernels.append(Kernel(outputs, reads_of(outputs), v.line, cores.get(v)))
     return _place_writes(graph, kernels, uses, stored, reads_of)
 
 
@@ -156,7 +167,7 @@ def _only_windows(v: Value, uses: dict[Value, list[Value]]) -> bool:
     while stack:
         u = stack.pop()
         assert u.op is not None
-        if u.op.name in ("windows", "permute", "layout"):
+        if u.op.name in ("windows", "permute", "layout") or splits_first(u):
             stack += uses[u]
         elif not is_contraction(u):
             return False
@@ -185,11 +196,27 @@ def _epilogues(
         if u in cores or u in roots or not _is_map(u) or u.aval.dtype != c.aval.dtype or u.aval.size != c.aval.size:
             continue
         place = place_of([f"d{d}" for d in range(u.aval.ndim)])
-        found = find(u, place, c, lambda v, c=c: v is not c and in_memory(v))
+        stored.remove(c)
+        found = find(u, place, c, in_memory)
         if found is not None and bijection(found, c.aval.shape) is not None:
-            stored.remove(c)
             cores[u] = c
+        else:
+            stored.add(c)
     return cores
+
+
+def _beside(graph: Graph, stored: set[Value], roots: set[Value]) -> dict[Value, Value]:
+    """window_argmax -> the window_gather of what it found, which is known on the way."""
+    found: dict[Value, Value] = {}
+    for v in graph.values:
+        if v.op is None or v.op.name != "window_gather" or v not in stored or v in roots:
+            continue
+        source, code = v.inputs
+        if code in stored and code.op is not None and code.op.name == "window_argmax" and code not in found:
+            same = all(code.attrs[name] == v.attrs[name] for name in ("dims", "kernel", "stride", "dilation"))
+            if same and code.inputs[0] is source:
+                found[code] = v
+    return found
 
 
 def _is_map(v: Value) -> bool:

@@ -36,11 +36,14 @@ def emit(
     epilogue: Epilogue | None = None,
     extra: int = 0,
     schedule: Schedule | None = None,
+    by_rows: bool = False,
 ) -> ir.Function:
     """Add `void name(ptr a, ptr b, ptr c, ptr scratch, ptr extra.., i64 thread, i64 threads)` to the module.
 
     It does the part of `thread` out of `threads`; parts write disjoint elements of C, and which thread does an element makes
-    no difference to its value. `scratch` is `scratch_bytes` for each thread, shared by none, at 64-byte boundaries.
+    no difference to its value. With `by_rows`, the last two numbers are instead a range of the label that the schedule
+    shares: what is in the range is written, and nothing else. `scratch` is `scratch_bytes` for each thread (for this one,
+    with `by_rows`), shared by none, at 64-byte boundaries.
     `epilogue(f, vector, place)` makes of the finished sums what is stored; `place.extra` are the extra pointers.
     `schedule` is one of `plans`, the model's favourite if None; scratch memory is then `scratch_of` it.
     """
@@ -58,10 +61,11 @@ def emit(
         place.extra = tuple(pointers)
         return epilogue(f, value, place)
 
-    scratch = f.at(scratch, f.mul(thread, scratch_of(s) // s.problem.dtype.itemsize), _number(s))
+    if not by_rows:
+        scratch = f.at(scratch, f.mul(thread, scratch_of(s) // s.problem.dtype.itemsize), _number(s))
     k = Kernel(f, s, target, problem, a, b, c, scratch, finish if epilogue else None, dict(s.problem.b.strides))
     if all(problem.sizes[label] for label in problem.kept):
-        Nest(k, thread, threads).write(0, Here({}, {}, s.problem.a.offset, s.problem.b.offset, s.problem.c.offset))
+        Nest(k, thread, threads, by_rows).write(0, Here({}, {}, s.problem.a.offset, s.problem.b.offset, s.problem.c.offset))
     f.b.ret_void()
     return f.fn
 
@@ -73,12 +77,15 @@ def _number(s: Schedule) -> ir.Type:
 class Nest:
     """Writes the loops outside the tile."""
 
-    def __init__(self, k: Kernel, thread: Any, threads: Any) -> None:
-        self.k, self.f, self.s, self.p = k, k.f, k.schedule, k.problem
+    def __init__(self, k: Kernel, thread: Any, threads: Any, by_rows: bool) -> None:
+        self.k, self.f, self.s, self.p, self.by_rows = k, k.f, k.schedule, k.problem, by_rows
         share = self.s.share
         self.low: Int = 0
         self.high: Int = 0
-        if share:
+        if by_rows:
+            assert len(share) == 1
+            self.low, self.high = thread, threads
+        elif share:
             units = math.prod(-(-self.p.sizes[x] // self.s.step(x)) for x in share)
             self.low = self.f.div(self.f.mul(thread, units), threads)
             self.high = self.f.div(self.f.mul(self.f.add(thread, 1), units), threads)
@@ -126,6 +133,9 @@ class Nest:
         size, step = p.sizes[label], s.step(label)
         units, whole = -(-size // step), size // step
         shared = s.share == (label,)
+        if shared and self.by_rows and step > 1:
+            self.ranged(step, body)
+            return
         own = apart(s, label)
         clipped, own = own is not None, own or []
         first = next((t for t in range(units) if t not in own), units)
@@ -152,6 +162,24 @@ class Nest:
             f.loop(low, high, 1, [], lambda t, _: body(f.mul(t, step), step, clipped), name=label)
         for t in range(last, units):
             alone(t)
+
+    def ranged(self, step: int, body: Callable[[Int, int, bool], None]) -> None:
+        """Tiles in a range that knows nothing of tiles: the last one overlaps the one before, or single rows are left."""
+        f = self.f
+        count = f.sub(self.high, self.low)
+        if self.s.blocks or self.p.accumulate:  # sums are added to: no element may be met twice
+            whole = f.add(self.low, f.mul(f.div(count, step), step))
+            f.loop(self.low, whole, step, [], lambda i, _: body(i, step, False), name="tile")
+            f.loop(whole, self.high, 1, [], lambda i, _: body(i, 1, False), name="row")
+            return
+        enough = f.b.icmp_signed(">=", f.int(count), f.int(step))
+        last = f.sub(self.high, step)
+        tiles = f.b.select(enough, f.int(f.div(f.add(count, step - 1), step)), f.int(0))
+        f.loop(
+            0, tiles, 1, [], lambda t, _: body(f.min(f.add(self.low, f.mul(t, step)), last), step, False), name="tile"
+        )
+        rest = f.b.select(enough, f.int(self.high), f.int(self.low))
+        f.loop(rest, self.high, 1, [], lambda i, _: body(i, 1, False), name="row")
 
     def both(self, level: int, here: Here) -> None:
         """Two labels whose tiles are numbered through; this thread's."""

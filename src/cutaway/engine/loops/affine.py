@@ -49,6 +49,11 @@ def access(v: Value, in_memory: Callable[[Value], bool]) -> Access:
             start = a.offset - sum(n * s for n, s in zip(low, a.strides, strict=True))
             cut = [d for d, n in enumerate(v.aval.shape) if n != shape[d]]
             return a._replace(offset=start, bounds=tuple(Bound(((d, 1),), -low[d], shape[d]) for d in cut))
+    if splits_first(v):
+        a, each = access(v.inputs[0], in_memory), v.aval.shape[1]
+        if all(b.steps[0][0] > 0 for b in a.bounds):
+            behind = tuple(b.moved(lambda d: d + 1) for b in a.bounds)
+            return a._replace(strides=(each * a.strides[0], *a.strides), bounds=behind)
     if op.name in ("expand", "slice", "reshape") and access(v.inputs[0], in_memory).bounds:
         return Access(v, row_major(v.aval.shape), 0)
     if op.name == "expand":
@@ -92,4 +97,12 @@ def is_border(v: Value) -> bool:
     if v.op is None or v.op.name != "pad" or v.attrs["value"] != 0 or any(n != 1 for n in v.attrs["step"]):
         return False
     sizes = zip(v.attrs["low"], v.inputs[0].aval.shape, v.aval.shape, strict=True)
-    return v.aval.size > 0 and all(0 <= low and low + n <= whole for low, n, whole in sizes)
+    return v.aval.size > 0 and all(low >= 0 and low + n <= whole for low, n, whole in sizes)
+
+
+def splits_first(v: Value) -> bool:
+    """True for a reshape that makes two of the first dimension and leaves the others."""
+    if v.op is None or v.op.name != "reshape" or v.aval.ndim < 2:
+        return False
+    parts, each, *rest = v.aval.shape
+    return v.inputs[0].aval.shape == (parts * each, *rest)

@@ -15,6 +15,7 @@ from cutaway.core.aval import numel
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm.emit import I64, Function, Int, constant
 from cutaway.engine.loops.read import Index, Reader, linear, load, store
+from cutaway.engine.loops.vectors import vector_argmax, vector_map, vector_reduce, vector_scatter
 from cutaway.engine.scalar import BOOL, VOCABULARY, Scalar, register_type
 
 SERIAL_BELOW = 4096  # elements: less work is done by thread 0 alone
@@ -22,10 +23,15 @@ GRAIN = 64  # elements of a flat loop that stay together: whole cache lines
 
 
 class Frame:
-    """A kernel under construction: its function, where its buffers are, which thread it is."""
+    """A kernel under construction: its function, where its buffers are, which thread it is.
 
-    def __init__(self, f: Function, pointers: dict[Value, Any], tid: Any, nth: Any) -> None:
-        self.f, self.pointers, self.tid, self.nth = f, pointers, tid, nth
+    `rows`, if not 0, is how many rows the result has; `tid` and `nth` are then the range of rows that is to be done.
+    """
+
+    def __init__(
+        self, f: Function, pointers: dict[Value, Any], tid: Any, nth: Any, bits: int = 128, rows: int = 0
+    ) -> None:
+        self.f, self.pointers, self.tid, self.nth, self.bits, self.rows = f, pointers, tid, nth, bits, rows
 
     def reader(self) -> Reader:
         """Reads values in the block where we are."""
@@ -34,13 +40,20 @@ class Frame:
     def share(self, extent: int, grain: int = 1) -> tuple[Int, Int]:
         """This thread's part of range(extent), in multiples of `grain`."""
         f = self.f
+        if self.rows:
+            each, rest = divmod(extent, self.rows)
+            assert not rest, f"{extent} elements are not {self.rows} rows"
+            return f.mul(self.tid, each), f.mul(self.nth, each)
         blocks = -(-extent // grain)
         low = f.mul(f.div(f.mul(blocks, self.tid), self.nth), grain)
         high = f.mul(f.div(f.mul(blocks, f.add(self.tid, 1)), self.nth), grain)
         return low, f.min(high, extent)
 
     def alone(self, body: Callable[[], None]) -> None:
-        """Thread 0 does it, the others nothing."""
+        """Thread 0 does it, the others nothing; by rows, each does its own."""
+        if self.rows:
+            body()
+            return
         f, tid, nth = self.f, self.tid, self.nth
         with f.when(f.b.icmp_signed("==", tid, constant(I64, 0))):
             self.tid, self.nth = constant(I64, 0), constant(I64, 1)
@@ -114,6 +127,8 @@ def emit_map(frame: Frame, outputs: Sequence[Value]) -> None:
             f.loop(low, high, 1, (), lambda i, _: flat(i))
 
         frame.shared_or_alone(n, body)
+        return
+    if vector_map(frame, outputs):
         return
 
     def element(index: Index) -> None:
@@ -209,6 +224,10 @@ def emit_reduce(frame: Frame, v: Value) -> None:
     count = numel(out_shape[:-1])
     pointer = frame.pointers[v]
     exact = dtype == v.aval.dtype
+    if exact and dtype != BOOL and vector_reduce(
+        frame, v, dims, _identity(name, dtype), lambda a, x: _combine(name, a, x.to(dtype))
+    ):
+        return
 
     def rows(outer: Index, low: Int, high: Int) -> None:
         base = f.mul(linear(f, outer, out_shape[:-1]), width)
@@ -489,6 +508,8 @@ def emit_window_scatter(frame: Frame, v: Value) -> None:
     """Each number to the place in its window that the code names."""
     source, code = v.inputs
     kernel = v.attrs["kernel"]
+    if v.aval.size and vector_scatter(frame, v):
+        return
 
     def value_at(place: Index, tap: Index) -> Scalar:
         reader = frame.reader()
@@ -500,9 +521,11 @@ def emit_window_scatter(frame: Frame, v: Value) -> None:
     _spread(frame, v, tuple(v.attrs["shape"]), source, value_at)
 
 
-def emit_window_argmax(frame: Frame, v: Value) -> None:
-    """The place of the first largest element in each window, counted row by row."""
+def emit_window_argmax(frame: Frame, v: Value, *found: Value) -> None:
+    """The place of the first largest element in each window, counted row by row; and beside it (`found`) the element."""
     source, f, a = v.inputs[0], frame.f, v.attrs
+    if v.aval.size == 0 or vector_argmax(frame, (v, *found)):
+        return
     first, n = a["dims"][0], len(a["dims"])
 
     def one(index: Index) -> None:
@@ -523,9 +546,11 @@ def emit_window_argmax(frame: Frame, v: Value) -> None:
                 won = won | (x != x)
             best, code = VOCABULARY.where(won, x, best), f.b.select(won.value, here, code)
         store(f, Scalar(f, code, v.aval.dtype), frame.pointers[v], linear(f, index, v.aval.shape))
+        for taken in found:
+            assert best is not None
+            store(f, best, frame.pointers[taken], linear(f, index, v.aval.shape))
 
-    if v.aval.size:
-        frame.shared_or_alone(source.aval.size, lambda: frame.nest(v.aval.shape, one))
+    frame.shared_or_alone(source.aval.size, lambda: frame.nest(v.aval.shape, one))
 
 
 # --- contractions -----------------------------------------------------------------------------------------------------
@@ -592,7 +617,7 @@ def emit_contract(frame: Frame, v: Value) -> None:
     frame.shared_or_alone(v.aval.size * max(1, numel([size[c] for c in summed])), lambda: frame.nest(rows, row))
 
 
-EMIT: dict[str, Callable[[Frame, Value], None]] = {
+EMIT: dict[str, Callable[..., None]] = {
     **dict.fromkeys(("sum", "prod", "amax", "amin", "any", "all"), emit_reduce),
     **dict.fromkeys(("argmax", "argmin"), emit_arg),
     **dict.fromkeys(("scatter", "scatter_add", "index_put"), emit_scatter),

@@ -1,24 +1,39 @@
-"""Values computed a vector at a time, in the registers of a contraction whose sums are just finished."""
+"""Values computed a vector at a time: in a loop over vectors, or where a contraction has its finished sums in registers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
+import llvmlite.ir as ir
 import numpy as np
 
-from cutaway.engine.contract import Place as Spot
 from cutaway.engine.graph import Value
-from cutaway.engine.llvm.emit import Function, constant, like, memory_type
+from cutaway.engine.llvm.emit import Function, constant, memory_type
 from cutaway.engine.loops.coordinates import Place, follow, memory_of, offset
 from cutaway.engine.scalar import BOOL, VOCABULARY, Scalar, register_type
 
 
-class Lanes:
-    """Reads values at one spot. `sums` is the vector that stands for `core`; `pointers` lead to what is in memory."""
+class Spot(Protocol):
+    """Where a vector's lanes are."""
 
-    def __init__(self, f: Function, pointers: Mapping[Value, Any], spot: Spot, core: Value, sums: Any) -> None:
-        self.f, self.pointers, self.spot, self.core, self.sums = f, pointers, spot, core, sums
+    def load(self, pointer: Any, steps: Mapping[str, int], t: ir.Type, start: int = 0) -> Any:
+        """Their elements of a memory in which a label's next value lies `steps[label]` further."""
+
+
+class Lanes:
+    """Reads values at one spot. `pointers` lead to what is in memory; `core`, if there is one, stands for `sums`."""
+
+    def __init__(
+        self,
+        f: Function,
+        pointers: Mapping[Value, Any],
+        spot: Spot,
+        lanes: int,
+        core: Value | None = None,
+        sums: Any = None,
+    ) -> None:
+        self.f, self.pointers, self.spot, self.lanes, self.core, self.sums = f, pointers, spot, lanes, core, sums
         self.memo: dict[tuple[Value, Place], Scalar] = {}
 
     def at(self, v: Value, place: Place) -> Scalar:
@@ -55,4 +70,4 @@ class Lanes:
         return v.op.scalar(VOCABULARY, *inputs, **v.attrs).to(v.aval.dtype)  # type: ignore[no-any-return]
 
     def _number(self, dtype: np.dtype, x: Any) -> Scalar:
-        return Scalar(self.f, constant(like(self.sums.type, register_type(dtype)), x), dtype)
+        return Scalar(self.f, constant(ir.VectorType(register_type(dtype), self.lanes), x), dtype)

@@ -5,7 +5,8 @@ from cutaway.engine.passes.decompose import decompose
 from cutaway.engine.passes.layout import layout
 from cutaway.engine.passes.pool import pool
 from cutaway.engine.passes.simplify import simplify
+from cutaway.engine.passes.sums import sums
 
-PASSES = (clean, decompose, simplify, layout, simplify, pool, clean)
+PASSES = (clean, decompose, simplify, layout, simplify, pool, sums, clean)
 
-__all__ = ["PASSES", "clean", "decompose", "layout", "pool", "simplify"]
+__all__ = ["PASSES", "clean", "decompose", "layout", "pool", "simplify", "sums"]
