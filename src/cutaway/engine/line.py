@@ -1,0 +1,31 @@
+"""Line: where in the user's program a value was made."""
+
+from __future__ import annotations
+
+import linecache
+import os
+from types import FrameType
+
+
+class Line(str):
+    """`file.py:12`. `path` is the whole file name, "" where the text came from no file; `number` counts from 1."""
+
+    path: str
+    number: int
+
+    @classmethod
+    def of(cls, frame: FrameType) -> Line:
+        """The line that a frame is at."""
+        name = frame.f_code.co_filename
+        made = cls(f"{os.path.basename(name)}:{frame.f_lineno}")
+        # Text run by `exec` may bear the name of a file that holds something else; notebooks register their cells.
+        known = name in linecache.cache or os.path.basename(frame.f_globals.get("__file__") or "") == os.path.basename(name)
+        made.path, made.number = os.path.abspath(name) if known and os.path.exists(name) else name if known else "", frame.f_lineno
+        return made
+
+
+def source(line: str) -> str:
+    """The text of a line of the user's program, without indentation; "" if it cannot be known."""
+    if not isinstance(line, Line) or not line.path:
+        return ""
+    return linecache.getline(line.path, line.number).strip()
