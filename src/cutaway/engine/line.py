@@ -19,8 +19,12 @@ class Line(str):
         name = frame.f_code.co_filename
         made = cls(f"{os.path.basename(name)}:{frame.f_lineno}")
         # Text run by `exec` may bear the name of a file that holds something else; notebooks register their cells.
-        known = name in linecache.cache or os.path.basename(frame.f_globals.get("__file__") or "") == os.path.basename(name)
-        made.path, made.number = os.path.abspath(name) if known and os.path.exists(name) else name if known else "", frame.f_lineno
+        file = os.path.basename(frame.f_globals.get("__file__") or "")
+        known = name in linecache.cache or file == os.path.basename(name)
+        made.path, made.number = (
+            (os.path.abspath(name) if os.path.exists(name) else name) if known else "",
+            frame.f_lineno,
+        )
         return made
 
 

@@ -23,7 +23,13 @@ from cutaway.engine.llvm.target import Target, target
 
 VERSION = 1  # raise it when the emitted code changes
 KIB = 1024
-LEVELS = 24 * KIB, 384 * KIB, 3072 * KIB, 12288 * KIB, 49152 * KIB  # bytes a thread touches: from the first cache to none
+LEVELS = (
+    24 * KIB,
+    384 * KIB,
+    3072 * KIB,
+    12288 * KIB,
+    49152 * KIB,
+)  # bytes a thread touches: from the first cache to none
 SIGNATURE = [PTR, PTR, I64, I64, PTR, PTR]  # of a program, as the threads call it
 TURN_SECONDS = 0.0015
 

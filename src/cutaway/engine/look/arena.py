@@ -62,13 +62,15 @@ class Arena:
         share = f" ({100 * self.saved / self.alone:.0f} %)" if self.alone else ""
         scratch = f"; {size(self.scratch)} of scratch for the threads" if self.scratch > 0 else ""
         return (
-            f"{len(self)} values of {size(self.alone)} in an arena of {size(self.nbytes)}: {size(self.saved)}{share} saved by "
-            f"using memory again{scratch}; {size(self.outside)} outside (arguments, parameters, results)"
+            f"{len(self)} values of {size(self.alone)} in an arena of {size(self.nbytes)}: {size(self.saved)}{share} saved "
+            f"by using memory again{scratch}; {size(self.outside)} outside (arguments, parameters, results)"
         )
 
     def __str__(self) -> str:
         lines = [f"{'value':<24}{'shape':<30}{'KiB':>9}{'offset':>12}{'first':>7}{'last':>7}"]
-        lines += [f"{p.name:<24}{p.aval!s:<30}{p.nbytes / 1024:9.1f}{p.offset:12d}{p.first:7d}{p.last:7d}" for p in self]
+        lines += [
+            f"{p.name:<24}{p.aval!s:<30}{p.nbytes / 1024:9.1f}{p.offset:12d}{p.first:7d}{p.last:7d}" for p in self
+        ]
         return "\n".join([*lines, self.summary()])
 
     __repr__ = __str__
@@ -95,12 +97,9 @@ class Arena:
             )
             end = min(p.last + 1, count)
             top, tall = 100 * (1 - (p.offset + p.nbytes) / total), 100 * p.nbytes / total
-            boxes.append(
-                bar(
-                    100 * p.first / count, 100 * (end - p.first) / count, f"{top:.4f}%", f"{tall:.4f}%",
-                    "value", p.first, story, p.name if tall > 6 else "",
-                )
-            )  # fmt: skip
+            left, wide = 100 * p.first / count, 100 * (end - p.first) / count
+            text = p.name if tall > 6 and wide > 12 else ""
+            boxes.append(bar(left, wide, f"{top:.4f}%", f"{tall:.4f}%", "value", p.first, story, text))
         unit, word = (1024**2, "MiB") if total > 2 * 1024**2 else (1024, "KiB")
         y = [(100 * (1 - t * unit / total), f"{t:g}") for t in linear(total / unit, 5)]
         step = max(1, round(linear(count, 6)[1])) if count > 1 else 1

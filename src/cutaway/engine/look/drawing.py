@@ -72,8 +72,7 @@ def key(kinds: Sequence[str], more: Sequence[tuple[str, str]] = ()) -> str:
         for k in kinds
     ]
     parts += [
-        f'<span><svg class="key" width="22" height="14" aria-hidden="true">'
-        f'{_swatch(kind)}</svg>{escape(text)}</span>'
+        f'<span><svg class="key" width="22" height="14" aria-hidden="true">{_swatch(kind)}</svg>{escape(text)}</span>'
         for kind, text in more
     ]
     return f'<p class="legend">{"".join(parts)}</p>'

@@ -9,7 +9,7 @@ from cutaway.core.aval import Aval
 from cutaway.engine.graph import Value
 from cutaway.engine.line import source
 from cutaway.engine.look.cost import cost
-from cutaway.engine.look.html import notebook, table
+from cutaway.engine.look.html import duration, notebook, table
 from cutaway.engine.look.rehearsal import Times, rehearse
 from cutaway.engine.machine import Machine, machine
 from cutaway.engine.program import Program, contractions
@@ -126,8 +126,8 @@ class Kernels:
         """All kernels together, in a line."""
         n = self.machine.threads
         return (
-            f"{len(self)} kernels on {n} thread{'s' * (n > 1)}: {self.flops / 1e6:.2f} MFLOP in {self.seconds * 1e6:.1f} us, "
-            f"{100 * self.peak_fraction:.0f} % of the machine's peak; at best {self.predicted * 1e6:.1f} us"
+            f"{len(self)} kernels on {n} thread{'s' * (n > 1)}: {self.flops / 1e6:.2f} MFLOP in {duration(self.seconds)}, "
+            f"{100 * self.peak_fraction:.0f} % of the machine's peak; at best {duration(self.predicted)}"
         )
 
     def __str__(self) -> str:

@@ -16,13 +16,16 @@ from cutaway.engine.llvm.target import machine
 from cutaway.engine.program import Program, generate
 
 IR_FUNCTION = re.compile(r"^define [^\n]*?@\"?([\w.$]+)\"?\(.*?^}", re.MULTILINE | re.DOTALL)
-# A function begins at its label and ends where the assembler's local labels of its end are, or the next one's preamble.
+# A function begins at its label and ends where the assembler says so, in the words of its system.
 LABEL = re.compile(r"^_?(k\d+_\w+|step\d+|program):", re.MULTILINE)
-END = re.compile(r"^(?:\.?Lfunc_end\d+:|\s*\.cfi_endproc|\s*\.seh_endproc|\s+\.p2align\s.*\n\s*\.type|[;#/]+ -- End function)", re.MULTILINE)
+END = re.compile(r"^(?:\.?Lfunc_end\d+:|\s*\.cfi_endproc|\s*\.seh_endproc|[;#/]+ -- End function)", re.MULTILINE)
 
 
 class Listing:
-    """The text of one program's code. Names are those of the kernels' functions: `k3_einsum`, or 3, or `3`."""
+    """The text of one program's code. A kernel is meant by its function's name, `k3_einsum`, or by its number, 3.
+
+    "program" is what is left: the function that runs the kernels, and for each the step that looks up its memory.
+    """
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -48,9 +51,12 @@ class Listing:
         if len(found) == 1:
             return found[0]
         several = f"stands for {len(found)} kernels" if found else "is no kernel"
-        raise ArgumentError(f"{name!r} {several} of this program; it has {', '.join(self.names)} (a number will do)")
+        names = ", ".join([*self.names, "program"])
+        raise ArgumentError(f"{name!r} {several} here; there are {names} (a kernel's number alone will do)")
 
     def _pick(self, functions: dict[str, str], name: int | str) -> list[str]:
+        if name == "program":
+            return [text for key, text in functions.items() if key == name or key.startswith("step")]
         n = self.number(name)
         found = [text for key, text in functions.items() if key.startswith(f"k{n}_")]
         return found or [f"; {self.names[n]}: nothing is left of it: it has no element to compute"]

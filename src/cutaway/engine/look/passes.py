@@ -67,7 +67,9 @@ class Passes:
 
     def html(self) -> str:
         """The summary as a table."""
-        return table(["pass", "#before", "#after", "change"], [[n, str(b), str(a), text] for n, b, a, text in self.rows()])
+        return table(
+            ["pass", "#before", "#after", "change"], [[n, str(b), str(a), text] for n, b, a, text in self.rows()]
+        )
 
 
 def expressions(graph: Graph) -> Counter[str]:
