@@ -99,7 +99,10 @@ class Compiled:
         return self._latest().listing.asm(name)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """All of this as one HTML file, which needs nothing else and asks no network."""
+        """All of this as one HTML file, which needs nothing else and asks no network.
+
+        Raises ArgumentError where no file can be.
+        """
         from cutaway.engine.look.page import save
 
         with ONE_AT_A_TIME:

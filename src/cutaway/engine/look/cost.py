@@ -14,11 +14,11 @@ from cutaway.engine.contract import Problem
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm.emit import Function
 from cutaway.engine.scalar import VOCABULARY, Scalar, register_type
-from cutaway.engine.schedule import Kernel
+from cutaway.engine.schedule import Kernel, has_memory
 from cutaway.engine.tiles import Contraction, labels
 
 ONE = frozenset(["fadd", "fsub", "fmul", "fdiv", "frem", "fneg", "fcmp"])
-INTRINSICS = {"llvm.fma": 2, "llvm.sqrt": 1, "llvm.minnum": 1, "llvm.maxnum": 1, "llvm.minimum": 1, "llvm.maximum": 1}
+INTRINSICS = {"llvm.fma": 2, "llvm.fmuladd": 2} | dict.fromkeys(["llvm.sqrt", "llvm.minnum", "llvm.maxnum"], 1)
 
 
 class Cost(NamedTuple):
@@ -46,7 +46,8 @@ def cost(k: Kernel, tiled: Contraction | None, in_memory: Mapping[Value, Any]) -
         found[v] = None
         for i in v.inputs:
             if i in in_memory and i not in k.outputs:
-                touched[i] = touched.get(i, 0) + _touched(v, i)
+                if i.op is not None or has_memory(i):  # constants of one element stand in the code
+                    touched[i] = touched.get(i, 0) + _touched(v, i)
             elif i.op is not None:
                 stack.append(i)
     inside = tuple(_in_order(found, k.outputs))

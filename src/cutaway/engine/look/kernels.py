@@ -124,10 +124,10 @@ class Kernels:
 
     def summary(self) -> str:
         """All kernels together, in a line."""
-        n = self.machine.threads
+        n, count = self.machine.threads, len(self)
         return (
-            f"{len(self)} kernels on {n} thread{'s' * (n > 1)}: {self.flops / 1e6:.2f} MFLOP in {duration(self.seconds)}, "
-            f"{100 * self.peak_fraction:.0f} % of the machine's peak; at best {duration(self.predicted)}"
+            f"{count} kernel{'s' * (count != 1)} on {n} thread{'s' * (n > 1)}: {self.flops / 1e6:.2f} MFLOP in "
+            f"{duration(self.seconds)}, {100 * self.peak_fraction:.0f} % of the machine's peak; at best {duration(self.predicted)}"
         )
 
     def __str__(self) -> str:

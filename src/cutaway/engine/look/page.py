@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cutaway.core.errors import ArgumentError
 from cutaway.engine.graph import Graph, Value, right_side
 from cutaway.engine.line import source
 from cutaway.engine.look.arena import Arena
@@ -31,7 +32,12 @@ SMALL = 0.01  # share of the time below which a kernel's section is folded away 
 
 
 def save(variant: Variant, name: str, path: Path) -> None:
-    """Write the page of a compiled function called `name` to `path`, whole or not at all."""
+    """Write the page of a compiled function called `name` to `path`, whole or not at all.
+
+    Raises ArgumentError where no file can be.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise ArgumentError(f"save {str(path)!r}: give the name of a file, such as page.html, in a folder that is there")
     page = render(variant, name)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
