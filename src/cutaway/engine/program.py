@@ -230,7 +230,7 @@ class Program:
         scratch = most_scratch(s, found, t) * self.threads
         self.arena = np.empty(self.memory.arena + scratch + ALIGN, np.uint8)
         self._arena = -(-self.arena.ctypes.data // ALIGN) * ALIGN
-        self.table = np.zeros(max(len({x.number for x in self.memory.slots.values()}), 1), np.int64)
+        self.table = np.zeros(1 + max((x.number for x in self.memory.slots.values()), default=0), np.int64)
         self._table = self.table.ctypes.data
         signature = ctypes.CFUNCTYPE(
             None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p

@@ -127,7 +127,8 @@ class Kernels:
         n, count = self.machine.threads, len(self)
         return (
             f"{count} kernel{'s' * (count != 1)} on {n} thread{'s' * (n > 1)}: {self.flops / 1e6:.2f} MFLOP in "
-            f"{duration(self.seconds)}, {100 * self.peak_fraction:.0f} % of the machine's peak; at best {duration(self.predicted)}"
+            f"{duration(self.seconds)}, {100 * self.peak_fraction:.0f} % of the machine's peak; "
+            f"at best {duration(self.predicted)}"
         )
 
     def __str__(self) -> str:

@@ -19,7 +19,8 @@ from cutaway.engine import threads as pools
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm import jit
 from cutaway.engine.llvm.emit import I64, PTR, VOID
-from cutaway.engine.program import ALIGN, Program, needs_barrier
+from cutaway.engine.program import ALIGN, Program
+from cutaway.engine.segments import barriers
 from cutaway.engine.threads.words import Words, i64, word_function
 
 VERSION = 2  # raise it when the emitted code changes
@@ -97,7 +98,7 @@ def rehearse(program: Program, threads: int = 0) -> Times:
     nth = threads or program.threads
     kernels = program.schedule.kernels
     steps = []
-    for n, crosses in enumerate(needs_barrier(kernels, program.memory)):
+    for n, crosses in enumerate(barriers(program.schedule.kernels)):
         if crosses and nth > 1:
             steps.append(Step(n, True))
         steps.append(Step(n, False))
