@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from itertools import pairwise
 
@@ -326,3 +327,21 @@ def test_memory_that_is_used_again_is_counted_as_saved():
     assert arena.saved == arena.alone - arena.nbytes > 0
     assert f"{100 * arena.saved / arena.alone:.0f} %" in arena.summary()
     assert "%" in str(arena).splitlines()[1]
+
+
+# --- the user's lines -----------------------------------------------------------------------------------------------
+
+
+def test_a_line_knows_its_text():
+    (k,) = called(lambda a: a.tanh() + 1, (3,)).kernels()
+    assert k.line == f"test_look.py:{test_a_line_knows_its_text.__code__.co_firstlineno + 1}"
+    assert k.source == "(k,) = called(lambda a: a.tanh() + 1, (3,)).kernels()"
+
+
+def test_text_run_by_exec_is_not_taken_for_a_file_of_its_name(tmp_path, monkeypatch):
+    (tmp_path / "notes.md").write_text("not this\nnor this\n")
+    monkeypatch.chdir(tmp_path)
+    held = {}
+    exec(builtins.compile("\ndef f(a):\n    return a + 1", "notes.md", "exec"), held)
+    (k,) = called(held["f"], (3,)).kernels()
+    assert (k.line, k.source) == ("notes.md:3", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import os
+from functools import lru_cache
 from types import FrameType
 
 
@@ -18,14 +19,19 @@ class Line(str):
         """The line that a frame is at."""
         name = frame.f_code.co_filename
         made = cls(f"{os.path.basename(name)}:{frame.f_lineno}")
-        # Text run by `exec` may bear the name of a file that holds something else; notebooks register their cells.
-        file = os.path.basename(frame.f_globals.get("__file__") or "")
-        known = name in linecache.cache or file == os.path.basename(name)
-        made.path, made.number = (
-            (os.path.abspath(name) if os.path.exists(name) else name) if known else "",
-            frame.f_lineno,
-        )
+        made.path, made.number = _path(name, frame.f_globals.get("__file__") or ""), frame.f_lineno
         return made
+
+
+@lru_cache(256)
+def _path(name: str, file: str) -> str:
+    """Where the text of a code object is, by the name that it bears and the file of its module.
+
+    Text run by `exec` may bear the name of a file that holds something else; notebooks register their cells.
+    """
+    if name not in linecache.cache and os.path.basename(file) != os.path.basename(name):
+        return ""
+    return os.path.abspath(name) if os.path.exists(name) else name
 
 
 def source(line: str) -> str:

@@ -37,7 +37,9 @@ def save(variant: Variant, name: str, path: Path) -> None:
     Raises ArgumentError where no file can be.
     """
     if path.is_dir() or not path.parent.is_dir():
-        raise ArgumentError(f"save {str(path)!r}: give the name of a file, such as page.html, in a folder that is there")
+        raise ArgumentError(
+            f"save {str(path)!r}: give the name of a file, such as page.html, in a folder that is there"
+        )
     page = render(variant, name)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:

@@ -24,7 +24,7 @@ from cutaway.engine.segments import barriers
 from cutaway.engine.threads.words import Words, i64, word_function
 
 VERSION = 2  # raise it when the emitted code changes
-SECONDS, MOST, LEAST = 0.15, 40, 4  # how long to repeat, and how often
+SECONDS, MOST, LEAST = 0.25, 40, 4  # how long to repeat, and how often
 
 
 class Step(NamedTuple):
@@ -96,7 +96,6 @@ def generate(arm: bool) -> ir.Module:
 def rehearse(program: Program, threads: int = 0) -> Times:
     """Run the program some times on `threads` threads (0: as many as it uses)."""
     nth = threads or program.threads
-    kernels = program.schedule.kernels
     steps = []
     for n, crosses in enumerate(barriers(program.schedule.kernels)):
         if crosses and nth > 1:
