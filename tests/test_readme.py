@@ -34,7 +34,7 @@ def test_the_programs_print_what_they_promise():
     assert accuracy > 0.9
     assert powers == "12.0 12.0"
     assert heading.split()[:3] == ["kernel", "result", "MFLOP"]
-    assert sum(" einsum " in line for line in kernels) == 5  # two layers: forward, towards weights, and towards h
+    assert sum(" einsum" in line for line in kernels) == 5  # two layers: forward, towards weights, and towards h
 
 
 def test_the_two_commands_are_there_for_ci_to_read():

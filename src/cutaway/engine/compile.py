@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import update_wrapper
+from functools import cached_property, update_wrapper
+from os import PathLike
+from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cutaway.core.autograd import RECORDING
+from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
 from cutaway.engine.graph import Graph, Value
 from cutaway.engine.llvm.target import target
 from cutaway.engine.passes import PASSES
-from cutaway.engine.program import PER_ELEMENT, Program, contractions
+from cutaway.engine.program import Program
 from cutaway.engine.schedule import schedule
 from cutaway.engine.trace import map_structure, trace
+
+if TYPE_CHECKING:
+    from cutaway.engine.look.arena import Arena
+    from cutaway.engine.look.kernels import Kernels
+    from cutaway.engine.look.listing import Listing
+    from cutaway.engine.look.passes import Passes
+    from cutaway.engine.look.timeline import Timeline
 
 # A trace puts symbols in the place of the surroundings' arrays, and a program's memory serves one call at a time.
 ONE_AT_A_TIME = RLock()
@@ -42,13 +52,66 @@ class Compiled:
                 self.variants[key] = variant
             return variant(tensors)
 
-    def graph(self) -> Graph:
-        """The graph of the latest signature, after all passes."""
-        return list(self.variants.values())[-1].graph
+    # Looking in: what is shown is the program of the latest signature. `cutaway.engine.look` does the work.
 
-    def kernels(self) -> str:
-        """A table of the latest program's kernels: operations, bytes, measured time on one thread, rate, the user's line."""
-        return list(self.variants.values())[-1].kernels()
+    def graph(self) -> Graph:
+        """The graph after all passes."""
+        return self._latest().graph
+
+    def passes(self) -> Passes:
+        """The graph before and after each pass: iterate for (name, graph), print for what each pass changed."""
+        from cutaway.engine.look.passes import Passes
+
+        return Passes(self._latest().traced)
+
+    def kernels(self, threads: int = 0) -> Kernels:
+        """The kernels: FLOP, bytes, predicted and measured time, rates, share of the machine's peak, the user's line.
+
+        They are run some times on memory made up for it (nothing of yours is read or changed), on `threads` threads
+        (0: as many as the program uses).
+        """
+        from cutaway.engine.look.kernels import Kernels
+
+        with ONE_AT_A_TIME:
+            return Kernels(self._latest().program, threads)
+
+    def timeline(self, threads: int = 0) -> Timeline:
+        """One run, thread by thread: when each kernel began and ended, and the waiting at barriers."""
+        from cutaway.engine.look.timeline import Timeline
+
+        return Timeline(self.kernels(threads))
+
+    def memory(self) -> Arena:
+        """Which values lie where in the program's arena, from which kernel to which."""
+        from cutaway.engine.look.arena import Arena
+
+        return Arena(self._latest().program)
+
+    def llvm(self, name: int | str | None = None, optimised: bool = False) -> str:
+        """LLVM IR of a kernel, by number or name (None: all), as written or, `optimised`, as LLVM left it.
+
+        Raises ArgumentError, with the names that there are, for one that is not there.
+        """
+        return self._latest().listing.llvm(name, optimised)
+
+    def asm(self, name: int | str | None = None) -> str:
+        """The assembly that runs, of a kernel by number or name (None: all).  Raises ArgumentError as `llvm` does."""
+        return self._latest().listing.asm(name)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """All of this as one HTML file, which needs nothing else and asks no network.
+
+        Raises ArgumentError where no file can be.
+        """
+        from cutaway.engine.look.page import save
+
+        with ONE_AT_A_TIME:
+            save(self._latest(), getattr(self.fn, "__name__", type(self.fn).__name__), Path(path))
+
+    def _latest(self) -> Variant:
+        if not self.variants:
+            raise ArgumentError("compile: there is nothing to look at before the first call; call the function once")
+        return list(self.variants.values())[-1]
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.fn, '__name__', type(self.fn).__name__)}, {len(self.variants)} signatures>"
@@ -133,18 +196,12 @@ class Variant:
 
         return map_structure_values(self.places, give)
 
-    def kernels(self) -> str:
-        """The table of `Compiled.kernels`; the memory of arguments is that of the latest call."""
-        tiled = contractions(self.program.schedule, self.program.memory)
-        lines = [f"{'kernel':<28}{'result':<26}{'MFLOP':>9}{'KiB':>9}{'us':>9}{'GF/s':>8}{'GB/s':>8}  line"]
-        for n, (k, seconds) in enumerate(zip(self.program.schedule.kernels, self.program.measure(), strict=True)):
-            flops = tiled[n].flops if n in tiled else PER_ELEMENT * sum(v.aval.size for v in k.outputs)
-            nbytes = sum(v.aval.size * v.aval.dtype.itemsize for v in (*k.outputs, *k.reads))
-            lines.append(
-                f"{f'{n} {k.name}':<28}{k.outputs[0].aval!s:<26}{flops / 1e6:9.2f}{nbytes / 1024:9.0f}{seconds * 1e6:9.1f}"
-                f"{flops / seconds / 1e9:8.1f}{nbytes / seconds / 1e9:8.1f}  {k.line}"
-            )
-        return "\n".join(lines)
+    @cached_property
+    def listing(self) -> Listing:
+        """The program's code as text."""
+        from cutaway.engine.look.listing import Listing
+
+        return Listing(self.program)
 
     @staticmethod
     def _constant(v: Value) -> np.ndarray:

@@ -107,7 +107,7 @@ class Graph:
         number = self.numbers()
         lines = []
         for v, n in number.items():
-            text = f"%{n}: {v.aval} = {_right_side(v, number)}"
+            text = f"%{n}: {v.aval} = {right_side(v, number)}"
             lines.append(f"{text:<72} {v.line}".rstrip())
         lines.append("return " + ", ".join(f"%{number[v]}" for v in self.outputs))
         lines += [f"write {w.name} <- %{number[w.value]}" for w in self.writes]
@@ -138,7 +138,8 @@ class Graph:
         return self
 
 
-def _right_side(v: Value, number: dict[Value, int]) -> str:
+def right_side(v: Value, number: dict[Value, int]) -> str:
+    """What a value is, as the printer writes it behind the equals sign."""
     if v.op is None:
         s = v.source
         assert s is not None

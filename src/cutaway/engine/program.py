@@ -6,7 +6,6 @@ import ctypes
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from time import perf_counter
 from typing import NamedTuple
 
 import llvmlite.ir as ir
@@ -256,20 +255,3 @@ class Program:
             self._call(self._table, self._arena, 0, 1, None, None)
         else:
             threads.pool().run(self._address, self._table, self._arena, self.threads)
-
-    def measure(self, repeats: int = 5) -> list[float]:
-        """Seconds of each kernel on one thread (the least of some runs); tensors that it writes are put back."""
-        held = [(w.tensor, w.tensor._data.copy()) for w in self.schedule.graph.writes if w.tensor is not None]
-        signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        out = []
-        for n in range(len(self.schedule.kernels)):
-            step = signature(self.code.address(f"step{n}"))
-            best = float("inf")
-            for _ in range(repeats):
-                start = perf_counter()
-                step(self._table, self._arena, 0, 1)
-                best = min(best, perf_counter() - start)
-            out.append(best)
-        for tensor, data in held:
-            np.copyto(tensor._data, data)
-        return out

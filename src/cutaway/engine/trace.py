@@ -26,6 +26,7 @@ from cutaway.core.ops.elementwise import add, cast
 from cutaway.core.promote import coerce
 from cutaway.core.tensor import Tensor
 from cutaway.engine.graph import Graph, Source, Value, Write
+from cutaway.engine.line import Line
 from cutaway.engine.symbol import Symbol
 
 # Frames of these folders are not the user's.
@@ -165,11 +166,11 @@ class Tracer:
     # --- where we are ---------------------------------------------------------------------------------------------
 
     def line(self) -> str:
-        """file:line of the user's code that is running: the innermost frame outside this package and NumPy."""
+        """The Line of the user's code that is running: the innermost frame outside this package and NumPy."""
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code.co_filename.startswith(INSIDE):
             frame = frame.f_back
-        return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame is not None else ""
+        return Line.of(frame) if frame is not None else ""
 
     def where(self) -> str:
         """For an error text: the user's line."""

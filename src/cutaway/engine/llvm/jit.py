@@ -47,11 +47,16 @@ def compile_object(module: ir.Module, t: Target, optimise: bool) -> bytes:
     return bytes(machine(t).emit_object(assemble(module, t, optimise)))
 
 
-def link(loops: ir.Module, tiles: ir.Module, t: Target) -> bytes:
-    """One object of two modules: `loops` goes through LLVM's pipeline, `tiles` are written as they should stay."""
+def linked(loops: ir.Module, tiles: ir.Module, t: Target) -> llvm.ModuleRef:
+    """One module of two: `loops` goes through LLVM's pipeline, `tiles` are written as they should stay."""
     whole = assemble(loops, t, True)
     whole.link_in(assemble(tiles, t, False))
-    return bytes(machine(t).emit_object(whole))
+    return whole
+
+
+def link(loops: ir.Module, tiles: ir.Module, t: Target) -> bytes:
+    """The object code of `linked`."""
+    return bytes(machine(t).emit_object(linked(loops, tiles, t)))
 
 
 def build(key: str, make: Callable[[], ir.Module], t: Target, optimise: bool) -> Code:
