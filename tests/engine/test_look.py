@@ -6,6 +6,7 @@ import builtins
 import re
 from itertools import pairwise
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from cutaway.core.generator import default_generator
 from cutaway.engine.compile import compile
 from cutaway.engine.llvm.target import target
 from cutaway.engine.look.cost import operations, terms
+from cutaway.engine.look.listing import assembly_of
 from cutaway.engine.look.rehearsal import rehearse
 from cutaway.engine.machine import Machine, machine
 from cutaway.engine.passes import PASSES
@@ -260,6 +262,25 @@ def test_assembly_of_a_product_multiplies_and_adds_vectors():
         assert len(re.findall(words[target().isa], text)) >= 8
         assert "step" not in text  # nothing of the neighbours
     assert len(fast.asm()) > len(fast.asm("program")) > 100
+
+
+@pytest.mark.parametrize(
+    "triple",
+    ["x86_64-linux-gnu", "x86_64-apple-macosx", "x86_64-pc-windows-msvc", "aarch64-linux-gnu", "aarch64-apple-darwin"],
+)
+def test_assembly_of_other_systems_is_cut_at_its_functions(triple):
+    fast = called(lambda a, b: (a @ b).exp().sum(1), (8, 8), (8, 8))
+    text = re.sub(r"target \w+ = .*|\"target-(cpu|features)\"=\"[^\"]*\"", "", fast.llvm(optimised=True))
+    llvm.initialize_all_targets(), llvm.initialize_all_asmprinters()
+    there = llvm.Target.from_triple(triple).create_target_machine()
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = triple, str(there.target_data)
+    found = assembly_of(there.emit_assembly(module))
+    assert set(found) == {"k0_matmul", "k1_sum", "step0", "step1", "program"}
+    for name, body in found.items():
+        lines = body.splitlines()
+        assert lines[0].split()[0] in (f"{name}:", f"_{name}:")
+        assert re.match(r"\t(ret|jmp|rex64 jmp|b|br)[a-z]*\b", lines[-1]), lines[-1]  # back, or on to the kernel
 
 
 def test_llvm_is_shown_as_written_and_as_it_runs():

@@ -16,9 +16,9 @@ from cutaway.engine.llvm.target import machine
 from cutaway.engine.program import Program, generate
 
 IR_FUNCTION = re.compile(r"^define [^\n]*?@\"?([\w.$]+)\"?\(.*?^}", re.MULTILINE | re.DOTALL)
-# A function begins at its label and ends where the assembler says so, in the words of its system.
+# A function begins at its label. Behind its last instruction come directives and constants, of the next one already.
 LABEL = re.compile(r"^_?(k\d+_\w+|step\d+|program):", re.MULTILINE)
-END = re.compile(r"^(?:\.?Lfunc_end\d+:|\s*\.cfi_endproc|\s*\.seh_endproc|[;#/]+ -- End function)", re.MULTILINE)
+NO_CODE = re.compile(r"(?:\n\s*(?:\.[^\n]*|\.?LCPI[^\n]*|[;#][^\n]*)?)+\Z")
 
 
 class Listing:
@@ -95,16 +95,16 @@ class Listing:
 
     @cached_property
     def _assembly_functions(self) -> dict[str, str]:
-        text = self._assembly
-        starts = [(m.group(1), m.start()) for m in LABEL.finditer(text)]
-        ends = [at for _, at in starts[1:]] + [len(text)]
-        out = {}
-        for (name, start), stop in zip(starts, ends, strict=True):
-            end = END.search(text, start, stop)
-            out[name] = text[start : end.start() if end else stop].rstrip()
-        return out
+        return assembly_of(self._assembly)
 
 
 def functions_of(text: str) -> dict[str, str]:
     """The functions of a module of IR, by name."""
     return {m.group(1): m.group(0) for m in IR_FUNCTION.finditer(text)}
+
+
+def assembly_of(text: str) -> dict[str, str]:
+    """The functions of an assembly listing, by name."""
+    starts = [(m.group(1), m.start()) for m in LABEL.finditer(text)]
+    ends = [at for _, at in starts[1:]] + [len(text)]
+    return {name: NO_CODE.sub("", text[at:end]) for (name, at), end in zip(starts, ends, strict=True)}
