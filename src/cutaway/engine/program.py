@@ -6,7 +6,7 @@ import ctypes
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import llvmlite.ir as ir
 import numpy as np
@@ -31,20 +31,25 @@ PER_ELEMENT = 4  # operations that an element of a loop is worth, roughly
 
 
 class Slot(NamedTuple):
-    """Where a value lies: in the arena at `offset`, or (offset None) wherever the caller says, by `number` in the table."""
+    """Where a value lies: in the arena at `offset`, or (offset None) wherever the caller says, by `number` in the table.
+
+    With `private` >= 0 it is there, in each thread's own memory, and only the rows of one turn of its streak are.
+    """
 
     number: int
     offset: int | None
     nbytes: int
     first: int  # kernel that writes it
     last: int  # kernel that reads it last
+    private: int = -1
 
 
 class Memory(NamedTuple):
-    """The slots, and the arena's size in bytes."""
+    """The slots, the arena's size in bytes, and what each thread needs for private values."""
 
     slots: dict[Value, Slot]
     arena: int
+    private: int
 
 
 def plan_memory(s: Schedule) -> Memory:
@@ -61,10 +66,18 @@ def plan_memory(s: Schedule) -> Memory:
         last[w.value] = len(s.kernels)
     segment = [*(k.segment for k in s.kernels), len(s.kernels)]
     live: list[tuple[int, int, int]] = []  # (start, end, last segment)
-    top = 0
+    top = own = most = 0
     for n, k in enumerate(s.kernels):
+        if n and k.streak != s.kernels[n - 1].streak:
+            own = 0
         for v in k.outputs:
             nbytes = v.aval.size * v.aval.dtype.itemsize
+            if v in s.private:
+                nbytes = nbytes // v.aval.shape[0] * k.chunk  # k goes by the rows of v
+                slots[v] = Slot(len(slots), None, nbytes, n, last.get(v, n), own)
+                own += -(-nbytes // ALIGN) * ALIGN
+                most = max(most, own)
+                continue
             if v in outside or v in s.direct:
                 slots[v] = slots[s.direct[v]] if v in s.direct else Slot(len(slots), None, nbytes, n, len(s.kernels))
                 continue
@@ -78,7 +91,7 @@ def plan_memory(s: Schedule) -> Memory:
             live.append((start, start + size, segment[last.get(v, n)]))
             top = max(top, start + size)
             slots[v] = Slot(len(slots), start, nbytes, n, last.get(v, n))
-    return Memory(slots, top)
+    return Memory(slots, top, most)
 
 
 def contractions(s: Schedule, memory: Memory) -> dict[int, Contraction]:
@@ -105,7 +118,7 @@ def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Modu
     define_conversions(module, t)
     bodies: list[tuple[list[tuple[ir.Function, int | None]], list[Value]]] = []  # a function's scratch a thread, in bytes
     found = contractions(s, memory)
-    most = most_scratch(s, found, t)
+    packs = most_scratch(s, found, t)
     for n, k in enumerate(s.kernels):
         if n in found:
             c = found[n]
@@ -137,54 +150,114 @@ def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Modu
         f.b.ret_void()
         order = {i: v for v, i in zip(values, where, strict=True)}
         bodies.append(([(f.fn, None)], [order[i] for i in range(len(shared))]))
-    steps = [_step(module, memory, most, n, s.kernels[n], *body) for n, body in enumerate(bodies)]
+    steps = [_step(module, memory, packs, n, s.kernels[n], *body) for n, body in enumerate(bodies)]
     main = Function(
         module, "program", [PTR, PTR, I64, I64, PTR, PTR], names=("table", "arena", "tid", "nth", "barrier", "control")
     )
     table, arena, tid, nth, barrier, control = main.args
     b = main.b
     wait = ir.FunctionType(VOID, [PTR, I64])
-    for step, crosses in zip(steps, barriers(s.kernels), strict=True):
-        if crosses:
+    crosses = barriers(s.kernels)
+    for start, stop in _turns(s.kernels):
+        if crosses[start]:
             with b.if_then(b.icmp_signed(">", nth, ir.Constant(I64, 1))):
                 b.call(Pointed(barrier, wait), [control, nth])
-        b.call(step, [table, arena, tid, nth])
+        if not s.kernels[start].streak:
+            b.call(steps[start][0], [table, arena, tid, nth])
+            continue
+        turns = [(s.kernels[n], fn) for n in range(start, stop) if (fn := steps[n][1]) is not None]
+        _in_turns(main, turns, table, arena, tid, nth)
     b.ret_void()
     return module, tiles
+
+
+def _turns(kernels: list[Kernel]) -> list[tuple[int, int]]:
+    """Ranges of kernels that run together: streaks, and single ones."""
+    out: list[tuple[int, int]] = []
+    for n, k in enumerate(kernels):
+        if n and k.streak and k.streak == kernels[n - 1].streak:
+            out[-1] = out[-1][0], n + 1
+        else:
+            out.append((n, n + 1))
+    return out
+
+
+def _range(f: Function, k: Kernel, tid: Any, nth: Any) -> list[Any]:
+    """From which row to which a thread works."""
+    blocks = k.rows // k.grain
+    return [f.mul(f.div(f.mul(f.add(tid, i), blocks), nth), k.grain) for i in (0, 1)]
+
+
+def _in_turns(
+    f: Function, turns: list[tuple[Kernel, ir.Function]], table: Any, arena: Any, tid: Any, nth: Any
+) -> None:
+    """A thread's rows, some at a time, through all of `turns`; a kernel over parts does one where others do its images."""
+    first = turns[0][0]
+    low, high = _range(f, first, tid, nth)
+
+    def turn(row: Any, _: Any) -> None:
+        end = f.min(f.add(row, first.chunk), high)
+        for k, fn in turns:
+            each = first.rows // k.rows
+            f.b.call(fn, [table, arena, tid, f.int(f.div(row, each)), f.int(f.div(end, each))])
+
+    f.loop(low, high, first.chunk, (), turn, "row")
 
 
 def _step(
     module: ir.Module,
     memory: Memory,
-    most: int,
+    packs: int,
     n: int,
     kernel: Kernel,
     functions: list[tuple[ir.Function, int | None]],
     values: list[Value],
-) -> ir.Function:
-    """`step<n>(table, arena, tid, nth)`: a kernel with its memory looked up. `most`: bytes of scratch a thread in all."""
+) -> tuple[ir.Function, ir.Function | None]:
+    """`step<n>(table, arena, tid, nth)`: a kernel with its memory looked up; of one in a streak, also for some rows.
+
+    `packs`: bytes that a thread needs for rearranged factors; its private values lie behind them.
+    """
+    byte, block = ir.IntType(8), packs + memory.private
+
+    def body(f: Function, table: Any, arena: Any, tid: Any, mine: list[Any]) -> None:
+        own = f.add(memory.arena, f.mul(tid, block))
+        pointers = []
+        for v in values:
+            slot = memory.slots[v]
+            if slot.private >= 0:  # as if all rows were there
+                before = f.mul(mine[0], v.aval.size // kernel.rows * v.aval.dtype.itemsize)
+                pointers.append(f.at(arena, f.sub(f.add(own, packs + slot.private), before), byte))
+            elif slot.offset is None:
+                pointers.append(f.b.load(f.at(table, slot.number, I64), typ=PTR))
+            else:
+                pointers.append(f.at(arena, slot.offset, byte))
+        for fn, needs in functions:
+            scratch = []
+            if needs is not None:  # each thread's place is the same in every kernel: no barrier guards it
+                place = own if kernel.rows else f.sub(own, f.mul(tid, needs))
+                scratch = [f.at(arena, place, byte)]
+            f.b.call(fn, [*pointers[:3], *scratch, *pointers[3:], *mine] if scratch else [*pointers, *mine])
+        f.b.ret_void()
+
+    turn = None
+    if kernel.streak:
+        names = ("table", "arena", "tid", "low", "high")
+        inner = Function(module, f"turn{n}", [PTR, PTR, I64, I64, I64], names=names, internal=True)
+        body(inner, *inner.args[:3], list(inner.args[3:]))
+        turn = inner.fn
     f = Function(module, f"step{n}", [PTR, PTR, I64, I64], names=("table", "arena", "tid", "nth"))
     table, arena, tid, nth = f.args
-    pointers = []
-    for v in values:
-        slot = memory.slots[v]
-        if slot.offset is None:
-            pointers.append(f.b.load(f.at(table, slot.number, I64), typ=PTR))
-        else:
-            pointers.append(f.at(arena, slot.offset, ir.IntType(8)))
+    if turn is not None:
+        _in_turns(f, [(kernel, turn)], table, arena, tid, nth)
+        f.b.ret_void()
+        return f.fn, turn
     mine = [tid, nth]
     if kernel.each:
         mine = [f.int(0), f.int(1)]
     elif kernel.rows:
-        mine = [f.div(f.mul(f.add(tid, i), kernel.rows), nth) for i in (0, 1)]
-    for fn, own in functions:
-        scratch = []
-        if own is not None:  # each thread's place is the same in every kernel: no barrier guards it
-            far = f.mul(tid, most if kernel.rows else most - own)
-            scratch = [f.at(arena, f.add(memory.arena, far), ir.IntType(8))]
-        f.b.call(fn, [*pointers[:3], *scratch, *pointers[3:], *mine] if scratch else [*pointers, *mine])
-    f.b.ret_void()
-    return f.fn
+        mine = _range(f, kernel, tid, nth)
+    body(f, table, arena, tid, mine)
+    return f.fn, None
 
 
 @lru_cache(1)
@@ -201,7 +274,7 @@ def key(s: Schedule, memory: Memory) -> str:
     number = s.graph.numbers()
     kernels = [
         [[number[v] for v in values] for values in (k.outputs, k.reads, (k.core,) if k.core else ())]
-        + [[k.segment, k.rows, k.each]]
+        + [[k.segment, k.rows, k.grain, k.each, k.streak, k.chunk]]
         for k in s.kernels
     ]
     places = "\n".join(f"{v.aval} {slot}" for v, slot in memory.slots.items())
@@ -227,7 +300,7 @@ class Program:
             PER_ELEMENT * v.aval.size for k in s.kernels for v in (*k.outputs, *k.reads)
         )
         self.threads = 1 if self.flops < ALONE_BELOW else threads.get_num_threads()
-        scratch = most_scratch(s, found, t) * self.threads
+        scratch = (most_scratch(s, found, t) + self.memory.private) * self.threads
         self.arena = np.empty(self.memory.arena + scratch + ALIGN, np.uint8)
         self._arena = -(-self.arena.ctypes.data // ALIGN) * ALIGN
         self.table = np.zeros(1 + max((x.number for x in self.memory.slots.values()), default=0), np.int64)

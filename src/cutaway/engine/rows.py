@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cutaway.engine.graph import Value
+from cutaway.engine.loops.affine import splits_first
 from cutaway.engine.loops.read import unit_reshape
 from cutaway.engine.tiles import folded_product, labels
 
 Dim = int | None  # the dimension along which a value is read at the row; None: it is read elsewhere too
 
 
-def read_by_row(outputs: Sequence[Value], in_memory: Callable[[Value], bool]) -> dict[Value, bool] | None:
-    """For each memory that is read to compute `outputs`: whether row i of them needs row i of it only.
+def read_by_row(outputs: Sequence[Value], in_memory: Callable[[Value], bool]) -> dict[Value, int] | None:
+    """For each memory that is read to compute row i of `outputs`: r if only its rows r i to r i + r - 1 are, else 0.
 
     None if the outputs cannot be computed row by row.
     """
@@ -25,23 +26,27 @@ def read_by_row(outputs: Sequence[Value], in_memory: Callable[[Value], bool]) ->
         return None
     if not all(_apart(v) for v in outputs):
         return None
-    found: dict[Value, bool] = {}
-    seen: set[tuple[Value, Dim]] = set()
-    stack: list[tuple[Value, Dim]] = [part for v in outputs for part in parts(v, 0)]
+    found: dict[Value, int] = {}
+    seen: set[tuple[Value, Dim, int]] = set()
+    stack: list[tuple[Value, Dim, int]] = [(i, dim, 1) for v in outputs for i, dim in parts(v, 0)]
     while stack:
         here = stack.pop()
         if here in seen:
             continue
         seen.add(here)
-        v, dim = here
+        v, dim, each = here
         if v in outputs or in_memory(v):
-            found[v] = found.get(v, True) and dim == 0 and v.aval.shape[:1] == rows
+            own = each if dim == 0 and v.aval.shape[0] == rows[0] * each else 0
+            found[v] = own if found.get(v, own) == own else 0
+            continue
+        if splits_first(v) and dim == 0:
+            each *= v.aval.shape[1]
+            stack.append((v.inputs[0], 0, each))
         elif v.op is not None and v.op.name == "reshape" and in_memory(v.inputs[0]):
-            source = v.inputs[0]
-            together = dim == 0 and source.aval.shape[:1] == rows
-            found[source] = found.get(source, True) and together
+            together = dim == 0 and v.inputs[0].aval.shape[:1] == v.aval.shape[:1]
+            stack.append((v.inputs[0], 0 if together else None, each))
         else:
-            stack += parts(v, dim)
+            stack += [(i, at, each) for i, at in parts(v, dim)]
     return found
 
 

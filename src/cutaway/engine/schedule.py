@@ -27,7 +27,8 @@ class Kernel(NamedTuple):
     """Fills the buffers of `outputs` from those of `reads`.
 
     `core` is a contraction without memory of its own: the output is made of its sums while they are in registers.
-    `segment`, `rows` and `each` say when and by whom it is done (see segments.py).
+    `segment`, `rows` (so many at least together: `grain`) and `each` say when and by whom it is done (see segments.py),
+    `streak` and `chunk` with which others in turns of how many rows (see streaks.py; 0: all at once).
     """
 
     outputs: tuple[Value, ...]
@@ -36,7 +37,10 @@ class Kernel(NamedTuple):
     core: Value | None = None
     segment: int = 0
     rows: int = 0
+    grain: int = 1
     each: bool = False
+    streak: int = 0
+    chunk: int = 0
 
     @property
     def name(self) -> str:
@@ -50,12 +54,16 @@ class Kernel(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """Kernels in order; `direct` maps a written value to the graph input whose memory it may be computed into."""
+    """Kernels in order; `direct` maps a written value to the graph input whose memory it may be computed into.
+
+    `private` values pass from kernel to kernel within a streak only.
+    """
 
     graph: Graph
     kernels: list[Kernel]
     direct: dict[Value, Value]
     copies: list[Write]
+    private: frozenset[Value] = frozenset()
 
 
 def has_memory(v: Value) -> bool:

@@ -1,6 +1,7 @@
 """Segments: kernels between two barriers, and how each is divided among the threads.
 
-    rows    by the first dimension of its result; kernels of a segment that are divided so may read each other row by row
+    rows    by the first dimension of its result; kernels of a segment that are divided so may read each other row by row,
+            or so many rows of an image's by one row of a part's: then the images are divided in as many at a time
     each    every thread does all of it (one number), and reads its own result
     any     as suits it; no other kernel of the segment may read what it writes
 
@@ -19,6 +20,7 @@ from cutaway.engine.llvm.target import Target
 from cutaway.engine.loops.kernels import EMIT
 from cutaway.engine.rows import read_by_row, row_label
 from cutaway.engine.schedule import Kernel, Schedule, has_memory
+from cutaway.engine.streaks import streaks
 
 FEWEST = 8  # rows: fewer are not worth dividing by
 SMALL = 4096  # elements that a thread may read for one number that others compute too
@@ -29,7 +31,7 @@ class Division:
     """How one kernel could be divided. `local`: values of which it needs its own rows only, if it goes by rows."""
 
     def __init__(self, k: Kernel, s: Schedule, in_memory: Callable[[Value], bool], t: Target) -> None:
-        self.local: dict[Value, bool] = {}
+        self.local: dict[Value, int] = {}
         self.rows = self._rows(k, s, in_memory, t)
         v = k.outputs[0]
         simple = v.op is not None and (v.op.name not in EMIT or v.op.kind == "reduce")
@@ -69,9 +71,19 @@ def divide(s: Schedule, t: Target) -> Schedule:
     heapify(ready)
     late: list[int] = []
     out: list[Kernel] = []
+    local: list[dict[Value, int]] = []
     segment, now = 0, Segment(s)
+
+    def finish() -> None:
+        """Kernels of one number of rows are divided alike in the whole segment."""
+        for m in range(len(out) - 1, -1, -1):
+            if out[m].segment != segment:
+                break
+            out[m] = out[m]._replace(grain=now.grains.get(out[m].rows, 1))
+
     while ready or late:
-        if not ready or (late and now.nbytes >= WARM):
+        if not ready or (late and now.nbytes >= WARM and not now.continues(kernels[ready[0]], divisions[ready[0]])):
+            finish()
             segment, now = segment + 1, Segment(s)
             ready += late
             heapify(ready)
@@ -83,11 +95,13 @@ def divide(s: Schedule, t: Target) -> Schedule:
             continue
         rows = divisions[n].rows if how == "rows" else 0
         out.append(kernels[n]._replace(rows=rows, each=how == "each", segment=segment))
+        local.append(divisions[n].local)
         for m in after[n]:
             waits[m] -= 1
             if not waits[m]:
                 heappush(ready, m)
-    return s._replace(kernels=out)
+    finish()
+    return streaks(s._replace(kernels=out), local, t)
 
 
 def _order(s: Schedule) -> tuple[list[set[int]], list[int]]:
@@ -118,17 +132,19 @@ class Segment:
         self.direct = s.direct
         self.written: dict[Value, str | int] = {}  # "any", "each", or the number of rows
         self.read: set[Value] = set()
+        self.grains: dict[int, int] = {}  # of kernels with so many rows
         self.nbytes = 0
 
     def place(self, k: Kernel, d: Division) -> str | None:
         """How `k` may run here: "rows", "each", "any"; None if a barrier must come first."""
         if any(self.direct[v] in self.read for v in k.outputs if v in self.direct):
             return None
-        fresh = [v for v in k.reads if self.written.get(v, "each") != "each"]
+        fresh = self.fresh(k)
         if not fresh:
             how = "each" if d.each else "rows" if d.rows else "any"
-        elif d.rows and all(self.written[v] == d.rows and d.local.get(v) for v in fresh):
+        elif self.continues(k, d):
             how = "rows"
+            self.grains.update({d.rows * d.local[v]: d.local[v] for v in fresh if d.local[v] > 1})
         else:
             return None
         for v in k.outputs:
@@ -136,6 +152,22 @@ class Segment:
             self.nbytes += v.aval.size * v.aval.dtype.itemsize
         self.read.update(k.reads)
         return how
+
+
+    def fresh(self, k: Kernel) -> list[Value]:
+        """What the kernel reads of other threads' work since the last barrier."""
+        return [v for v in k.reads if self.written.get(v, "each") != "each"]
+
+    def continues(self, k: Kernel, d: Division) -> bool:
+        """Whether the kernel reads what was written since the last barrier, by the rows by which it was written."""
+        fresh = self.fresh(k)
+        if not fresh or not d.rows or any(not d.local.get(v) or self.written[v] != d.rows * d.local[v] for v in fresh):
+            return False
+        if any(self.direct[v] in self.read for v in k.outputs if v in self.direct):
+            return False
+        grains = {d.rows * d.local[v]: d.local[v] for v in fresh if d.local[v] > 1}
+        apart = any(self.grains.get(rows, n) != n for rows, n in grains.items())
+        return not apart and (not grains or self.grains.get(d.rows, 1) == 1)
 
 
 def barriers(kernels: Sequence[Kernel]) -> list[bool]:

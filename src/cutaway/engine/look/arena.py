@@ -43,7 +43,8 @@ class Arena:
         self.places.sort(key=lambda p: (p.first, p.offset))
         self.nbytes = memory.arena
         self.alone = sum(-(-max(p.nbytes, 1) // ALIGN) * ALIGN for p in self.places)
-        self.outside = sum({x.number: x.nbytes for x in memory.slots.values() if x.offset is None}.values())
+        given = {x.number: x.nbytes for x in memory.slots.values() if x.offset is None and x.private < 0}
+        self.outside = sum(given.values())
         self.scratch = program.arena.nbytes - memory.arena - ALIGN
 
     def __iter__(self) -> Iterator[Place]:
