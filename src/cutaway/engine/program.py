@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -219,7 +220,7 @@ def _step(
     """
     byte, block = ir.IntType(8), packs + memory.private
 
-    def body(f: Function, table: Any, arena: Any, tid: Any, mine: list[Any]) -> None:
+    def body(f: Function, table: Any, arena: Any, tid: Any, mine: Sequence[Any]) -> None:
         own = f.add(memory.arena, f.mul(tid, block))
         pointers = []
         for v in values:
@@ -243,7 +244,7 @@ def _step(
     if kernel.streak:
         names = ("table", "arena", "tid", "low", "high")
         inner = Function(module, f"turn{n}", [PTR, PTR, I64, I64, I64], names=names, internal=True)
-        body(inner, *inner.args[:3], list(inner.args[3:]))
+        body(inner, inner.args[0], inner.args[1], inner.args[2], inner.args[3:])
         turn = inner.fn
     f = Function(module, f"step{n}", [PTR, PTR, I64, I64], names=("table", "arena", "tid", "nth"))
     table, arena, tid, nth = f.args

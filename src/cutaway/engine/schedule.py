@@ -141,6 +141,8 @@ def schedule(graph: Graph) -> Schedule:
                 if base.op is not None:
                     stored.add(base)
     cores = _epilogues(graph, uses, stored, roots, in_memory)
+    for u in cores:
+        stored.update(_single(u, stored | {cores[u]}))
 
     def reads_of(outputs: tuple[Value, ...]) -> tuple[Value, ...]:
         found: dict[Value, None] = {}
@@ -164,6 +166,23 @@ def schedule(graph: Graph) -> Schedule:
             outputs = (v, beside[v]) if v in beside else (v,)
             kernels.append(Kernel(outputs, reads_of(outputs), v.line, cores.get(v)))
     return _place_writes(graph, kernels, uses, stored, reads_of)
+
+
+def _single(output: Value, known: set[Value]) -> set[Value]:
+    """Numbers that an epilogue is made with: computed once, not for each vector."""
+    found: set[Value] = set()
+    seen: set[Value] = set()
+    stack = list(output.inputs)
+    while stack:
+        v = stack.pop()
+        if v in seen or v in known or v.op is None:
+            continue
+        seen.add(v)
+        if v.aval.size == 1 and v.op.kind == "elementwise":
+            found.add(v)
+        else:
+            stack += v.inputs
+    return found
 
 
 def _only_windows(v: Value, uses: dict[Value, list[Value]]) -> bool:
