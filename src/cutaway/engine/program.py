@@ -21,7 +21,7 @@ from cutaway.engine.llvm import jit
 from cutaway.engine.llvm.emit import I64, PTR, VOID, Function, Pointed
 from cutaway.engine.llvm.half import define_conversions
 from cutaway.engine.llvm.target import Target
-from cutaway.engine.loops.kernels import EMIT, Frame, emit_map
+from cutaway.engine.loops.kernels import EMIT, Frame, emit_flat, emit_map, flat_key
 from cutaway.engine.schedule import Kernel, Schedule
 from cutaway.engine.segments import barriers, divide
 from cutaway.engine.tiles import Contraction
@@ -113,13 +113,57 @@ def most_scratch(s: Schedule, found: dict[int, Contraction], t: Target) -> int:
     return max((scratch_bytes(p, t, finished) for c, finished in kernels for p in c.problems), default=0)
 
 
+class Body(NamedTuple):
+    """A kernel's functions, each with the scratch memory that a thread needs (None: it takes none), and their arguments.
+
+    `numbers` come between the pointers and what says which part is to be done.
+    """
+
+    functions: list[tuple[ir.Function, int | None]]
+    values: list[Value]
+    numbers: tuple[int, ...] = ()
+
+
+def _loops(module: ir.Module, memory: Memory, t: Target, n: int, k: Kernel, alike: dict[str, ir.Function]) -> Body:
+    """A kernel of loops."""
+    values = list(dict.fromkeys([*k.outputs, *k.reads]))
+    shared: dict[int, int] = {}  # values that lie at one place share one pointer
+    where = [shared.setdefault(memory.slots[v].number, len(shared)) for v in values]
+    order = {i: v for v, i in zip(values, where, strict=True)}
+    arguments = [order[i] for i in range(len(shared))]
+    first = k.outputs[0]
+    assert first.op is not None
+    loops = first.op.name in EMIT
+    key = "" if loops or k.rows else flat_key(dict(zip(values, where, strict=True)), k.outputs)
+    numbers = (first.aval.size,) if key else ()
+    if key in alike:
+        return Body([(alike[key], None)], arguments, numbers)
+    types = [PTR] * len(shared) + [I64] * (len(numbers) + 2)
+    f = Function(module, f"k{n}_{k.name}", types, internal=True, wide=t.bits)
+    f.fn.attributes.add("noinline")
+    for a in f.args[: len(shared)]:
+        a.attributes.add("noalias")
+    pointers = {v: f.args[i] for v, i in zip(values, where, strict=True)}
+    frame = Frame(f, pointers, f.args[-2], f.args[-1], t.bits, k.rows)
+    if loops:
+        EMIT[first.op.name](frame, *k.outputs)
+    elif key:
+        emit_flat(frame, k.outputs, f.args[-3])
+        alike[key] = f.fn
+    else:
+        emit_map(frame, k.outputs)
+    f.b.ret_void()
+    return Body([(f.fn, None)], arguments, numbers)
+
+
 def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Module]:
     """Two modules: loops, with `program(table, arena, tid, nth, barrier, control)`, and hand-tiled contractions."""
     module, tiles = ir.Module("program"), ir.Module("tiles")
     define_conversions(module, t)
-    bodies: list[tuple[list[tuple[ir.Function, int | None]], list[Value]]] = []  # a function's scratch a thread, in bytes
+    bodies: list[Body] = []
     found = contractions(s, memory)
     packs = most_scratch(s, found, t)
+    alike: dict[str, ir.Function] = {}  # kernels that differ only in how many elements they have share a function
     for n, k in enumerate(s.kernels):
         if n in found:
             c = found[n]
@@ -131,27 +175,10 @@ def generate(s: Schedule, memory: Memory, t: Target) -> tuple[ir.Module, ir.Modu
                 made = emit_contraction(tiles, name, p, t, finish, len(extra), by_rows=k.rows > 0)
                 own = scratch_bytes(p, t, k.core is not None)
                 parts.append((ir.Function(module, made.function_type, made.name), own))
-            bodies.append((parts, [c.a, c.b, k.outputs[0], *extra]))
+            bodies.append(Body(parts, [c.a, c.b, k.outputs[0], *extra]))
             continue
-        values = list(dict.fromkeys([*k.outputs, *k.reads]))
-        shared: dict[int, int] = {}  # values that lie at one place share one pointer
-        where = [shared.setdefault(memory.slots[v].number, len(shared)) for v in values]
-        f = Function(module, f"k{n}_{k.name}", [PTR] * len(shared) + [I64, I64], internal=True, wide=t.bits)
-        f.fn.attributes.add("noinline")
-        for a in f.args[: len(shared)]:
-            a.attributes.add("noalias")
-        pointers = {v: f.args[i] for v, i in zip(values, where, strict=True)}
-        frame = Frame(f, pointers, f.args[-2], f.args[-1], t.bits, k.rows)
-        first = k.outputs[0]
-        assert first.op is not None
-        if first.op.name in EMIT:
-            EMIT[first.op.name](frame, *k.outputs)
-        else:
-            emit_map(frame, k.outputs)
-        f.b.ret_void()
-        order = {i: v for v, i in zip(values, where, strict=True)}
-        bodies.append(([(f.fn, None)], [order[i] for i in range(len(shared))]))
-    steps = [_step(module, memory, packs, n, s.kernels[n], *body) for n, body in enumerate(bodies)]
+        bodies.append(_loops(module, memory, t, n, k, alike))
+    steps = [_step(module, memory, packs, n, s.kernels[n], body) for n, body in enumerate(bodies)]
     main = Function(
         module, "program", [PTR, PTR, I64, I64, PTR, PTR], names=("table", "arena", "tid", "nth", "barrier", "control")
     )
@@ -211,8 +238,7 @@ def _step(
     packs: int,
     n: int,
     kernel: Kernel,
-    functions: list[tuple[ir.Function, int | None]],
-    values: list[Value],
+    code: Body,
 ) -> tuple[ir.Function, ir.Function | None]:
     """`step<n>(table, arena, tid, nth)`: a kernel with its memory looked up; of one in a streak, also for some rows.
 
@@ -223,7 +249,7 @@ def _step(
     def body(f: Function, table: Any, arena: Any, tid: Any, mine: Sequence[Any]) -> None:
         own = f.add(memory.arena, f.mul(tid, block))
         pointers = []
-        for v in values:
+        for v in code.values:
             slot = memory.slots[v]
             if slot.private >= 0:  # as if all rows were there
                 before = f.mul(mine[0], v.aval.size // kernel.rows * v.aval.dtype.itemsize)
@@ -232,12 +258,13 @@ def _step(
                 pointers.append(f.b.load(f.at(table, slot.number, I64), typ=PTR))
             else:
                 pointers.append(f.at(arena, slot.offset, byte))
-        for fn, needs in functions:
+        for fn, needs in code.functions:
             scratch = []
             if needs is not None:  # each thread's place is the same in every kernel: no barrier guards it
                 place = own if kernel.rows else f.sub(own, f.mul(tid, needs))
                 scratch = [f.at(arena, place, byte)]
-            f.b.call(fn, [*pointers[:3], *scratch, *pointers[3:], *mine] if scratch else [*pointers, *mine])
+            given = [*pointers[:3], *scratch, *pointers[3:]] if scratch else pointers
+            f.b.call(fn, [*given, *map(f.int, code.numbers), *mine])
         f.b.ret_void()
 
     turn = None

@@ -288,7 +288,8 @@ def _place_writes(
         reads = set(reads_of((v,)))
         ready = max((place[i] for i in reads if i in late), default=0)  # no earlier than the updates that it reads
         for n in range(ready, len(groups)):
-            if groups[n][0].aval.shape == v.aval.shape and set(reads_of(groups[n])) & reads:
+            common = {*groups[n], *reads_of(groups[n])} & reads
+            if groups[n][0].aval.shape == v.aval.shape and any(r.aval.size > 1 or v.aval.size == 1 for r in common):
                 break
         else:
             n = len(groups)

@@ -37,14 +37,14 @@ class Frame:
         """Reads values in the block where we are."""
         return Reader(self.f, self.pointers)
 
-    def share(self, extent: int, grain: int = 1) -> tuple[Int, Int]:
+    def share(self, extent: Int, grain: int = 1) -> tuple[Int, Int]:
         """This thread's part of range(extent), in multiples of `grain`."""
         f = self.f
         if self.rows:
             each, rest = divmod(extent, self.rows)
             assert not rest, f"{extent} elements are not {self.rows} rows"
             return f.mul(self.tid, each), f.mul(self.nth, each)
-        blocks = -(-extent // grain)
+        blocks = f.div(f.add(extent, grain - 1), grain)
         low = f.mul(f.div(f.mul(blocks, self.tid), self.nth), grain)
         high = f.mul(f.div(f.mul(blocks, f.add(self.tid, 1)), self.nth), grain)
         return low, f.min(high, extent)
@@ -100,6 +100,57 @@ def is_flat(v: Value, pointers: dict[Value, Any], shape: tuple[int, ...]) -> boo
     return False
 
 
+def flat_key(pointers: dict[Value, int], outputs: Sequence[Value]) -> str:
+    """All that the code of an elementwise kernel depends on but the number of elements; "" for one that is not flat.
+
+    `pointers`: which of the function's pointers leads to each value.
+    """
+    shape = outputs[0].aval.shape
+    inner = {v: p for v, p in pointers.items() if v not in outputs}
+    if not numel(shape) or not all(is_flat(v, inner, shape) for v in outputs):
+        return ""
+    number: dict[Value, int] = {}
+    words: list[str] = []
+
+    def visit(v: Value, root: bool) -> int:
+        if v not in number:
+            one = "1" if v.aval.size == 1 else "n"
+            if v in inner and not root:
+                text = f"at {inner[v]}"
+            elif v.op is None:
+                assert v.source is not None and v.source.value is not None
+                text = v.source.value.tobytes().hex()
+            else:
+                attrs = sorted((k, repr(a)) for k, a in v.attrs.items() if k != "shape")
+                text = f"{v.op.name}{[visit(i, False) for i in v.inputs]}{attrs}"
+            number[v] = len(number)
+            words.append(f"{one} {v.aval.dtype} {text}")
+        return number[v]
+
+    roots = [(visit(v, True), pointers[v]) for v in outputs]
+    return f"{roots} {numel(shape) == 1} {numel(shape) >= SERIAL_BELOW} {words}"
+
+
+def emit_flat(frame: Frame, outputs: Sequence[Value], n: Int) -> None:
+    """Fill the buffers of values that are computed offset by offset; `n` may be known only when the code runs."""
+    f, size = frame.f, outputs[0].aval.size
+    inner = {v: p for v, p in frame.pointers.items() if v not in outputs}
+
+    def flat(i: Int) -> None:
+        reader = Reader(f, inner)
+        for v, x in [(v, reader.flat(v, i)) for v in outputs]:
+            store(f, x.to(v.aval.dtype), frame.pointers[v], i)
+
+    def body() -> None:
+        if size == 1:
+            flat(0)
+            return
+        low, high = frame.share(n, GRAIN)
+        f.loop(low, high, 1, (), lambda i, _: flat(i))
+
+    frame.shared_or_alone(size, body)
+
+
 def emit_map(frame: Frame, outputs: Sequence[Value]) -> None:
     """Fill the buffers of values of one shape."""
     shape = outputs[0].aval.shape
@@ -108,32 +159,16 @@ def emit_map(frame: Frame, outputs: Sequence[Value]) -> None:
     if n == 0:
         return
     inner = {v: p for v, p in frame.pointers.items() if v not in outputs}
-
-    def write(results: Sequence[Scalar], offset: Int) -> None:
-        for v, x in zip(outputs, results, strict=True):
-            store(f, x.to(v.aval.dtype), frame.pointers[v], offset)
-
     if all(is_flat(v, inner, shape) for v in outputs):
-
-        def flat(i: Int) -> None:
-            reader = Reader(f, inner)
-            write([reader.flat(v, i) for v in outputs], i)
-
-        def body() -> None:
-            if n == 1:
-                flat(0)
-                return
-            low, high = frame.share(n, GRAIN)
-            f.loop(low, high, 1, (), lambda i, _: flat(i))
-
-        frame.shared_or_alone(n, body)
+        emit_flat(frame, outputs, n)
         return
     if vector_map(frame, outputs):
         return
 
     def element(index: Index) -> None:
         reader = Reader(f, inner)
-        write([reader.at(v, index) for v in outputs], linear(f, index, shape))
+        for v, x in [(v, reader.at(v, index)) for v in outputs]:
+            store(f, x.to(v.aval.dtype), frame.pointers[v], linear(f, index, shape))
 
     frame.shared_or_alone(n, lambda: frame.nest(shape, element))
 
