@@ -36,7 +36,8 @@ def assemble(module: ir.Module, t: Target, optimise: bool) -> llvm.ModuleRef:
         tuning = llvm.create_pipeline_tuning_options(speed_level=3)
         tuning.loop_vectorization = True
         tuning.slp_vectorization = False
-        tuning.loop_unrolling = True
+        tuning.loop_unrolling = False  # the vectoriser interleaves; more is time spent, not won
+        tuning.loop_interleaving = True
         builder = llvm.create_pass_builder(machine(t), tuning)
         builder.getModulePassManager().run(parsed, builder)
     return parsed
