@@ -188,16 +188,19 @@ def _single(output: Value, known: set[Value]) -> set[Value]:
 def _only_windows(v: Value, uses: dict[Value, list[Value]]) -> bool:
     """True if only contractions by tiles read `v`, through windows over all that was padded."""
     padded = {d for d, (n, m) in enumerate(zip(v.inputs[0].aval.shape, v.aval.shape, strict=True)) if n != m}
-    stack = list(uses[v])
-    if not all(u.op is not None and u.op.name == "windows" and padded <= set(u.attrs["dims"]) for u in stack):
-        return False
+    stack = [(u, padded) for u in uses[v]]  # who reads it, and the dimensions that no windows have seen to yet
     while stack:
-        u = stack.pop()
+        u, dims = stack.pop()
         assert u.op is not None
-        if u.op.name in ("windows", "permute", "layout") or splits_first(u):
-            stack += uses[u]
-        elif not is_contraction(u):
+        if u.op.name in ("permute", "layout"):
+            dims = {u.attrs["dims"].index(d) for d in dims}
+        elif u.op.name == "windows" and dims <= set(u.attrs["dims"]):
+            dims = set()
+        elif not dims and is_contraction(u):
+            continue
+        elif dims or not splits_first(u):
             return False
+        stack += [(next_user, dims) for next_user in uses[u]]
     return bool(uses[v])
 
 
@@ -210,6 +213,7 @@ def _epilogues(
 ) -> dict[Value, Value]:
     """Output -> contraction: where all that is made of a contraction is one value of its shape, its sums are not stored."""
     cores: dict[Value, Value] = {}
+    written = {w.value for w in graph.writes}
     for c in graph.values:
         if c not in stored or c in roots or not (is_contraction(c) or folded_product(c) is not None):
             continue
@@ -220,7 +224,7 @@ def _epilogues(
         if len(users) != 1:
             continue
         (u,) = users
-        if u in cores or u in roots or not _is_map(u) or u.aval.dtype != c.aval.dtype or u.aval.size != c.aval.size:
+        if u in cores or u in written or not _is_map(u) or u.aval.dtype != c.aval.dtype or u.aval.size != c.aval.size:
             continue
         place = place_of([f"d{d}" for d in range(u.aval.ndim)])
         stored.remove(c)
