@@ -138,6 +138,36 @@ def train(
     raise typer.Exit(code)
 
 
+@app.command()
+def bench(
+    workloads: Annotated[list[str] | None, typer.Argument(help="W1 ... W8.", show_default="all")] = None,
+    peers: Annotated[str, typer.Option(help="Besides Cutaway: torch, torch.compile, jax; with commas.")] = "torch",
+    json: Annotated[Path | None, typer.Option(help="Write the numbers to this file, too.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Time so many steps of each side.", show_default="as --seconds says")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Time the steps of each side for so long.")] = 2.0,
+    threads: Annotated[int, typer.Option(help="Threads for every side.")] = 2,
+    list: Annotated[bool, typer.Option("--list", help="Say what the workloads are, and stop.")] = False,
+) -> None:
+    """Time whole training steps beside PyTorch and JAX, in one run.
+
+    Each side is a process of its own and they take turns, a block of steps each; medians are compared.
+    """
+    from rich.console import Console
+
+    from cutaway.bench import run
+
+    console = Console(highlight=False)
+    if list:
+        return run.show_list(console)
+    try:
+        code = run.start(workloads or [], peers, json, steps, seconds, threads, console)
+    except KeyboardInterrupt:  # before anything was measured, or while the table was printed
+        code = run.INTERRUPTED
+    raise typer.Exit(code)
+
+
 @recipe_app.callback()
 def _list(context: typer.Context) -> None:
     """The recipes that come with Cutaway: list them, or copy one to make it your own."""
