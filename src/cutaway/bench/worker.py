@@ -10,8 +10,8 @@ a process that times PyTorch holds PyTorch and the workload's file, and nothing 
 | `{"do": "build"}`                                  | `{}`; the framework is imported, the workload built           |
 | `{"do": "save", "file": F}`                        | `{}`; weights and data are in the npz file F                  |
 | `{"do": "load", "file": F}`                        | `{}`; weights and data are those of F                         |
-| `{"do": "first"}`                                  | `{"seconds"}` of the first step, compilation included         |
-| `{"do": "check", "steps": N, "draws": B}`          | `{"losses"}` of N steps from the loaded weights               |
+| `{"do": "first"}`                                  | `{"seconds", "loss"}` of the first step, compilation included |
+| `{"do": "check", "steps": N, "draws": B}`          | `{"losses"}` of N steps, without dropout if B                 |
 | `{"do": "block", "seconds": S}` or `"steps": N`    | `{"times"}`: seconds of a step, again and again, after warm-up |
 | `{"do": "about"}`                                  | `{"rss", "flops", ...}`: peak memory in bytes, FLOP of a step |
 
@@ -89,12 +89,12 @@ class Worker:
     def first(self) -> dict[str, Any]:
         """Time the first step."""
         start = perf_counter()
-        self.side.wait(self.side.step())
-        return {"seconds": perf_counter() - start}
+        result = self.side.step()
+        self.side.wait(result)
+        return {"seconds": perf_counter() - start, "loss": self.side.loss(result)}
 
     def check(self, steps: int, draws: bool) -> dict[str, Any]:
-        """Losses from the initial weights. With `draws`, nothing random happens meanwhile."""
-        self.side.load(self.initial)
+        """Losses of the next steps. With `draws`, nothing random happens meanwhile."""
         if draws:
             self.side.train(False)
         losses = [self.side.loss(self.side.step()) for _ in range(steps)]
