@@ -105,7 +105,7 @@ def train(
             "--compile/--eager",
             help="One native program a step, or operation by operation.",
             rich_help_panel="The run",
-            show_default="eager",
+            show_default="compile",
         ),
     ] = None,
     out: Annotated[Path | None, _run("The folder for the results.", "runs/RECIPE-DATE-TIME")] = None,
@@ -120,6 +120,7 @@ def train(
     options = {name: value for name, value in context.params.items() if name not in _NO_SETTINGS and value is not None}
     if resume is not None:
         extra = [name for name, value in {"RECIPE": recipe, "--out": out}.items() if value is not None]
+        compiled = options.pop("compile", None)  # how the numbers are computed may change, what they are may not
         extra += [f"--{name.replace('_', '-')}" for name in options]
         if extra:
             raise ArgumentError(f"--resume goes on with a run as it was begun; leave out {', '.join(extra)}")
@@ -131,7 +132,10 @@ def train(
         from cutaway.train.recipe import DEFAULT
 
         console = Console(highlight=False)
-        code = run.resume(resume, console) if resume else run.start(recipe or DEFAULT, options, out, console)
+        if resume is not None:
+            code = run.resume(resume, console, compiled)
+        else:
+            code = run.start(recipe or DEFAULT, options, out, console)
     except KeyboardInterrupt:
         print("cutaway: quit at once; what was saved last stands", file=sys.stderr)
         code = 130

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from cutaway.core.random import Generator, randperm
+from cutaway.core.random import Generator, randint, randperm
 from cutaway.core.tensor import Tensor
-from cutaway.data.augment import random_shift
+from cutaway.data.augment import shifted
 from cutaway.train.settings import Settings
 from cutaway.train.task import Examples
 
@@ -19,19 +19,26 @@ class Batches:
     def __init__(self, examples: Examples, s: Settings) -> None:
         self._examples, self._settings = examples, s
         self.per_epoch = -(-len(examples) // s.batch_size)
-        self._epoch, self._order = -1, np.empty(0, np.int64)
+        self._epoch = -1
+        self._draws: list[np.ndarray] = []
+
+    def places(self, step: int) -> list[Tensor]:
+        """What a step's batch is made of: [rows[B]], or [rows[B], down[B], right[B]] where images are moved."""
+        epoch, position = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            count, most = len(self._examples), self._settings.shift
+            self._draws = [np.asarray(randperm(count, generator=self._stream(_ORDER, epoch)))]
+            if most:
+                self._draws += [*randint((2, count), -most, most + 1, generator=self._stream(_SHIFT, epoch))]
+            self._epoch = epoch
+        size = self._settings.batch_size
+        return [Tensor._wrap(a[position * size : (position + 1) * size]) for a in self._draws]
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         """(x[B, ...], y[B]) of the step."""
-        epoch, position = divmod(step, self.per_epoch)
-        if epoch != self._epoch:
-            self._order = np.asarray(randperm(len(self._examples), generator=self._stream(_ORDER, epoch)))
-            self._epoch = epoch
-        size = self._settings.batch_size
-        x, y = self._examples.gather(self._order[position * size : (position + 1) * size])
-        if self._settings.shift:
-            x = random_shift(x, self._settings.shift, generator=self._stream(_SHIFT, step))
-        return x, y
+        rows, *shift = (t._data for t in self.places(step))
+        x, y = self._examples.gather(rows)
+        return (shifted(x, *shift) if shift else x), y
 
     def _stream(self, purpose: int, number: int) -> Generator:
         words = np.random.SeedSequence([self._settings.seed, purpose, number]).generate_state(1, np.uint64)
