@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ class Trainer:
         self.test_score: Score | None = None
         self.say: Callable[[str], None] = lambda text: None
         self.compiled = s.compile
-        self._update: Callable[..., Tensor] | None = None
+        self._ready = False
 
     @property
     def epoch(self) -> float:
@@ -120,7 +121,7 @@ class Trainer:
         """One batch: forward, backward, update.  Gives the batch loss (nats)."""
         if not self.model.training:
             self.model.train()
-        loss = self._attempt(lambda: self._update(*self._batch(self.step)))
+        loss = self._attempt(lambda: self._update(*self._places(self.step)))
         self.schedule.step()
         self.step += 1
         self.losses.append(loss.item())
@@ -158,25 +159,29 @@ class Trainer:
                     raise Interrupted
                 rows = np.arange(start, start + size).clip(max=count - 1)  # one size, one program: the last may repeat
                 batch = examples.gather(rows)
-                found = self._attempt(lambda batch=batch: self._scores(*batch))
+                found = self._attempt(partial(self._score_batch, *batch))
                 losses, hits, p = (t.numpy()[: count - start] for t in found)
                 total += float(losses.sum(dtype=np.float64))
                 right += int(hits.sum())
                 probabilities.append(p)
         return Score(total / count, right / count, np.concatenate(probabilities))
 
+    def _score_batch(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self._scores(x, y)
+
     def _build(self) -> None:
         """The functions of a batch, as native programs or as they are.  Raises ImportError if there is no llvmlite."""
         pick = resident(self.task.train, self.settings.shift) if self.compiled else None
-        ready = cutaway.compile if self.compiled else lambda f: f
-        self._batch = self.batches.places if pick else self.batches.__getitem__
-        self._scores = ready(_scores(self.model))
-        self._update = ready(_update(self.model, self.optimizer, pick or _given))
+        made = cutaway.compile if self.compiled else lambda f: f
+        self._places: Callable[[int], Sequence[Tensor]] = self.batches.places if pick else self.batches.__getitem__
+        self._scores = made(_scores(self.model))
+        self._update = made(_update(self.model, self.optimizer, pick or _given))
+        self._ready = True
 
     def _attempt(self, call: Callable[[], Any]) -> Any:
         """What `call` gives. If it cannot be compiled, that is said, and it is done operation by operation."""
         try:
-            if self._update is None:
+            if not self._ready:
                 self._build()
             return call()
         except (ImportError, TraceError) as e:
@@ -215,3 +220,4 @@ class Trainer:
         default_generator.set_state(state["random"])
         self.step, self.evaluated, self.seconds = state["step"], state["evaluated"], state["seconds"]
         self.losses = np.asarray(state["losses"]).tolist()
+        self._ready = False  # programs know the optimiser's memory as it was
