@@ -144,7 +144,7 @@ def train(
 
 @app.command()
 def bench(
-    workloads: Annotated[list[str] | None, typer.Argument(help="W1 ... W8.", show_default="all")] = None,
+    workloads: Annotated[list[str] | None, typer.Argument(help="W1 ... W8, or train.", show_default="W1 ... W8")] = None,
     peers: Annotated[str, typer.Option(help="Besides Cutaway: torch, torch.compile, jax; with commas.")] = "torch",
     json: Annotated[Path | None, typer.Option(help="Write the numbers to this file, too.")] = None,
     steps: Annotated[

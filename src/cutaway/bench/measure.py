@@ -87,6 +87,11 @@ class Result:
             nbytes = self.rss.get(side) if side else None
             return None if nbytes is None else round(nbytes / 2**20, 1)
 
+        def rate(side: str | None) -> float | None:
+            seconds = self.seconds(side) if side else None
+            return None if seconds is None else round(self.workload.batch / seconds, 1)
+
+        rates = {"cutaway_images_per_s": COMPILED, "cutaway_eager_images_per_s": EAGER, "torch_images_per_s": best}
         return {
             "cutaway_compiled_us": us(COMPILED),
             "cutaway_eager_us": us(EAGER),
@@ -106,6 +111,7 @@ class Result:
             "ratio_torch_compile": _rounded(self.ratio(TORCH_COMPILE)),
             "ratio_jax": _rounded(self.ratio(JAX)),
             "ratio_eager_torch": _rounded(self.ratio(best, EAGER)),
+            **({key: rate(side) for key, side in rates.items()} if self.workload.batch else {}),
             "mflop": None if self.flops is None else round(self.flops / 1e6, 3),
             "peak_gflops": None if self.peak is None else round(self.peak / 1e9, 1),
             "threads": self.threads,
@@ -147,7 +153,7 @@ def measure(
         state = str(folder / "state.npz")
 
         def process(side: str) -> Process:
-            return Process(side, w.path, threads, folder / "objects")
+            return Process(side.replace("cutaway:", f"{w.ours}:"), w.path, threads, folder / "objects")
 
         try:
             next_is("weights and data")

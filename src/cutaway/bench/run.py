@@ -16,18 +16,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cutaway.bench import table
 from cutaway.bench.measure import PEERS, Result, measure
-from cutaway.bench.workloads import WORKLOADS
+from cutaway.bench.workloads import TRAINING, WORKLOADS
 from cutaway.core.errors import ArgumentError
 from cutaway.train.settings import unknown
 
 INTERRUPTED = 130
+ALL = WORKLOADS | TRAINING
 BUSY = 0.7  # load average from which on a warning is due
 
 
 def show_list(console: Console) -> None:
     """The workloads, one a line."""
-    for name, w in WORKLOADS.items():
-        console.print(f"{name}  {w.summary}", soft_wrap=True)
+    for name, w in ALL.items():
+        console.print(f"{name:<5}  {w.summary}", soft_wrap=True)
 
 
 def start(
@@ -39,7 +40,7 @@ def start(
     threads: int,
     console: Console,
 ) -> int:
-    """Measure the workloads `names` (all if none) and print; the exit code.  Raises ArgumentError for what cannot be."""
+    """Measure the workloads `names` (W1 to W8 if none) and print; the exit code.  Raises ArgumentError for bad options."""
     chosen = [_named(name) for name in names] or list(WORKLOADS)
     wanted = _peers(peers, console)
     if steps is not None and steps < 1:
@@ -68,7 +69,7 @@ def start(
         with bar:
             task = bar.add_task("", total=len(chosen), doing="")
             for n, name in enumerate(chosen):
-                result = Result(name, WORKLOADS[name], threads)
+                result = Result(name, ALL[name], threads)
                 results.append(result)
 
                 def say(what: str, share: float, n: int = n, name: str = name) -> None:
@@ -91,9 +92,10 @@ def busy() -> float:
 
 
 def _named(name: str) -> str:
-    if name.upper() not in WORKLOADS:
-        raise unknown("bench", name, WORKLOADS)
-    return name.upper()
+    found = {known.lower(): known for known in ALL}
+    if name.lower() not in found:
+        raise unknown("bench", name, ALL)
+    return found[name.lower()]
 
 
 def _peers(text: str, console: Console) -> list[str]:

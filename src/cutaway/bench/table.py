@@ -79,7 +79,7 @@ def show(results: Sequence[Result], console: Console) -> None:
     before, console.width = console.width, max(console.width, WIDTH)  # wrapped rows cannot be read
     console.print(table, crop=False)
     console.width = before
-    ratios = [x for r in results if (x := r.ratio(r.torch)) is not None]
+    ratios = [x for r in results if r.name in WORKLOADS and (x := r.ratio(r.torch)) is not None]
     if len(ratios) > 1:
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
         of = f" of {MEAN:g}" if len(ratios) == len(WORKLOADS) else f" ({len(ratios)} workloads)"
@@ -93,5 +93,9 @@ def show(results: Sequence[Result], console: Console) -> None:
             )
         )
     for r in results:
+        rates = [(side, r.workload.batch / t) for side in (COMPILED, EAGER, r.torch) if side and (t := r.seconds(side))]
+        if r.workload.batch and rates:
+            said = ", ".join(f"{side.replace(':', ' ')} {rate:,.0f}" for side, rate in rates)
+            console.print(Text(f"{r.name}: images a second: {said}"), soft_wrap=True)
         for side, text in r.errors.items():
             console.print(Text(f"{r.name} {side.rstrip(':')}: {text}", style="yellow"), soft_wrap=True)

@@ -94,7 +94,9 @@ class Worker:
         return {"seconds": perf_counter() - start, "loss": self.side.loss(result)}
 
     def check(self, steps: int, draws: bool) -> dict[str, Any]:
-        """Losses of the next steps. With `draws`, nothing random happens meanwhile."""
+        """Losses of the next steps, without dropout if `draws`; the one loss that the side compares by, if it has such."""
+        if hasattr(self.side, "probe"):
+            return {"losses": [self.side.probe()]}
         if draws:
             self.side.train(False)
         losses = [self.side.loss(self.side.step()) for _ in range(steps)]

@@ -6,5 +6,6 @@
     load(arrays)   take them over
     step()         one training step;  wait(result) until it is done;  loss(result) as a float
     train(on)      whether dropout acts
+    probe()        optional: a loss to compare by, where steps draw what they learn from
     about()        what else it can tell: `flops` of a step, ...
 """

@@ -1,4 +1,4 @@
-"""The eight workloads: what each is called, the file that defines it, and the ratios that it is to reach.
+"""The workloads: what each is called, the file that defines it, and the ratios that it is to reach.
 
 Each file defines `build(torch)`, which is called with Cutaway or with PyTorch: not a line of it knows which.
 """
@@ -17,6 +17,8 @@ class Workload(NamedTuple):
     first    seconds that the first compiled step may take while nothing is cached
     images   the data are images: PyTorch runs channels last, too
     draws    it draws random numbers (dropout), so that losses can be compared only with that turned off
+    ours     which of `sides` is Cutaway's
+    batch    images a step, where a rate says more than a time
     """
 
     file: str
@@ -26,6 +28,8 @@ class Workload(NamedTuple):
     first: float = 2.0
     images: bool = False
     draws: bool = False
+    ours: str = "cutaway"
+    batch: int = 0
 
     @property
     def path(self) -> Path:
@@ -43,6 +47,12 @@ WORKLOADS = {
     "W7": Workload("w7_char_lstm", "character LSTM, embedding 64, hidden 128, 64 steps, batch 32, Adam", 1.5),
     "W8": Workload("w8_dqn_mlp", "DQN's MLP 4-64-64-2, batch 64, Adam", 20.0),
 }
+TRAINING = {
+    "train": Workload(
+        "train_mnist_deep", "the trainer of `cutaway train` (mnist-deep), beside the same loop on PyTorch", 1.5,
+        images=True, draws=True, ours="trainer", batch=100,
+    )
+}  # fmt: skip
 
 WARM_FIRST = 0.3  # seconds that a first step may take once its code is cached
 MEMORY = 0.6  # share of PyTorch's resident memory that a step may need
