@@ -15,8 +15,9 @@ from cutaway.bench import measure, run, table
 from cutaway.bench.measure import COMPILED, EAGER, JAX, TORCH, TORCH_LAST, Result
 from cutaway.bench.process import Process, SideError
 from cutaway.bench.sides.cutaway_side import Cutaway, contraction_flops
+from cutaway.bench.sides.trainer_side import make as make_trainer
 from cutaway.bench.worker import load_file
-from cutaway.bench.workloads import WORKLOADS
+from cutaway.bench.workloads import TRAINING, WORKLOADS
 
 KEYS = {"cutaway_compiled_us", "cutaway_eager_us", "torch_eager_us", "peak_fraction", "first_step_s", "rss_mb"}
 
@@ -78,7 +79,7 @@ def test_what_cannot_be_is_one_line_and_code_2(arguments, text):
 
 def test_the_list():
     lines = command("--list").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == list(WORKLOADS)
+    assert [line.split()[0] for line in lines] == [*WORKLOADS, "train"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT for one process there")
@@ -210,3 +211,36 @@ def test_the_file_is_whole_or_as_it_was(tmp_path):
         run.write({"W1": {"x": object()}}, file)
     assert json.loads(file.read_text()) == {"W1": {"x": 1}}
     assert [p.name for p in tmp_path.iterdir()] == ["numbers.json"]
+
+
+def test_the_training_loop_and_the_trainer_start_from_the_same_network():
+    torch = pytest.importorskip("torch")
+    loop = load_file(TRAINING["train"].path)
+    trainer = make_trainer("compiled", loop, 1)
+    ours = trainer.probe()
+    arrays = {k: a.copy() if k.startswith("w:") else a for k, a in trainer.state().items()}
+    for framework in (torch, cutaway):
+        model, step, (images, labels) = loop.build(framework)
+        assert (images.shape, images.dtype) == ((60000, 1, 28, 28), framework.uint8)
+        model.load_state_dict({k[2:]: framework.from_numpy(a) for k, a in arrays.items() if k.startswith("w:")})
+        images, labels = (framework.from_numpy(arrays[k]) for k in ("d:0", "d:1"))
+        assert loop.probe(framework, model, images, labels) == pytest.approx(ours, rel=1e-5)
+        assert model.training
+        seen = [step(images[:250], labels[:250]).item() for _ in range(4)]  # two batches of 100, one of 50, a new epoch
+        assert all(1.5 < loss < 4 for loss in seen)
+    assert trainer.about() == {}
+    before = trainer.trainer.model[0].weight.detach().clone()
+    trainer.step()
+    assert not cutaway.equal(before, trainer.trainer.model[0].weight)
+    trainer.load(arrays)
+    assert trainer.probe() == ours
+    assert 5e9 < trainer.about()["flops"] < 6e9
+
+
+def test_a_rate_is_given_where_a_batch_is_images():
+    r = Result("train", TRAINING["train"], 2)
+    r.times = {COMPILED: [[0.05]], TORCH_LAST: [[0.1]]}
+    record = r.record()
+    assert (record["cutaway_images_per_s"], record["torch_images_per_s"]) == (2000, 1000)
+    assert record["cutaway_eager_images_per_s"] is None
+    assert "cutaway_images_per_s" not in Result("W1", WORKLOADS["W1"], 2).record()

@@ -57,7 +57,7 @@ class Train:
 
     def about(self) -> dict[str, Any]:
         """FLOP of a compiled step's contractions."""
-        update: Any = self.trainer._update
+        update: Any = getattr(self.trainer, "_update", None)  # made at the first step
         return {"flops": contraction_flops(update.graph())} if hasattr(update, "graph") else {}
 
 
