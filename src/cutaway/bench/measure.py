@@ -15,7 +15,6 @@ from cutaway.bench.process import Process, SideError
 from cutaway.bench.workloads import Workload
 
 ROUNDS = 5
-PEAK_SECONDS = 0.1  # of a block that measures the machine
 # Relative difference that rounding explains: in the first loss, and in later ones (a batch norm's update amplifies it).
 FIRST_LOSS, LATER_LOSS = 1e-5, 1e-3
 
@@ -37,6 +36,7 @@ class Result:
     cold: float | None = None
     warm: float | None = None
     flops: int | None = None
+    nominal_flops: int | None = None
     peaks: list[float] = field(default_factory=list)  # FLOP a second, one a round
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -59,8 +59,11 @@ class Result:
     @property
     def peak_fraction(self) -> float | None:
         """Of that, the share that the compiled step does."""
+        return self._share(self.flops)
+
+    def _share(self, flops: int | None) -> float | None:
         seconds = self.seconds(COMPILED)
-        return self.flops / seconds / self.peak if seconds and self.flops and self.peak else None
+        return flops / seconds / self.peak if seconds and flops and self.peak else None
 
     def ratio(self, peer: str | None, side: str = COMPILED) -> float | None:
         """How many times faster than `peer` a side is."""
@@ -113,6 +116,8 @@ class Result:
             "ratio_eager_torch": _rounded(self.ratio(best, EAGER)),
             **({key: rate(side) for key, side in rates.items()} if self.workload.batch else {}),
             "mflop": None if self.flops is None else round(self.flops / 1e6, 3),
+            "nominal_mflop": None if self.nominal_flops is None else round(self.nominal_flops / 1e6, 3),
+            "nominal_peak_fraction": _rounded(self._share(self.nominal_flops)),
             "peak_gflops": None if self.peak is None else round(self.peak / 1e9, 1),
             "threads": self.threads,
             "versions": self.versions,
@@ -198,7 +203,6 @@ def measure(
         machine = stack.enter_context(process(MACHINE))
         try:
             machine.ask("build")
-            per_run = machine.ask("about")["flops"]
             running[MACHINE] = machine
         except SideError as e:
             result.errors[MACHINE] = str(e)
@@ -208,20 +212,20 @@ def measure(
                 if side != MACHINE:
                     next_is(f"{_key(side)}, round {n + 1} of {rounds}")
                 try:
-                    times = p.ask("block", **({"seconds": PEAK_SECONDS} if side == MACHINE else amount))["times"]
+                    times = [] if side == MACHINE else p.ask("block", **amount)["times"]
                     about = p.ask("about")
                 except SideError as e:
                     result.errors[side] = str(e)
                     del running[side]
                     continue
                 if side == MACHINE:
-                    result.peaks.append(per_run / median(times))
+                    result.peaks.append(about["peak"])
                     continue
                 result.times.setdefault(side, []).append(times)
                 if about["rss"] is not None:
                     result.rss[side] = about["rss"]
                 if "flops" in about:
-                    result.flops = about["flops"]
+                    result.flops, result.nominal_flops = about["flops"], about["nominal_flops"]
                 if "version" in about:
                     result.versions[side.partition(":")[0]] = about["version"]
     say("done", 1.0)

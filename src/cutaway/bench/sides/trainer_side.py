@@ -58,7 +58,7 @@ class Train:
     def about(self) -> dict[str, Any]:
         """FLOP of a compiled step's contractions."""
         update: Any = getattr(self.trainer, "_update", None)  # made at the first step
-        return {"flops": contraction_flops(update.graph())} if hasattr(update, "graph") else {}
+        return contraction_flops(update) if hasattr(update, "graph") else {}
 
 
 def make(variant: str, workload: ModuleType, threads: int) -> Train:
