@@ -12,7 +12,7 @@ from rich.text import Text
 from cutaway.bench.measure import COMPILED, EAGER, JAX, TORCH_COMPILE, TORCH_LAST, Result
 from cutaway.bench.workloads import MEAN, MEMORY, PEER, WARM_FIRST, WORKLOADS
 
-WIDTH = 110
+WIDTH = 132
 _NOTHING = Text("-", style="dim")
 
 

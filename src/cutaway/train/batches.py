@@ -19,20 +19,18 @@ class Batches:
     def __init__(self, examples: Examples, s: Settings) -> None:
         self._examples, self._settings = examples, s
         self.per_epoch = -(-len(examples) // s.batch_size)
-        self._epoch = -1
-        self._draws: list[np.ndarray] = []
+        self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def places(self, step: int) -> list[Tensor]:
         """What a step's batch is made of: [rows[B]], or [rows[B], down[B], right[B]] where images are moved."""
         epoch, position = divmod(step, self.per_epoch)
         if epoch != self._epoch:
-            count, most = len(self._examples), self._settings.shift
-            self._draws = [np.asarray(randperm(count, generator=self._stream(_ORDER, epoch)))]
-            if most:
-                self._draws += [*randint((2, count), -most, most + 1, generator=self._stream(_SHIFT, epoch))]
+            self._order = np.asarray(randperm(len(self._examples), generator=self._stream(_ORDER, epoch)))
             self._epoch = epoch
-        size = self._settings.batch_size
-        return [Tensor._wrap(a[position * size : (position + 1) * size]) for a in self._draws]
+        size, most = self._settings.batch_size, self._settings.shift
+        rows = self._order[position * size : (position + 1) * size]
+        shifts = randint((2, len(rows)), -most, most + 1, generator=self._stream(_SHIFT, step)) if most else ()
+        return [Tensor._wrap(a) for a in (rows, *shifts)]
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         """(x[B, ...], y[B]) of the step."""
