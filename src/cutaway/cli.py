@@ -105,7 +105,7 @@ def train(
             "--compile/--eager",
             help="One native program a step, or operation by operation.",
             rich_help_panel="The run",
-            show_default="eager",
+            show_default="compile",
         ),
     ] = None,
     out: Annotated[Path | None, _run("The folder for the results.", "runs/RECIPE-DATE-TIME")] = None,
@@ -120,6 +120,7 @@ def train(
     options = {name: value for name, value in context.params.items() if name not in _NO_SETTINGS and value is not None}
     if resume is not None:
         extra = [name for name, value in {"RECIPE": recipe, "--out": out}.items() if value is not None]
+        compiled = options.pop("compile", None)  # how the numbers are computed may change, what they are may not
         extra += [f"--{name.replace('_', '-')}" for name in options]
         if extra:
             raise ArgumentError(f"--resume goes on with a run as it was begun; leave out {', '.join(extra)}")
@@ -131,10 +132,43 @@ def train(
         from cutaway.train.recipe import DEFAULT
 
         console = Console(highlight=False)
-        code = run.resume(resume, console) if resume else run.start(recipe or DEFAULT, options, out, console)
+        if resume is not None:
+            code = run.resume(resume, console, compiled)
+        else:
+            code = run.start(recipe or DEFAULT, options, out, console)
     except KeyboardInterrupt:
         print("cutaway: quit at once; what was saved last stands", file=sys.stderr)
         code = 130
+    raise typer.Exit(code)
+
+
+@app.command()
+def bench(
+    workloads: Annotated[list[str] | None, typer.Argument(help="W1 ... W8, or train.", show_default="W1 ... W8")] = None,
+    peers: Annotated[str, typer.Option(help="Besides Cutaway: torch, torch.compile, jax; with commas.")] = "torch",
+    json: Annotated[Path | None, typer.Option(help="Write the numbers to this file, too.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Time so many steps of each side.", show_default="as --seconds says")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Time the steps of each side for so long.")] = 2.0,
+    threads: Annotated[int, typer.Option(help="Threads for every side.")] = 2,
+    list: Annotated[bool, typer.Option("--list", help="Say what the workloads are, and stop.")] = False,
+) -> None:
+    """Time whole training steps beside PyTorch and JAX, in one run.
+
+    Each side is a process of its own and they take turns, a block of steps each; medians are compared.
+    """
+    from rich.console import Console
+
+    from cutaway.bench import run
+
+    console = Console(highlight=False)
+    if list:
+        return run.show_list(console)
+    try:
+        code = run.start(workloads or [], peers, json, steps, seconds, threads, console)
+    except KeyboardInterrupt:  # before anything was measured, or while the table was printed
+        code = run.INTERRUPTED
     raise typer.Exit(code)
 
 

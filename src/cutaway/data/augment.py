@@ -37,13 +37,19 @@ def random_shift(x: Batch, pixels: int = 2, *, fill: float = 0.0, generator: Gen
     images = _images(x, "random_shift")
     if pixels < 0:
         raise ArgumentError(f"random_shift: pixels must be 0 or more, got {pixels}")
+    down, right = random.randint((2, len(images)), -pixels, pixels + 1, generator=generator)
+    return shifted(x, down, right, fill=fill)
+
+
+def shifted(x: Batch, down: np.ndarray, right: np.ndarray, *, fill: float = 0.0) -> Batch:
+    """Each image of x[B, C, H, W] moved by its own down[B] and right[B] pixels; what comes in is `fill`."""
+    images = _images(x, "shifted")
     b, c, h, w = images.shape
-    p = pixels
-    down, right = random.randint((2, b), 0, 2 * p + 1, generator=generator)
+    p = int(max(np.abs(down).max(initial=0), np.abs(right).max(initial=0)))
     framed = np.full((b, c, h + 2 * p, w + 2 * p), fill, images.dtype)
     framed[:, :, p : p + h, p : p + w] = images
     windows = np.lib.stride_tricks.sliding_window_view(framed, (h, w), axis=(2, 3))  # [B, C, 2p+1, 2p+1, H, W]
-    return _like(x, windows[np.arange(b)[:, None], np.arange(c), 2 * p - down[:, None], 2 * p - right[:, None]])
+    return _like(x, windows[np.arange(b)[:, None], np.arange(c), p - down[:, None], p - right[:, None]])
 
 
 def random_flip(x: Batch, p: float = 0.5, *, generator: Generator | None = None) -> Batch:

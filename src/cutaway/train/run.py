@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import time
@@ -40,12 +41,16 @@ def start(name: str, options: dict[str, Any], out: Path | None, console: Console
     return _go(recipe, trainer, folder, console)
 
 
-def resume(path: Path, console: Console) -> int:
+def resume(path: Path, console: Console, compiled: bool | None = None) -> int:
     """Go on with the run at `path`, to the very numbers of a run that was never stopped.  Gives the exit code.
+
+    `compiled` says how, if not as before; then the numbers are the same to rounding.
 
     Raises ArgumentError if no run is there, FileFormatError naming the file that is damaged.
     """
     folder, recipe, s = RunFolder.open(path)
+    if compiled is not None:
+        s = dataclasses.replace(s, compile=compiled)
     trainer = _trainer(recipe, s)
     if checkpoint.exists(path):
         weights, state = checkpoint.load(path)
@@ -63,6 +68,7 @@ def _go(recipe: Recipe, trainer: Trainer, folder: RunFolder, console: Console) -
     clock = Clock(trainer.seconds)
     display = Display(console, trainer, clock)
     display.line(_about(recipe, trainer, folder))
+    trainer.say = lambda text: display.line(text, style="yellow")
     with Stop() as stop, display.open():
         _loop(trainer, folder, clock, display, stop)
         if not trainer.finished or trainer.evaluation_due:

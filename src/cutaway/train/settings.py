@@ -54,7 +54,7 @@ class Settings:
     eval_every: int | None = None
     """Evaluate after so many steps; None for once an epoch."""
 
-    compile: bool = False
+    compile: bool = True
     """Run each step as one native program made by `cutaway.compile`; else operation by operation."""
 
     def __post_init__(self) -> None:

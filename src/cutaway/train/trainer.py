@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import cutaway
 from cutaway import nn
+from cutaway.core.errors import TraceError
 from cutaway.core.random import default_generator
+from cutaway.core.tensor import Tensor
 from cutaway.nn import functional as F
 from cutaway.optim import Optimizer
 from cutaway.train import build
 from cutaway.train.batches import Batches
 from cutaway.train.recipe import Recipe
+from cutaway.train.resident import Pick, resident
 from cutaway.train.settings import Settings
 from cutaway.train.task import Examples, Task
 
@@ -47,10 +51,11 @@ def new_model(recipe: Recipe, task: Task, s: Settings) -> nn.Module:
     return model
 
 
-def _update(model: nn.Module, optimizer: Optimizer) -> Callable[[cutaway.Tensor, cutaway.Tensor], cutaway.Tensor]:
-    """One batch: forward, backward, update.  Gives the batch loss (nats)."""
+def _update(model: nn.Module, optimizer: Optimizer, pick: Pick) -> Callable[..., Tensor]:
+    """One batch, as `pick` gives it: forward, backward, update.  Gives the batch loss (nats)."""
 
-    def update(x: cutaway.Tensor, y: cutaway.Tensor) -> cutaway.Tensor:
+    def update(*places: Tensor) -> Tensor:
+        x, y = pick(*places)
         optimizer.zero_grad()
         loss = F.cross_entropy(model(x), y)
         loss.backward()
@@ -58,6 +63,21 @@ def _update(model: nn.Module, optimizer: Optimizer) -> Callable[[cutaway.Tensor,
         return loss
 
     return update
+
+
+def _scores(model: nn.Module) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
+    """Of a batch: losses[B] (nats), whether each guess is right[B], class probabilities[B, C]."""
+
+    def scores(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        logits = model(x)
+        return F.cross_entropy(logits, y, reduction="none"), logits.argmax(1) == y, F.softmax(logits, dim=1)
+
+    return scores
+
+
+def _given(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The pick of those who have fetched the batch already."""
+    return x, y
 
 
 class Trainer:
@@ -77,8 +97,9 @@ class Trainer:
         self.step, self.evaluated, self.seconds = 0, -1, 0.0
         self.losses: list[float] = []
         self.test_score: Score | None = None
-        update = _update(self.model, self.optimizer)
-        self._update = cutaway.compile(update) if s.compile else update
+        self.say: Callable[[str], None] = lambda text: None
+        self.compiled = s.compile
+        self._ready = False
 
     @property
     def epoch(self) -> float:
@@ -98,8 +119,9 @@ class Trainer:
 
     def train_step(self) -> float:
         """One batch: forward, backward, update.  Gives the batch loss (nats)."""
-        self.model.train()
-        loss = self._update(*self.batches[self.step])
+        if not self.model.training:
+            self.model.train()
+        loss = self._attempt(lambda: self._update(*self._places(self.step)))
         self.schedule.step()
         self.step += 1
         self.losses.append(loss.item())
@@ -129,17 +151,48 @@ class Trainer:
     def _score(self, examples: Examples, count: int, stop: Callable[[], bool]) -> Score:
         self.model.eval()
         count = min(count, len(examples))
+        size = min(EVALUATION_BATCH, count)
         total, right, probabilities = 0.0, 0, []
         with cutaway.no_grad():
-            for start in range(0, count, EVALUATION_BATCH):
+            for start in range(0, count, size):
                 if stop():
                     raise Interrupted
-                x, y = examples.gather(np.arange(start, min(start + EVALUATION_BATCH, count)))
-                logits = self.model(x)
-                total += F.cross_entropy(logits, y, reduction="sum").item()
-                right += int((logits.argmax(1) == y).sum().item())
-                probabilities.append(F.softmax(logits, dim=1).numpy())
+                rows = np.arange(start, start + size).clip(max=count - 1)  # one size, one program: the last may repeat
+                batch = examples.gather(rows)
+                found = self._attempt(partial(self._score_batch, *batch))
+                losses, hits, p = (t.numpy()[: count - start] for t in found)
+                total += float(losses.sum(dtype=np.float64))
+                right += int(hits.sum())
+                probabilities.append(p)
         return Score(total / count, right / count, np.concatenate(probabilities))
+
+    def _score_batch(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self._scores(x, y)
+
+    def _build(self) -> None:
+        """The functions of a batch, as native programs or as they are.  Raises ImportError if there is no llvmlite."""
+        pick = resident(self.task.train, self.settings.shift) if self.compiled else None
+        made = cutaway.compile if self.compiled else lambda f: f
+        self._places: Callable[[int], Sequence[Tensor]] = self.batches.places if pick else self.batches.__getitem__
+        self._scores = made(_scores(self.model))
+        self._update = made(_update(self.model, self.optimizer, pick or _given))
+        self._ready = True
+
+    def _attempt(self, call: Callable[[], Any]) -> Any:
+        """What `call` gives. If it cannot be compiled, that is said, and it is done operation by operation."""
+        try:
+            if not self._ready:
+                self._build()
+            return call()
+        except (ImportError, TraceError) as e:
+            if not self.compiled:
+                raise
+            self.say(f"not compiled, operation by operation instead: {str(e).splitlines()[0]}")
+            self.compiled = False
+            if self.step == 0:
+                self.optimizer.state.clear()  # what the attempt began
+            self._build()
+            return call()
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on, less the model's own state, as a tree of dicts."""
@@ -167,3 +220,4 @@ class Trainer:
         default_generator.set_state(state["random"])
         self.step, self.evaluated, self.seconds = state["step"], state["evaluated"], state["seconds"]
         self.losses = np.asarray(state["losses"]).tolist()
+        self._ready = False  # programs know the optimiser's memory as it was
