@@ -7,10 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.ir as ir
-
 from cutaway.engine.contract.kernel import Here, Kernel, gather
-from cutaway.engine.llvm.emit import I32, Int, constant
+from cutaway.engine.llvm.emit import I32, Int, constant, each_lane
 
 
 def pack(k: Kernel, here: Here) -> dict[str, int]:
@@ -126,4 +124,4 @@ def transpose(k: Kernel, lines: list[Any]) -> list[Any]:
 
 def shuffle(k: Kernel, x: Any, y: Any, which: list[int]) -> Any:
     """Lanes of x and y, by number."""
-    return k.f.b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, len(which)), which))
+    return k.f.b.shuffle_vector(x, y, each_lane(tuple(which), I32))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import llvmlite.ir as ir
@@ -55,6 +56,23 @@ class Zeros(ir.Constant):  # type: ignore[misc]
 
 def constant(t: ir.Type, value: Any) -> ir.Constant:
     """A constant of type `t`, repeated in every lane of a vector; floats are rounded to their type first."""
+    key = str(t), repr(value)  # 0.0 and -0.0 are equal and not the same
+    found = _CONSTANTS.get(key)
+    if found is None:
+        found = _CONSTANTS[key] = _constant(t, value)
+    return found
+
+
+_CONSTANTS: dict[tuple[str, str], ir.Constant] = {}  # an object keeps the text it was written as
+
+
+@lru_cache(256)
+def each_lane(which: tuple[int, ...], t: ir.Type) -> ir.Constant:
+    """A vector of different numbers: the places that a shuffle takes, the lanes of a mask."""
+    return ir.Constant(ir.VectorType(t, len(which)), list(which))
+
+
+def _constant(t: ir.Type, value: Any) -> ir.Constant:
     e = element(t)
     if isinstance(e, (ir.FloatType, ir.HalfType)):
         with np.errstate(over="ignore"):
@@ -238,9 +256,9 @@ class Function:
         place = self.at(pointer, offset, element(t))
         self.b.store(value, place, align=_bytes(element(t)))
 
-    def lanes_below(self, lanes: builtins.int, n: builtins.int) -> ir.Constant:
+    def lanes_below(self, count: builtins.int, n: builtins.int) -> ir.Constant:
         """A mask: the first `n` lanes."""
-        return ir.Constant(ir.VectorType(I1, lanes), [i < n for i in range(lanes)])
+        return each_lane(tuple(builtins.int(i < n) for i in range(count)), I1)
 
     def load_first(self, n: builtins.int, pointer: Any, offset: Int, t: ir.VectorType) -> Any:
         """The first `n` lanes of a vector, zeros in the others; nothing beyond is touched."""

@@ -7,18 +7,19 @@ from collections.abc import Callable
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
-from cutaway.engine.llvm import cache
-from cutaway.engine.llvm.target import Target, machine
+from cutaway.engine.llvm import beside, cache
+from cutaway.engine.llvm.target import LEVEL, Target, machine
 
 
 class Code:
     """Loaded object code; it stays valid as long as this object lives."""
 
-    def __init__(self, blob: bytes, t: Target) -> None:
-        self.size = len(blob)
-        self._object = llvm.ObjectFileRef.from_data(blob)
+    def __init__(self, blob: bytes, t: Target, *more: bytes) -> None:
+        self.size = sum(map(len, (blob, *more)))
+        self._objects = [llvm.ObjectFileRef.from_data(b) for b in (blob, *more)]
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine(t))
-        self._engine.add_object_file(self._object)
+        for one in self._objects:
+            self._engine.add_object_file(one)
         self._engine.finalize_object()
 
     def address(self, name: str) -> int:
@@ -28,10 +29,16 @@ class Code:
         return int(found)
 
 
+def parse(text: str) -> llvm.ModuleRef:
+    """IR as LLVM holds it, verified."""
+    parsed = llvm.parse_assembly(text)
+    parsed.verify()
+    return parsed
+
+
 def assemble(module: ir.Module, t: Target, optimise: bool) -> llvm.ModuleRef:
     """The IR as LLVM holds it, verified; `optimise` runs LLVM's pipeline with its loop vectoriser."""
-    parsed = llvm.parse_assembly(str(module))
-    parsed.verify()
+    parsed = parse(str(module))
     if optimise:
         tuning = llvm.create_pipeline_tuning_options(speed_level=3)
         tuning.loop_vectorization = True
@@ -49,15 +56,30 @@ def compile_object(module: ir.Module, t: Target, optimise: bool) -> bytes:
 
 
 def linked(loops: ir.Module, tiles: ir.Module, t: Target) -> llvm.ModuleRef:
-    """One module of two: `loops` goes through LLVM's pipeline, `tiles` are written as they should stay."""
+    """One module of two, to be read: `loops` went through LLVM's pipeline, `tiles` are written as they should stay."""
     whole = assemble(loops, t, True)
     whole.link_in(assemble(tiles, t, False))
     return whole
 
 
-def link(loops: ir.Module, tiles: ir.Module, t: Target) -> bytes:
-    """The object code of `linked`."""
-    return bytes(machine(t).emit_object(linked(loops, tiles, t)))
+def objects(loops: ir.Module, tiles: ir.Module, t: Target) -> tuple[bytes, bytes]:
+    """The object code of both; much of it is made by two processes at the same time."""
+    text = str(tiles)
+    other = beside.start(text, t.cpu, t.features, LEVEL)
+    mine = compile_object(loops, t, True)
+    theirs = other.result() if other else None
+    return mine, theirs or bytes(machine(t).emit_object(parse(text)))
+
+
+def join(first: bytes, second: bytes) -> bytes:
+    """Two as one, for the cache."""
+    return len(first).to_bytes(8, "little") + first + second
+
+
+def part(blob: bytes) -> tuple[bytes, bytes]:
+    """The two of `join`."""
+    end = 8 + int.from_bytes(blob[:8], "little")
+    return blob[8:end], blob[end:]
 
 
 def build(key: str, make: Callable[[], ir.Module], t: Target, optimise: bool) -> Code:
@@ -67,5 +89,6 @@ def build(key: str, make: Callable[[], ir.Module], t: Target, optimise: bool) ->
 
 
 def build_linked(key: str, make: Callable[[], tuple[ir.Module, ir.Module]], t: Target) -> Code:
-    """As `build`, for the two modules of `link`."""
-    return Code(cache.get_or_make(f"{t.key}|linked|{key}", lambda: link(*make(), t)), t)
+    """As `build`, for the two modules of `objects`."""
+    first, second = part(cache.get_or_make(f"{t.key}|two|{key}", lambda: join(*objects(*make(), t))))
+    return Code(first, t, second)

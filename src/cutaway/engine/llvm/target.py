@@ -13,12 +13,13 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from cutaway.core.errors import ArgumentError
+from cutaway.engine.llvm.beside import OPTIONS
 
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
 llvm.initialize_native_asmparser()
 # Keep the order in which kernels are written: the generic scheduler hoists loads and spills registers.
-llvm.set_option("cutaway", "--enable-misched=false")
+llvm.set_option(*OPTIONS)
 
 _FORCED = {"sse": ("x86-64", ""), "avx2": ("haswell", ""), "avx512": ("skylake-avx512", "")}
 
@@ -68,6 +69,9 @@ def target(forced: str = "") -> Target:
     return describe(name, *_FORCED[name])
 
 
-def machine(t: Target, level: int = 3) -> llvm.TargetMachine:
+LEVEL = 2  # of code generation
+
+
+def machine(t: Target, level: int = LEVEL) -> llvm.TargetMachine:
     """A fresh target machine; an engine takes ownership of the one it is given."""
     return llvm.Target.from_default_triple().create_target_machine(cpu=t.cpu, features=t.features, opt=level, jit=True)
