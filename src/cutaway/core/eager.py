@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.core import autograd
+from cutaway.core import accelerate, autograd
+from cutaway.core.accelerate import NOT
 from cutaway.core.autograd import RECORDING, Node, refuse_stale
 from cutaway.core.aval import Aval
 from cutaway.core.errors import ArgumentTypeError, CutawayError, DTypeError, IndexOutOfRange, ShapeError
@@ -39,8 +40,12 @@ def evaluate(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
     if view == "view":
         for t in tensors:
             t._settle()
+    data: Any = NOT
+    if op.kind == "contract" and accelerate.contraction is not None:
+        data = accelerate.contraction(op, tensors, attrs)
     try:
-        data = _quiet.context.run(op.forward, *[t._data for t in tensors], **attrs)
+        if data is NOT:
+            data = _quiet.context.run(op.forward, *[t._data for t in tensors], **attrs)
     except CutawayError:
         raise
     except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError) as refusal:

@@ -26,6 +26,7 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
+from cutaway.core import accelerate
 from cutaway.core.refusal import RAW, explain
 
 if TYPE_CHECKING:
@@ -162,6 +163,9 @@ class Stage(Protocol):
     def adopt(self, tensor: Tensor) -> None:
         """A tensor that was made during the trace and lives on (an optimiser's memory): its writes count."""
 
+    def unknown(self) -> None:
+        """Code would look at values if there were any: a check, or a shortcut for the usual case."""
+
 
 # The tracer at work, while a program is staged.
 STAGE: ContextVar[Stage | None] = ContextVar("stage", default=None)
@@ -183,7 +187,14 @@ def composite(formula: str = "") -> Callable[[F], F]:
         def call(*args: Any, **kwargs: Any) -> Any:
             observer = SCOPE.get()
             try:
-                return fn(*args, **kwargs) if observer is None else observer(fn, args, kwargs)
+                if observer is not None:
+                    return observer(fn, args, kwargs)
+                native = accelerate.composite
+                if native is not None:
+                    y = native(fn, args, kwargs)
+                    if y is not accelerate.NOT:
+                        return y
+                return fn(*args, **kwargs)
             except RAW as error:
                 refusal = explain(fn, args, kwargs, error)
                 if refusal is None:

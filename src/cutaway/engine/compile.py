@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from functools import cached_property, update_wrapper
 from os import PathLike
 from pathlib import Path
@@ -14,12 +13,14 @@ import numpy as np
 
 from cutaway.core.autograd import RECORDING
 from cutaway.core.errors import ArgumentError
+from cutaway.core.op import OPS
 from cutaway.core.tensor import Tensor
 from cutaway.engine.graph import Graph, Value
 from cutaway.engine.llvm.target import target
 from cutaway.engine.passes import PASSES
-from cutaway.engine.program import Program
-from cutaway.engine.schedule import schedule
+from cutaway.engine.program import Program, address_of
+from cutaway.engine.schedule import Schedule, schedule
+from cutaway.engine.surroundings import Surroundings, modes, modules_of
 from cutaway.engine.trace import map_structure, trace
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 # A trace puts symbols in the place of the surroundings' arrays, and a program's memory serves one call at a time.
 ONE_AT_A_TIME = RLock()
+NOTHING: dict[Value, np.ndarray] = {}
+GLANCE = frozenset([Tensor, int, float, bool, str, type(None)])  # arguments that are compared one by one
 
 
 class Compiled:
@@ -39,18 +42,36 @@ class Compiled:
     def __init__(self, fn: Callable[..., Any]) -> None:
         self.fn = fn
         self.variants: dict[Any, Variant] = {}
+        self._recent: dict[Any, Variant] = {}  # for each signature of the arguments, whatever the modes
+        self._last: Variant | None = None
         update_wrapper(self, fn, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the native program for these arguments."""
-        tensors: list[Tensor] = []
         with ONE_AT_A_TIME:
-            key = (_signature((args, kwargs), tensors), RECORDING.get(), _modes(self.fn))
+            last = self._last
+            if last is not None and not kwargs and last.takes(args) and last.surroundings.same() and last.here():
+                return last(args)
+            return self._call(args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """As `__call__`, for other arguments or surroundings than the last time."""
+        tensors: list[Tensor] = []
+        signature = (_signature((args, kwargs), tensors), RECORDING.get())
+        variant = self._recent.get(signature)
+        if variant is None or not variant.quick or not (variant.surroundings.same() and variant.here()):
+            now = modes(self.fn)
+            key = (signature, now)
             variant = self.variants.get(key)
-            if variant is None or variant.outdated():
-                variant = Variant(lambda *a: self.fn(*a[0], **a[1]), (args, kwargs), _names(self.fn))
+            if variant is None or not variant.still():
+                variant = Variant(self.fn, args, kwargs)
+                # A trace may change what the next one finds: an optimiser begins to remember.
+                variant.quick = variant.surroundings.quick and modes(self.fn) == now
                 self.variants[key] = variant
-            return variant(tensors)
+        if variant.quick:
+            self._recent[signature] = variant
+        self._last = variant if variant.expected is not None and variant.quick else None
+        return variant(tensors)
 
     # Looking in: what is shown is the program of the latest signature. `cutaway.engine.look` does the work.
 
@@ -120,72 +141,131 @@ class Compiled:
 class Variant:
     """The program for one signature."""
 
-    def __init__(self, fn: Callable[..., Any], arguments: tuple[Any, ...], names: dict[int, str]) -> None:
-        self.traced, self.structure = trace(fn, arguments, names)
+    def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.traced, self.structure = trace(lambda *a: fn(*a[0], **a[1]), (args, kwargs), _names(fn))
         graph = self.traced
         where = {id(v): n for n, v in enumerate(self.traced.outputs)}
         self.places = map_structure_values(self.structure, lambda v: where[id(v)])
         for one in PASSES:
             graph = one(graph).verify()
-        self.graph = graph
-        self.program = Program(schedule(graph), target())
-        self.inputs = [v for v in graph.inputs if v in self.program.memory.slots]
-        self.constants = []  # held: the program knows their addresses only
-        for v in self.inputs:
-            if v.source is not None and v.source.kind == "constant" and v.source.value is not None:
-                self.constants.append(np.ascontiguousarray(v.source.value))
-                self.program.point(v, self.constants[-1])
-        self.reading = [v for v in self.inputs if v.source is not None and v.source.kind != "constant"]
-        closed = [v.source.tensor for v in self.traced.inputs if v.source is not None and v.source.tensor is not None]
-        self.assumed = [(t, t._data.shape, t._data.dtype, t._node is None) for t in closed]
-        copies = self.program.schedule.copies
-        # Inputs that are results as they are: taken before anything is written.
-        self.passed = [v for v in dict.fromkeys([*graph.outputs, *(w.value for w in copies)]) if v.op is None]
+        found = writing_last(graph)
+        self.graph = found.graph
+        self.program = Program(found, target())
+        self.quick = False
+        # What a call must look like to be recognised at a glance: Tensors and numbers, one after the other.
+        self.expected = None if kwargs or not all(type(a) in GLANCE for a in args) else [_glance(a) for a in args]
+        self.recording = RECORDING.get()
+        self._bind(fn)
 
-    def outdated(self) -> bool:
-        """True if a tensor that is closed over has another shape or dtype now, or was frozen or unfrozen."""
-        for t, shape, dtype, frozen in self.assumed:
-            data = t._data
-            if data.shape != shape or data.dtype != dtype or (t._node is None) is not frozen:
-                return True
-        return False
-
-    def __call__(self, tensors: list[Tensor]) -> Any:
-        """Run the program on these arguments: its result, with the tensors it writes written."""
-        arrays = [t._settle()._data for t in tensors]
-        held: dict[Value, np.ndarray] = {}
-        program = self.program
-        written = {id(_owner(old.source.tensor._data)) for old in program.schedule.direct.values()}  # type: ignore[union-attr]
-        for v in self.reading:
+    def _bind(self, fn: Callable[..., Any]) -> None:
+        """Sort the program's inputs by what has to be done for them at a call."""
+        program, place = self.program, self.program.memory.slots
+        inputs = [v for v in self.graph.inputs if v in place]
+        by_kind: dict[str, list[Value]] = {"argument": [], "tensor": [], "number": [], "constant": []}
+        for v in inputs:
             assert v.source is not None
-            if v.source.kind == "tensor":
-                assert v.source.tensor is not None
-                v.source.tensor._settle()
-            a = v.source.read(arrays, v.aval.dtype)
+            by_kind[v.source.kind].append(v)
+        self.held: dict[Value, np.ndarray] = {}  # memory that the program knows the addresses of
+        for v in by_kind["constant"]:
+            self.held[v] = np.array(_source(v).value, order="C")  # 0-d stays so
+            program.point(v, self.held[v])
+        self.numbers = []
+        for v in by_kind["number"]:
+            self.held[v] = np.zeros(v.aval.shape, v.aval.dtype)
+            program.point(v, self.held[v])
+            self.numbers.append((_source(v).number, self.held[v]))
+        self.arguments = [(_source(v).index, v, place[v].number) for v in by_kind["argument"]]
+        self.tensors = [(_source(v).tensor, v) for v in by_kind["tensor"]]
+        closed = [v.source.tensor for v in self.traced.inputs if v.source is not None and v.source.tensor is not None]
+        self.surroundings = Surroundings(fn, closed)
+        s = program.schedule
+        # Inputs that are results as they are: taken before anything is written.
+        self.passed = [v for v in dict.fromkeys([*self.graph.outputs, *(w.value for w in s.copies)]) if v.op is None]
+        self.made = [
+            (v, v.aval.shape, v.aval.dtype, place[v].number)
+            for v in dict.fromkeys(self.graph.outputs)
+            if v not in self.passed
+        ]
+        self.direct = [(old, _source(old).tensor) for old in s.direct.values()]
+        known = self.surroundings.remembered  # no graph saves what an optimiser remembers
+        self.counted = [w.tensor for w in self.graph.writes if w.tensor is not None and id(w.tensor) not in known]
+        self.counted_arguments = [w.argument for w in self.graph.writes if w.tensor is None]
+        self.single = isinstance(self.places, _Place) and len(self.made) == 1 and not self.passed
+        self.move()
+
+    def takes(self, args: Sequence[Any]) -> bool:
+        """True if these arguments have this variant's signature; False may mean that only a closer look would tell."""
+        expected = self.expected
+        if expected is None or len(args) != len(expected) or RECORDING.get() is not self.recording:
+            return False
+        for a, (kind, shape, dtype, frozen) in zip(args, expected):
+            if type(a) is not kind:
+                return False
+            if not isinstance(a, Tensor):
+                if a != shape:
+                    return False
+                continue
+            data = a._data
+            if data.shape != shape or data.dtype is not dtype or (a._node is None) is not frozen:
+                return False
+        return True
+
+    def still(self) -> bool:
+        """True if a trace would come out as this one did, for the same key."""
+        return self.surroundings.look() and self.surroundings.inside() and self.move()
+
+    def here(self) -> bool:
+        """True if the program knows where the tensors are, be it from now on; False if they have other shapes."""
+        return not self.surroundings.moved() or self.move()
+
+    def move(self) -> bool:
+        """Point to the tensors' memory as it is now; False if a shape or dtype is another one."""
+        for t, _ in self.tensors:
+            t._settle()
+        if not all(t._data.flags.writeable for _, t in self.direct) or not self.surroundings.move():
+            return False
+        self.loose = [(t, v) for t, v in self.tensors if not t._data.flags.c_contiguous]  # read as a copy
+        for t, v in self.tensors:
+            if t._data.flags.c_contiguous:
+                self.held[v] = t._data
+                self.program.point(v, t._data)
+        self.written = {id(_owner(t._data)) for _, t in self.direct}
+        return True
+
+    def __call__(self, tensors: Sequence[Any]) -> Any:
+        """Run the program on these arguments: its result, with the tensors it writes written."""
+        program, held = self.program, self.held
+        table = program.table
+        for t, v in self.loose:
+            held[v] = np.ascontiguousarray(t._data)
+            program.point(v, held[v])
+        here = []  # alive until the program is through
+        for n, _, number in self.arguments:
+            a = tensors[n]._data
             if not a.flags.c_contiguous:
-                a = np.ascontiguousarray(a)
-            elif v.source.kind == "argument" and id(_owner(a)) in written:
+                a = np.ascontiguousarray(tensors[n]._settle()._data)
+            elif (id(a) if a.base is None else id(a.base)) in self.written:
                 a = a.copy()  # read as it was at the call
-            held[v] = a
-            program.point(v, a)
+            here.append(a)
+            table[number] = address_of(a)
+        for read, place in self.numbers:
+            place[...] = read()
+        if self.single:
+            ((_, shape, dtype, number),) = self.made
+            y = np.empty(shape, dtype)
+            table[number] = address_of(y)
+            program.run()
+            self._write(tensors, NOTHING)
+            return Tensor._wrap(y)
         results: dict[Value, np.ndarray] = {}
         for v in self.passed:
-            results[v] = np.array(held[v] if v in held else self._constant(v))
-        for v in self.graph.outputs:
-            if v not in results:
-                results[v] = np.empty(v.aval.shape, v.aval.dtype)
-                program.point(v, results[v])
+            given = [a for a, (_, w, _) in zip(here, self.arguments, strict=True) if w is v]
+            results[v] = np.array(given[0] if given else held[v] if v in held else _source(v).value)
+        for v, shape, dtype, number in self.made:
+            results[v] = y = np.empty(shape, dtype)
+            table[number] = address_of(y)
         program.run()
-        for old in program.schedule.direct.values():
-            assert old.source is not None and old.source.tensor is not None
-            if held[old] is not old.source.tensor._data:  # its memory is not contiguous
-                np.copyto(old.source.tensor._data, held[old])
-        for w in program.schedule.copies:
-            source = results.get(w.value)
-            target = tensors[w.argument] if w.tensor is None else w.tensor
-            np.copyto(target._data, program.result(w.value) if source is None else source)
-        for w in self.graph.writes:
-            (tensors[w.argument] if w.tensor is None else w.tensor)._cell[0] += 1
+        self._write(tensors, results)
         taken: set[Value] = set()
 
         def give(n: int) -> Tensor:
@@ -196,6 +276,21 @@ class Variant:
 
         return map_structure_values(self.places, give)
 
+    def _write(self, tensors: Sequence[Any], results: dict[Value, np.ndarray]) -> None:
+        """After a run: what the program could not write in place, and the count of writes."""
+        if self.loose:
+            for old, t in self.direct:
+                if self.held[old] is not t._data:
+                    np.copyto(t._data, self.held[old])
+        for w in self.program.schedule.copies:
+            source = results.get(w.value)
+            target = tensors[w.argument] if w.tensor is None else w.tensor
+            np.copyto(target._data, self.program.result(w.value) if source is None else source)
+        for t in self.counted:
+            t._cell[0] += 1
+        for n in self.counted_arguments:
+            tensors[n]._cell[0] += 1
+
     @cached_property
     def listing(self) -> Listing:
         """The program's code as text."""
@@ -203,10 +298,21 @@ class Variant:
 
         return Listing(self.program)
 
-    @staticmethod
-    def _constant(v: Value) -> np.ndarray:
-        assert v.source is not None and v.source.value is not None
-        return v.source.value
+
+def _source(v: Value) -> Any:
+    assert v.source is not None
+    return v.source
+
+
+def writing_last(graph: Graph) -> Schedule:
+    """The schedule; tensors whose new value others read, too, get it by a copy at the end of the program."""
+    s = schedule(graph)
+    late = [w for w in s.copies if w.tensor is not None]
+    if not late:
+        return s
+    copies = {w: Value(OPS["copy"], (w.value,), {}, w.value.aval, w.value.line) for w in late}
+    writes = [w._replace(value=copies.get(w, w.value)) for w in graph.writes]
+    return schedule(Graph([*graph.values, *copies.values()], graph.outputs, writes).verify())
 
 
 def _owner(a: np.ndarray) -> Any:
@@ -243,41 +349,18 @@ def _signature(x: Any, tensors: list[Tensor]) -> Any:
         hash(x)
     except TypeError:
         return id(x)
-    return x
+    return type(x), x  # 1, 1.0 and True are equal, and not the same
 
 
-def _reached(fn: Any) -> list[Any]:
-    """What a callable can see: itself, its closure, the globals that it names, the object it is bound to."""
-    found = [fn, getattr(fn, "__self__", None)]
-    inner = getattr(fn, "__func__", fn)
-    for cell in getattr(inner, "__closure__", None) or ():
-        with suppress(ValueError):  # an empty cell
-            found.append(cell.cell_contents)
-    code, space = getattr(inner, "__code__", None), getattr(inner, "__globals__", {})
-    return found + [space[n] for n in getattr(code, "co_names", ()) if n in space]
-
-
-def _modules(fn: Any) -> list[Any]:
-    return [m for m in _reached(fn) if hasattr(m, "named_modules")]
-
-
-def _modes(fn: Any) -> tuple[Any, ...]:
-    """What else the trace depends on: train or eval, what optimisers remember already, their fixed hyper-parameters."""
-    training = tuple(m.training for root in _modules(fn) for _, m in root.named_modules())
-    optimisers = [o for o in _reached(fn) if hasattr(o, "param_groups") and hasattr(o, "state")]
-    memory = tuple(
-        tuple(o.state[p]) if p in o.state else () for o in optimisers for g in o.param_groups for p in g["params"]
-    )
-    fixed = tuple(
-        repr([(k, v) for k, v in g.items() if k not in ("params", "lr", "betas", "initial_lr")])
-        for o in optimisers
-        for g in o.param_groups
-    )
-    return training, memory, fixed
+def _glance(x: Any) -> tuple[type, Any, Any, bool]:
+    """What `Variant.takes` compares."""
+    if isinstance(x, Tensor):
+        return Tensor, x._data.shape, x._data.dtype, x._node is None
+    return type(x), x, None, False
 
 
 def _names(fn: Any) -> dict[int, str]:
-    return {id(t): name for m in _modules(fn) for name, t in [*m.named_parameters(), *m.named_buffers()]}
+    return {id(t): name for m in modules_of(fn) for name, t in [*m.named_parameters(), *m.named_buffers()]}
 
 
 def compile(fn: Callable[..., Any]) -> Compiled:

@@ -28,6 +28,8 @@ from cutaway.engine.tiles import Contraction
 
 ALIGN = 64
 ALONE_BELOW = 3_000_000  # operations: less is done before a second thread has heard of it
+addressof = ctypes.addressof
+first_byte: Any = ctypes.c_char.from_buffer
 PER_ELEMENT = 4  # operations that an element of a loop is worth, roughly
 
 
@@ -315,6 +317,14 @@ def key(s: Schedule, memory: Memory) -> str:
     return hashlib.sha256(text.encode() + b"".join(constants)).hexdigest()
 
 
+def address_of(array: np.ndarray) -> int:
+    """Where an array's memory begins."""
+    try:
+        return addressof(first_byte(array))
+    except (TypeError, ValueError):  # read-only, or empty
+        return int(array.__array_interface__["data"][0])
+
+
 class Program:
     """A loaded program. `run(arrays)` with the memory of each graph input and output, in the order of `addresses`."""
 
@@ -328,20 +338,16 @@ class Program:
             PER_ELEMENT * v.aval.size for k in s.kernels for v in (*k.outputs, *k.reads)
         )
         self.threads = 1 if self.flops < ALONE_BELOW else threads.get_num_threads()
-        scratch = (most_scratch(s, found, t) + self.memory.private) * self.threads
-        self.arena = np.empty(self.memory.arena + scratch + ALIGN, np.uint8)
+        self.arena_bytes = self.memory.arena + (most_scratch(s, found, t) + self.memory.private) * self.threads
+        self.arena = np.empty(self.arena_bytes + ALIGN, np.uint8)
         self._arena = -(-self.arena.ctypes.data // ALIGN) * ALIGN
-        self.table = np.zeros(1 + max((x.number for x in self.memory.slots.values()), default=0), np.int64)
-        self._table = self.table.ctypes.data
-        signature = ctypes.CFUNCTYPE(
-            None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p
-        )
-        self._address = self.code.address("program")
-        self._call = signature(self._address)
+        self.table = (ctypes.c_int64 * (1 + max((x.number for x in self.memory.slots.values()), default=0)))()
+        self._table = addressof(self.table)
+        self.address = self.code.address("program")
 
     def point(self, v: Value, array: np.ndarray) -> None:
         """Say where a graph input or output lies for the next run."""
-        self.table[self.memory.slots[v].number] = array.__array_interface__["data"][0]
+        self.table[self.memory.slots[v].number] = address_of(array)
 
     def result(self, v: Value) -> np.ndarray:
         """A view of a value in the arena."""
@@ -352,7 +358,5 @@ class Program:
 
     def run(self) -> None:
         """Run it."""
-        if self.threads == 1:
-            self._call(self._table, self._arena, 0, 1, None, None)
-        else:
-            threads.pool().run(self._address, self._table, self._arena, self.threads)
+        # One thread runs for some ten microseconds: others may wait for the interpreter meanwhile.
+        threads.pool().run(self.address, self._table, self._arena, self.threads, hold=self.threads == 1)

@@ -45,6 +45,7 @@ class Tracer:
         self.memory = {id(t._data): t for t in self.before.values()}
         self.inputs: dict[int, Value] = {}  # of tensors that were met, by id of the handle
         self.original: dict[int, tuple[Tensor, Any]] = {}  # handles whose _data was replaced, and by what it was
+        self.cells: dict[int, tuple[list[int], list[int]]] = {}  # write counters, and what they counted before
         self.kept: list[Any] = []  # keeps ids of constants valid
         self.names: dict[int, str] = {}
         self.owners: WeakValueDictionary[int, Tensor] = WeakValueDictionary()  # of symbols, by id
@@ -134,6 +135,7 @@ class Tracer:
         for handle in {id(h): h for h in (target, known, self.owners.get(id(target._data))) if h is not None}.values():
             if id(handle) in self.before and id(handle) not in self.original:
                 self.original[id(handle)] = (handle, handle._data)
+                self.cells.setdefault(id(handle._cell), (handle._cell, [*handle._cell]))
             symbol = Symbol(self, value)
             # The caller counts this write at the target.
             symbol.cell, symbol.version = handle._cell, handle._cell[0] + (handle._cell is target._cell)
@@ -162,6 +164,9 @@ class Tracer:
         """A tensor made inside that lives on: treated as if it had been there before."""
         self.before[id(tensor)] = tensor
         self.memory[id(tensor._data)] = tensor
+
+    def unknown(self) -> None:
+        """Values are not looked at: the general case is traced."""
 
     # --- where we are ---------------------------------------------------------------------------------------------
 
@@ -226,6 +231,8 @@ def trace(fn: Callable[..., Any], arguments: Sequence[Any], names: dict[int, str
         STAGE.reset(stage)
         for t, data in tracer.original.values():
             t._data = data
+        for cell, count in tracer.cells.values():
+            cell[:] = count
         for t, grad, node in grads.values():
             t._grad, t._node = grad, node
     return Graph(tracer.values, outputs, writes).verify(), structure

@@ -10,6 +10,7 @@ import numpy as np
 
 from cutaway.core.aval import broadcast_shapes, show
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from cutaway.core.op import STAGE
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -143,4 +144,9 @@ def known(x: Tensor) -> Any:
 
     What depends on values (an index out of range, a shortcut for the usual case) is looked at only when they are there.
     """
-    return x._data if type(x._data) is np.ndarray else None
+    if type(x._data) is np.ndarray:
+        return x._data
+    stage = STAGE.get()
+    if stage is not None:
+        stage.unknown()
+    return None

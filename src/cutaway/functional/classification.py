@@ -49,12 +49,10 @@ def cross_entropy(
     dim, target = _class_indices("cross_entropy", input, target)
     valid = _valid("cross_entropy", target, input.shape[dim], ignore_index)
     if weight is None and not label_smoothing:
-        index = target if valid is None else where(valid, target, 0)
-        index = index.unsqueeze(dim)
-        surprise = input.logsumexp(dim, keepdim=True) - input.gather(dim, index)
-        return _counted(
-            surprise.squeeze(dim) if reduction == "none" or valid is not None else surprise, valid, reduction
-        )
+        if valid is None:
+            return surprise(input, target, dim, reduction)
+        index = where(valid, target, 0).unsqueeze(dim)
+        return _counted((input.logsumexp(dim, keepdim=True) - input.gather(dim, index)).squeeze(dim), valid, reduction)
     log_p = log_softmax(input, dim)
     loss = _pick("cross_entropy", log_p, target, weight, valid, dim, reduction)
     if not label_smoothing:
@@ -68,6 +66,13 @@ def cross_entropy(
     else:
         smooth = _counted(smooth, valid, reduction)
     return loss * (1.0 - label_smoothing) + smooth * (label_smoothing / input.shape[dim])
+
+
+@composite(r"\ln \sum_j e^{z_{ij}} - z_{i, t_i}")
+def surprise(input: Tensor, target: Tensor, dim: int, reduction: str) -> Tensor:
+    """Cross entropy where every target is a class: scores z[N, C, ...], classes along `dim`, int64 t[N, ...]."""
+    y = input.logsumexp(dim, keepdim=True) - input.gather(dim, target.unsqueeze(dim))
+    return reduced(y.squeeze(dim) if reduction == "none" else y, reduction)
 
 
 def _soft_cross_entropy(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cutaway.core import accelerate
 from cutaway.core.autograd import enable_grad
 from cutaway.core.dtypes import float32, float64, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
@@ -71,6 +72,7 @@ class Optimizer:
         self.param_groups = []
         self._steps = 0
         self._programs: dict[int, tuple[Any, Programs]] = {}  # of each group: what the rule was recorded as
+        self._native: dict[Any, Any] = {}  # what core/accelerate.py's hook knows of this optimiser
         for group in list_of_groups(self._name, params):
             self.add_param_group(group)
 
@@ -118,6 +120,9 @@ class Optimizer:
         stage = STAGE.get()
         if stage is not None:
             staged_step(self, stage)
+            return loss
+        native = accelerate.step
+        if native is not None and native(self, _staged):
             return loss
         with np.errstate(all="ignore"):
             for n, group in enumerate(self.param_groups):
@@ -221,12 +226,22 @@ class Optimizer:
             self._check(group)
         self.param_groups, self.state = groups, state
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_native": {}, "_programs": {}}  # made anew where they are needed
+
     def __repr__(self) -> str:
         lines = [f"{self._name} ("]
         for i, group in enumerate(self.param_groups):
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
+
+
+def _staged(optimizer: Optimizer) -> None:
+    """The step as a trace sees it."""
+    stage = STAGE.get()
+    assert stage is not None
+    staged_step(optimizer, stage)
 
 
 def _number_dtype() -> np.dtype[Any]:

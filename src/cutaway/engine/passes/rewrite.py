@@ -25,6 +25,12 @@ class Builder:
         self.values.append(value)
         return value
 
+    def input(self, aval: Aval, source: Source) -> Value:
+        """Append an input."""
+        value = Value(None, (), {}, aval, "", source)
+        self.values.append(value)
+        return value
+
     def number(self, x: float, like: Value) -> Value:
         """A constant of the dtype of `like`."""
         import numpy as np

@@ -1,0 +1,64 @@
+"""Matrix products and einsums in eager mode, outside composites: one kernel for each shape, memory order and dtype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cutaway.core.accelerate import NOT
+from cutaway.core.aval import Aval
+from cutaway.core.op import Op
+from cutaway.core.ops.movement import inverse
+from cutaway.core.refusal import RAW
+from cutaway.core.tensor import Tensor
+from cutaway.engine.eager.native import Native, order_of
+from cutaway.engine.graph import Graph, Source
+from cutaway.engine.passes.rewrite import Builder
+
+WORK = 1 << 24  # product of the factors' sizes, below which NumPy has finished before a kernel could start
+LEAST = 3  # calls before a kernel is made
+MOST = 256  # kernels that are remembered
+KERNELS: dict[Any, Native | int | None] = {}
+
+
+def run(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
+    """The product's array, or NOT."""
+    if len(tensors) != 2:
+        return NOT
+    a, b = tensors[0]._data, tensors[1]._data
+    if a.size * b.size < WORK or a.dtype.kind != "f" or a.dtype.itemsize < 4 or a.dtype is not b.dtype:
+        return NOT
+    orders, arrays = [], []
+    for x in (a, b):
+        order = order_of(x)
+        if order is None:
+            x, order = np.ascontiguousarray(x), ()
+        orders.append(order)
+        arrays.append(x.transpose(order) if order else x)
+    key = (op.name, *attrs.values(), a.dtype.num, a.shape, b.shape, *orders)
+    found = KERNELS.get(key, 0)
+    if isinstance(found, int):
+        found += 1
+        made = found if found < LEAST else _make(op, [a, b], orders, attrs)
+        KERNELS[key] = made
+        while len(KERNELS) > MOST:
+            KERNELS.pop(next(iter(KERNELS)))
+        found = made
+    if not isinstance(found, Native):
+        return NOT
+    return found(arrays)[0]
+
+
+def _make(op: Op, arrays: list[np.ndarray], orders: list[tuple[int, ...]], attrs: dict[str, Any]) -> Native | None:
+    builder = Builder()
+    inputs = []
+    try:
+        for n, (x, order) in enumerate(zip(arrays, orders, strict=True)):
+            shape = tuple(x.shape[d] for d in order) if order else x.shape
+            v = builder.input(Aval(shape, x.dtype), Source("argument", index=n, name=str(n)))
+            inputs.append(builder.op("permute", v, dims=inverse(order)) if order else v)
+        y = builder.op(op.name, *inputs, **attrs)
+        return Native(Graph(builder.values, [y]).verify(), [False])
+    except RAW:
+        return None

@@ -1,0 +1,183 @@
+"""Surroundings: what a function sees besides its arguments (modules, optimisers, tensors), and if it still is as it was.
+
+A compiled function asks this at every call, so it is a few comparisons over flat lists: nothing is walked, built or printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
+from operator import is_, itemgetter
+from types import CellType
+from typing import Any
+
+from cutaway.core.tensor import Tensor
+
+MODULE_TABLES = ("_modules", "_parameters", "_buffers")
+# Of an optimiser's group: read anew at each call, or compared by identity.
+LIFTED = ("params", "lr", "betas", "initial_lr")
+PLAIN = (bool, int, float, str, type(None))
+END = (object(),)
+values_of = dict.values
+
+
+def reached(fn: Any) -> list[Any]:
+    """What a callable can see: itself, its closure, the globals it names, the object it is bound to and what that holds."""
+    found = [fn]
+    owner = getattr(fn, "__self__", None)
+    if owner is not None:
+        found += [owner, *getattr(owner, "__dict__", {}).values()]
+    inner = getattr(fn, "__func__", fn)
+    for cell in getattr(inner, "__closure__", None) or ():
+        with suppress(ValueError):  # an empty cell
+            found.append(cell.cell_contents)
+    code, space = getattr(inner, "__code__", None), getattr(inner, "__globals__", {})
+    return found + [space[n] for n in getattr(code, "co_names", ()) if n in space]
+
+
+def is_module(x: Any) -> bool:
+    """True for a module."""
+    return hasattr(x, "named_modules") and not isinstance(x, type)
+
+
+def is_optimizer(x: Any) -> bool:
+    """True for an optimiser."""
+    return hasattr(x, "param_groups") and hasattr(x, "state") and not isinstance(x, type)
+
+
+def modules_of(fn: Any) -> list[Any]:
+    """The modules that a callable sees, outermost only."""
+    return _once(m for m in reached(fn) if is_module(m))
+
+
+def modes(fn: Any) -> tuple[Any, ...]:
+    """What a trace depends on besides the arguments, by value, for a key: which modules and optimisers there are, train or
+    eval, what optimisers remember when the rule runs, their fixed hyper-parameters.
+    """
+    roots, optimisers = modules_of(fn), _once(o for o in reached(fn) if is_optimizer(o))
+    training = tuple(m.training for root in roots for _, m in root.named_modules())
+    memory = tuple(_remembered(o, g, p) for o in optimisers for g in o.param_groups for p in g["params"])
+    fixed = tuple(repr([(k, v) for k, v in g.items() if k not in LIFTED]) for o in optimisers for g in o.param_groups)
+    return tuple(map(id, (*roots, *optimisers))), training, memory, fixed
+
+
+def _remembered(o: Any, group: dict[str, Any], p: Tensor) -> tuple[str, ...]:
+    """The names of what the rule finds: what is made before the first step counts as there."""
+    if o.state.get(p):
+        return tuple(o.state[p])
+    start = getattr(o, "start", None)
+    return (*(("step",) if getattr(o, "counts", False) else ()), *(start(group) if start else ()))
+
+
+class Surroundings:
+    """A snapshot for `fn`, whose program reads `tensors`: `same()` is True as long as the trace would come out the same.
+
+    Numbers and texts that the function's names stand for are no part of it: they are fixed when it is traced.
+
+    Tensors are pointed to by address, so theirs is another question: `moved()`.
+    """
+
+    def __init__(self, fn: Any, tensors: Sequence[Tensor]) -> None:
+        self._fn = fn
+        self.look()
+        self._modules = _once(m for root in modules_of(fn) for _, m in root.named_modules())
+        self._training = [m.training for m in self._modules]
+        tables: list[dict[str, Any]] = [m.__dict__[name] for m in self._modules for name in MODULE_TABLES]
+
+        optimisers = _once(o for o in reached(fn) if is_optimizer(o))
+        self._optimisers = [(o, o.param_groups, o.state) for o in optimisers]
+        groups = [g for o in optimisers for g in o.param_groups]
+        fixed = [(g, g["params"], *_fixed(g)) for g in groups]
+        self.quick = all(get is not None for _, _, get, _ in fixed)  # else only a key tells whether `same` is enough
+        self._groups = [(g, ps, get, values) for g, ps, get, values in fixed if get is not None]
+        self._lists: list[list[Any]] = [*(o.param_groups for o in optimisers), *(g["params"] for g in groups)]
+        memories = [m for o in optimisers for m in o.state.values()]
+        tables += [o.state for o in optimisers] + memories
+        self._empty = [t for t in tables if not t]
+        self._filled = [t for t in tables if t]
+        self._held = list(self._found())
+
+        self.remembered = {id(t) for m in memories for t in m.values()}  # by optimisers
+        self._asked = [t for t in tensors if id(t) not in self.remembered]
+        self._frozen = [t._node is None for t in self._asked]
+        self._shapes = [(t, t._data.shape, t._data.dtype) for t in tensors]
+        self._tensors = list(tensors)
+        self.arrays = [t._data for t in tensors]
+
+    def look(self) -> bool:
+        """Take note of what the function's names stand for now; False if a tensor has gone from among them."""
+        fn = self._fn
+        before = getattr(self, "_seen", [])
+        inner, owner = getattr(fn, "__func__", fn), getattr(getattr(fn, "__self__", None), "__dict__", {})
+        names = getattr(getattr(inner, "__code__", None), "co_names", ())
+        self._cells = [(c, _contents(c)) for c in getattr(inner, "__closure__", None) or ()]
+        self._space, self._owner = getattr(inner, "__globals__", {}), owner
+        self._names = [(n, self._space[n]) for n in names if n in self._space]
+        self._attributes = [(n, x) for n, x in owner.items() if is_module(x) or is_optimizer(x) or isinstance(x, Tensor)]
+        self._seen = [x for _, x in (*self._cells, *self._names, *self._attributes)]
+        return all(any(x is y for y in self._seen) for x in before if isinstance(x, Tensor))
+
+    def same(self) -> bool:
+        """True if the function's names stand for what they stood for, and that is as it was."""
+        for cell, x in self._cells:
+            if (y := _contents(cell)) is not x and not (isinstance(y, PLAIN) and isinstance(x, PLAIN)):
+                return False
+        space = self._space
+        for name, x in self._names:
+            if (y := space.get(name)) is not x and not (isinstance(y, PLAIN) and isinstance(x, PLAIN)):
+                return False
+        for name, x in self._attributes:
+            if self._owner.get(name) is not x:
+                return False
+        return self.inside()
+
+    def inside(self) -> bool:
+        """True if modules and optimisers hold what they held, in the same modes."""
+        for o, groups, state in self._optimisers:
+            if o.param_groups is not groups or o.state is not state:
+                return False
+        for group, params, get, fixed in self._groups:
+            if group["params"] is not params or get(group) != fixed:
+                return False
+        return (
+            [m.training for m in self._modules] == self._training
+            and not any(self._empty)
+            and all(map(is_, self._found(), self._held))
+            and [t._node is None for t in self._asked] == self._frozen
+        )
+
+    def _found(self) -> Iterator[Any]:
+        """All that the tables and lists hold. The mark at the end shows if there is more or less of it now."""
+        return chain(chain.from_iterable(map(values_of, self._filled)), *self._lists, END)
+
+    def moved(self) -> bool:
+        """True if a tensor has other memory than in `arrays`."""
+        return not all(map(is_, [t._data for t in self._tensors], self.arrays))
+
+    def move(self) -> bool:
+        """Take note of the tensors' memory; False, and nothing noted, if a shape or dtype is another one."""
+        if any(t._data.shape != shape or t._data.dtype != dtype for t, shape, dtype in self._shapes):
+            return False
+        self.arrays = [t._data for t in self._tensors]
+        return True
+
+
+def _contents(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # empty
+        return cell
+
+
+def _once(found: Iterable[Any]) -> list[Any]:
+    return list({id(x): x for x in found}.values())
+
+
+def _fixed(group: dict[str, Any]) -> tuple[Callable[[dict[str, Any]], Any] | None, Any]:
+    """How to get a group's fixed hyper-parameters, and what they are now; None for others than plain numbers."""
+    names = [k for k in group if k not in LIFTED and k != "param_names"]
+    if not all(isinstance(group[k], PLAIN) for k in names):
+        return None, None
+    get: Callable[[dict[str, Any]], Any] = itemgetter(*names) if names else len
+    return get, get(group)
