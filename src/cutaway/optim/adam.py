@@ -55,7 +55,7 @@ class Adam(Optimizer):
         s = {**s, "exp_avg": m, "exp_avg_sq": v}
         if h["amsgrad"]:
             v = s["max_exp_avg_sq"] = maximum(s["max_exp_avg_sq"], v)
-        root = v**0.5 / (1 - b2**t) ** 0.5  # of v^
+        root = v**0.5 * (1 / (1 - b2**t) ** 0.5)  # of v^; a division an element is dear
         return p - lr / (1 - b1**t) * m / (root + h["eps"]), s
 
 
