@@ -107,6 +107,18 @@ def test_borders_are_not_copied_nor_computed():
     assert all(o.aval.shape != (12, 12, 12, 6) for k in kernels(c) for o in k.outputs)
 
 
+def test_a_border_that_is_a_result_is_written():
+    x = random(4, 3, 5)
+    c = compile(lambda x: F.pad(x.permute(0, 2, 1), (1, 2)))
+    np.testing.assert_array_equal(c(x).numpy(), F.pad(x.permute(0, 2, 1), (1, 2)).numpy())
+
+
+def test_a_product_of_one_number():
+    x = random(1, 1, 1)
+    c = compile(lambda x: cutaway.cos(cutaway.where(x == 0, x, x @ x)))
+    close(c(x), cutaway.cos(x @ x))
+
+
 # --- pooling ----------------------------------------------------------------------------------------------------------
 
 

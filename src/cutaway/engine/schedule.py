@@ -101,7 +101,7 @@ def schedule(graph: Graph) -> Schedule:
     }
     cropped = set(inner.values())
     # A convolution reads its input without the padding: zeros are not multiplied.
-    borders = {v for v in graph.values if v not in roots and is_border(v) and _only_windows(v, uses)}
+    borders = {v for v in graph.values if v not in roots and is_border(v) and _only_windows(v, uses, roots)}
 
     def materialise(v: Value) -> bool:
         op = v.op
@@ -185,13 +185,15 @@ def _single(output: Value, known: set[Value]) -> set[Value]:
     return found
 
 
-def _only_windows(v: Value, uses: dict[Value, list[Value]]) -> bool:
+def _only_windows(v: Value, uses: dict[Value, list[Value]], roots: set[Value]) -> bool:
     """True if only contractions by tiles read `v`, through windows over all that was padded."""
     padded = {d for d, (n, m) in enumerate(zip(v.inputs[0].aval.shape, v.aval.shape, strict=True)) if n != m}
     stack = [(u, padded) for u in uses[v]]  # who reads it, and the dimensions that no windows have seen to yet
     while stack:
         u, dims = stack.pop()
         assert u.op is not None
+        if u in roots and not is_contraction(u):
+            return False
         if u.op.name in ("permute", "layout"):
             dims = {u.attrs["dims"].index(d) for d in dims}
         elif u.op.name == "windows" and dims <= set(u.attrs["dims"]):
@@ -218,7 +220,7 @@ def _epilogues(
         if c not in stored or c in roots or not (is_contraction(c) or folded_product(c) is not None):
             continue
         made = contraction(c, in_memory)
-        if made is None or not made.labels or not c.aval.size:
+        if made is None or not made.labels or c.aval.size < 2:
             continue
         users = _stored_users(c, uses, stored)
         if len(users) != 1:
