@@ -82,15 +82,16 @@ def test_the_list():
     assert [line.split()[0] for line in lines] == [*WORKLOADS, "train"]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no SIGINT for one process there")
-def test_ctrl_c_prints_what_was_measured(tmp_path):
+@pytest.mark.skipif(os.name == "nt", reason="no signals for one process there")
+@pytest.mark.parametrize("blow", ["SIGINT", "SIGTERM"])
+def test_ctrl_c_prints_what_was_measured(tmp_path, blow):
     file = tmp_path / "numbers.json"
     child = subprocess.Popen(
         [sys.executable, "-m", "cutaway", "bench", "W8", "--peers", "", "--seconds", "600", "--json", str(file)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=surroundings(),
     )  # fmt: skip
     time.sleep(8)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(getattr(signal, blow))
     out, err = child.communicate(timeout=60)
     assert child.returncode == 130, err
     assert "Traceback" not in err
