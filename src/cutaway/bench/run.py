@@ -6,7 +6,9 @@ import importlib.util
 import json
 import math
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,8 @@ def start(
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise ArgumentError(f"--json {json_file}: there is no folder {json_file.parent}; make it first")
 
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a kill prints what has been measured, too
     results: list[Result] = []
     code, load = 0, busy()
     if load > BUSY:

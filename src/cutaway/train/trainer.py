@@ -11,6 +11,7 @@ import numpy as np
 
 import cutaway
 from cutaway import nn
+from cutaway.core import accelerate
 from cutaway.core.errors import TraceError
 from cutaway.core.random import default_generator
 from cutaway.core.tensor import Tensor
@@ -78,6 +79,17 @@ def _scores(model: nn.Module) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor
 def _given(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """The pick of those who have fetched the batch already."""
     return x, y
+
+
+def _repeatable(f: Callable[..., Any]) -> Callable[..., Any]:
+    """`f` operation by operation on NumPy. Eager kernels come in after some calls, so that a run that is resumed in a new
+    process would meet them later than one that was never stopped, and round differently."""
+
+    def call(*args: Any) -> Any:
+        with accelerate.numpy_only():
+            return f(*args)
+
+    return call
 
 
 class Trainer:
@@ -172,7 +184,7 @@ class Trainer:
     def _build(self) -> None:
         """The functions of a batch, as native programs or as they are.  Raises ImportError if there is no llvmlite."""
         pick = resident(self.task.train, self.settings.shift) if self.compiled else None
-        made = cutaway.compile if self.compiled else lambda f: f
+        made = cutaway.compile if self.compiled else _repeatable
         self._places: Callable[[int], Sequence[Tensor]] = self.batches.places if pick else self.batches.__getitem__
         self._scores = made(_scores(self.model))
         self._update = made(_update(self.model, self.optimizer, pick or _given))
