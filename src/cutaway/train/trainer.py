@@ -11,6 +11,7 @@ import numpy as np
 
 import cutaway
 from cutaway import nn
+from cutaway.core.accelerate import at_once
 from cutaway.core.errors import TraceError
 from cutaway.core.random import default_generator
 from cutaway.core.tensor import Tensor
@@ -183,16 +184,18 @@ class Trainer:
         try:
             if not self._ready:
                 self._build()
-            return call()
+            if self.compiled:
+                return call()
+            with at_once():  # so that a run and a resumed one compute the same
+                return call()
         except (ImportError, TraceError) as e:
             if not self.compiled:
                 raise
             self.say(f"not compiled, operation by operation instead: {str(e).splitlines()[0]}")
-            self.compiled = False
+            self.compiled = self._ready = False
             if self.step == 0:
                 self.optimizer.state.clear()  # what the attempt began
-            self._build()
-            return call()
+            return self._attempt(call)
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on, less the model's own state, as a tree of dicts."""
