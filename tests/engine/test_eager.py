@@ -30,18 +30,15 @@ from cutaway.nn import functional as F
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Programs from the first call on, and none of another test's."""
-    monkeypatch.setattr(composite, "HEAT", 1)
-    monkeypatch.setattr(update, "HEAT", 1)
     monkeypatch.setattr(contraction, "WORK", 0)
-    monkeypatch.setattr(contraction, "LEAST", 1)
-    held = accelerate.composite, accelerate.contraction, accelerate.step
+    composite.CALLS.clear()
+    contraction.KERNELS.clear()
+    token = accelerate.AT_ONCE.set(True)
     accelerate.load()
-    composite.CALLS.clear()
-    contraction.KERNELS.clear()
     yield
+    accelerate.AT_ONCE.reset(token)
     composite.CALLS.clear()
     contraction.KERNELS.clear()
-    accelerate.composite, accelerate.contraction, accelerate.step = held
 
 
 def plans() -> list[str]:
@@ -384,6 +381,7 @@ def test_many_threads_at_once():
     wrong: list[int] = []
 
     def work(n: int) -> None:
+        accelerate.AT_ONCE.set(True)
         for _ in range(200):
             v = w.detach().requires_grad_()
             y = F.linear(x + n, v)
@@ -454,8 +452,8 @@ def test_large_memory_is_used_again_and_not_before_it_is_free(monkeypatch):
     assert blocks.idle() <= 1_000_000
 
 
-def test_it_takes_some_calls(monkeypatch):
-    monkeypatch.setattr(composite, "HEAT", 50)
+def test_it_takes_some_calls():
+    accelerate.AT_ONCE.set(False)
     small, large = cutaway.ones(2, 2), cutaway.ones(600, 600)
     for _ in range(49):
         F.gelu(small)
@@ -470,19 +468,19 @@ def test_it_takes_some_calls(monkeypatch):
     assert plans() == ["gelu", "tanh"]
 
 
-@pytest.mark.parametrize("setting", ["numpy", ""])
-def test_the_setting_and_what_import_costs(setting):
+@pytest.mark.parametrize(("setting", "calls", "native"), [("numpy", 300, False), ("", 10, False), ("", 300, True), ("native", 1, True)])
+def test_the_setting_and_what_import_costs(setting, calls, native):
     program = (
         "import sys, cutaway; from cutaway.nn import functional as F; from cutaway.core import accelerate\n"
         "assert 'llvmlite' not in sys.modules\n"
         "x = cutaway.ones(2, 2)\n"
-        "for _ in range(300): y = F.gelu(x)\n"
+        f"for _ in range({calls}): y = F.gelu(x)\n"
         "print('llvmlite' in sys.modules, y[0, 0].item())"
     )
     environment = {**os.environ, "CUTAWAY_EAGER": setting}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     loaded, value = done.stdout.split()
-    assert loaded == str(setting != "numpy") and float(value) == pytest.approx(0.8413447, rel=1e-6)
+    assert loaded == str(native) and float(value) == pytest.approx(0.8413447, rel=1e-6)
 
 
 # --- optimisers -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,11 @@
 """Where heavy work goes instead of NumPy. The hooks are empty until the engine fills them; without llvmlite they stay so.
 
-A composite, an op or an optimiser's step that has been called often enough, or is large enough, asks `load` once; from then
-on the engine decides, call by call, whether a native program does the work. CUTAWAY_EAGER=numpy keeps NumPy for all of it.
+Composites, contractions and optimisers' steps ask for the compiler once there has been enough work to be worth it. From then
+on the engine decides, call by call, whether a native program takes over; the numbers are the same to rounding.
+
+CUTAWAY_EAGER=numpy     no native programs, as within `numpy_only()`
+CUTAWAY_EAGER=native    native programs from the first call on, as within `at_once()`: what a run computes then does not
+                        depend, in the last digits, on what ran before it in the process
 """
 
 from __future__ import annotations
@@ -9,12 +13,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 NOT = object()  # a hook's answer: not this one, do it yourself
 CALLS = 200  # before which loading the compiler would cost more than it can save
 ELEMENTS = 4096  # that make a call count double
+
+SETTING = os.environ.get("CUTAWAY_EAGER", "")
+AT_ONCE: ContextVar[bool] = ContextVar("at_once", default=SETTING == "native")
 
 # (fn, args, kwargs) -> the result, or NOT.
 composite: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any] | None
@@ -24,36 +33,40 @@ contraction: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None
 step: Callable[[Any, Callable[..., None]], bool] | None
 
 
-def _first(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The hook for composites until the engine is loaded."""
-    _count(1 + sum([x._data.size for x in args if hasattr(x, "_data")]) // ELEMENTS)
+# --- the hooks until the engine is loaded -----------------------------------------------------------------------------
+
+
+def _composite(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if _loaded(1 + sum([x._data.size for x in args if hasattr(x, "_data")]) // ELEMENTS) and composite is not None:
+        return composite(fn, args, kwargs)
     return NOT
 
 
-def _first_product(op: Any, tensors: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
-    """The hook for contractions until the engine is loaded."""
-    _count(min([t._data.size for t in tensors], default=0) // ELEMENTS)
+def _contraction(op: Any, tensors: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+    if _loaded(min([t._data.size for t in tensors], default=0) // ELEMENTS) and contraction is not None:
+        return contraction(op, tensors, attrs)
     return NOT
 
 
-def _first_step(optimizer: Any, staged: Callable[..., None]) -> bool:
-    """The hook for steps until the engine is loaded."""
-    _count(1)
-    return False
+def _step(optimizer: Any, staged: Callable[..., None]) -> bool:
+    return _loaded(1) and step is not None and step(optimizer, staged)
 
 
-def _count(n: int) -> None:
+def _loaded(work: int) -> bool:
+    """Count the work; True once the engine has been asked for."""
     global _calls
-    _calls += n
-    if _calls >= CALLS:
-        load()
+    _calls += work
+    if _calls < CALLS and not AT_ONCE.get():
+        return False
+    load()
+    return True
 
 
 _calls = 0
-if os.environ.get("CUTAWAY_EAGER", "") == "numpy":
+if SETTING == "numpy":
     composite = contraction = step = None
 else:
-    composite, contraction, step = _first, _first_product, _first_step
+    composite, contraction, step = _composite, _contraction, _step
 
 
 def load() -> None:
@@ -62,18 +75,29 @@ def load() -> None:
     if find_spec("llvmlite") is None:
         composite = contraction = step = None
         return
-    from importlib import import_module  # by name: what lies above is not imported from here
+    import_module("cutaway.engine.eager").install()  # by name: what lies above is not imported from here
 
-    import_module("cutaway.engine.eager").install()
+
+# --- choosing ---------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def numpy_only() -> Iterator[None]:
     """Inside, everything runs op by op on NumPy."""
-    global composite, contraction, step
-    held = composite, contraction, step
-    composite = contraction = step = None
+    from cutaway.core.op import INTERPRETER, Op
+
+    token = INTERPRETER.set(INTERPRETER.get() or Op.eager)  # the bottom one, by name: hooks step back
     try:
         yield
     finally:
-        composite, contraction, step = held
+        INTERPRETER.reset(token)
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Inside, what can be a native program is one from its first call on."""
+    token = AT_ONCE.set(True)
+    try:
+        yield
+    finally:
+        AT_ONCE.reset(token)

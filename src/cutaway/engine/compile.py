@@ -148,9 +148,8 @@ class Variant:
         self.places = map_structure_values(self.structure, lambda v: where[id(v)])
         for one in PASSES:
             graph = one(graph).verify()
-        found = writing_last(graph)
-        self.graph = found.graph
-        self.program = Program(found, target())
+        self.graph = graph
+        self.program = Program(writing_last(graph), target())
         self.quick = False
         # What a call must look like to be recognised at a glance: Tensors and numbers, one after the other.
         self.expected = None if kwargs or not all(type(a) in GLANCE for a in args) else [_glance(a) for a in args]

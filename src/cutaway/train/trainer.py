@@ -11,7 +11,7 @@ import numpy as np
 
 import cutaway
 from cutaway import nn
-from cutaway.core import accelerate
+from cutaway.core.accelerate import at_once
 from cutaway.core.errors import TraceError
 from cutaway.core.random import default_generator
 from cutaway.core.tensor import Tensor
@@ -79,17 +79,6 @@ def _scores(model: nn.Module) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor
 def _given(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """The pick of those who have fetched the batch already."""
     return x, y
-
-
-def _repeatable(f: Callable[..., Any]) -> Callable[..., Any]:
-    """`f` operation by operation on NumPy. Eager kernels come in after some calls, so that a run that is resumed in a new
-    process would meet them later than one that was never stopped, and round differently."""
-
-    def call(*args: Any) -> Any:
-        with accelerate.numpy_only():
-            return f(*args)
-
-    return call
 
 
 class Trainer:
@@ -184,7 +173,7 @@ class Trainer:
     def _build(self) -> None:
         """The functions of a batch, as native programs or as they are.  Raises ImportError if there is no llvmlite."""
         pick = resident(self.task.train, self.settings.shift) if self.compiled else None
-        made = cutaway.compile if self.compiled else _repeatable
+        made = cutaway.compile if self.compiled else lambda f: f
         self._places: Callable[[int], Sequence[Tensor]] = self.batches.places if pick else self.batches.__getitem__
         self._scores = made(_scores(self.model))
         self._update = made(_update(self.model, self.optimizer, pick or _given))
@@ -195,16 +184,18 @@ class Trainer:
         try:
             if not self._ready:
                 self._build()
-            return call()
+            if self.compiled:
+                return call()
+            with at_once():  # so that a run and a resumed one compute the same
+                return call()
         except (ImportError, TraceError) as e:
             if not self.compiled:
                 raise
             self.say(f"not compiled, operation by operation instead: {str(e).splitlines()[0]}")
-            self.compiled = False
+            self.compiled = self._ready = False
             if self.step == 0:
                 self.optimizer.state.clear()  # what the attempt began
-            self._build()
-            return call()
+            return self._attempt(call)
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on, less the model's own state, as a tree of dicts."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.core.accelerate import ELEMENTS, NOT
+from cutaway.core.accelerate import AT_ONCE, ELEMENTS, NOT
 from cutaway.core.autograd import RECORDING, Leaf, Node, Saved
 from cutaway.core.aval import Aval
 from cutaway.core.dtypes import dtype as DType
@@ -88,7 +88,7 @@ def _warm(
     """Count a call of a signature without a plan; its plan, if it is time."""
     tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
     heat += 1 + min(sum([t._data.size for t in tensors]) // ELEMENTS, HEAT // LEAST)
-    if heat < HEAT or not tensors:
+    if (heat < HEAT and not AT_ONCE.get()) or not tensors:
         _remember(signature, heat)
         return None
     inputs = []

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.core.accelerate import NOT
+from cutaway.core.accelerate import AT_ONCE, NOT
 from cutaway.core.aval import Aval
-from cutaway.core.op import Op
+from cutaway.core.op import INTERPRETER, Op
 from cutaway.core.ops.movement import inverse
 from cutaway.core.refusal import RAW
 from cutaway.core.tensor import Tensor
@@ -24,7 +24,7 @@ KERNELS: dict[Any, Native | int | None] = {}
 
 def run(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
     """The product's array, or NOT."""
-    if len(tensors) != 2:
+    if len(tensors) != 2 or INTERPRETER.get() is not None:
         return NOT
     a, b = tensors[0]._data, tensors[1]._data
     if a.size * b.size < WORK or a.dtype.kind != "f" or a.dtype.itemsize < 4 or a.dtype is not b.dtype:
@@ -40,7 +40,7 @@ def run(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
     found = KERNELS.get(key, 0)
     if isinstance(found, int):
         found += 1
-        made = found if found < LEAST else _make(op, [a, b], orders, attrs)
+        made = _make(op, [a, b], orders, attrs) if found >= LEAST or AT_ONCE.get() else found
         KERNELS[key] = made
         while len(KERNELS) > MOST:
             KERNELS.pop(next(iter(KERNELS)))

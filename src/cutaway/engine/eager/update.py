@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cutaway.core.accelerate import ELEMENTS
+from cutaway.core.accelerate import AT_ONCE, ELEMENTS
 from cutaway.core.op import INTERPRETER
 from cutaway.core.refusal import RAW
 from cutaway.core.tensor import Tensor
@@ -28,7 +28,7 @@ def run(optimizer: Any, staged: Callable[..., None]) -> bool:
     found = known.get(key, 0)
     if type(found) is int:
         found += 1 + min(sum([p._data.size for p in params]) // ELEMENTS, HEAT // LEAST)
-        if found >= HEAT:
+        if found >= HEAT or AT_ONCE.get():
             found = _make(optimizer, params, staged)
         while len(known) >= MOST and key not in known:
             known.pop(next(iter(known)))
