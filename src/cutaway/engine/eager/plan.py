@@ -131,7 +131,10 @@ class Plan:
         return True
 
     def _cut(self, tracer: Recorder, kept: set[int]) -> None:
-        """Split what was traced in two; `kept` are the arguments that the gradient may read."""
+        """Split what was traced in two; `kept` are the arguments that the gradient may read.
+
+        It may read those that are padded, too (PyTorch keeps them): no one wants the padded copy written out.
+        """
         wanted = [v for v in self.gradients if v is not None]
         whole = clean(Graph(tracer.values, [self.value, *wanted]))
         y, *found = whole.outputs
@@ -148,7 +151,8 @@ class Plan:
         # Arguments of the forward program: the tensors, then the numbers.
         place = {v: v.source.index for v in whole.inputs if v.source is not None and v.source.kind == "argument"}
         place.update({v: len(self.inputs) + n for n, v in enumerate(numbers)})
-        forbidden = {v for v, n in place.items() if n < len(self.inputs) and n not in kept and n >= 0}
+        padded = _below(v for v in whole.values if v.op is not None and v.op.name == "pad")
+        forbidden = {v for v, n in place.items() if 0 <= n < len(self.inputs) and n not in kept and v not in padded}
         saved = _saved(whole, y, late, roots, place, forbidden)
         made = [v for v in saved if v not in place and v is not y]
         loose = [True] * (1 + len(made))
