@@ -483,6 +483,19 @@ def test_the_setting_and_what_import_costs(setting, calls, native):
     assert loaded == str(native) and float(value) == pytest.approx(0.8413447, rel=1e-6)
 
 
+def test_without_llvmlite_it_is_numpy():
+    program = (
+        "import sys; sys.modules['llvmlite'] = None\n"
+        "import cutaway; from cutaway import nn, optim; from cutaway.core import accelerate\n"
+        "model = nn.Linear(3, 2); optimizer = optim.Adam(model.parameters())\n"
+        "for _ in range(3): model(cutaway.ones(2, 3)).sum().backward(); optimizer.step()\n"
+        "print(accelerate.composite, accelerate.contraction, accelerate.step, optimizer.state[model.bias]['step'].item())"
+    )
+    environment = {**os.environ, "CUTAWAY_EAGER": "native"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "None", "None", "3.0"]
+
+
 # --- optimisers -------------------------------------------------------------------------------------------------------
 
 RULES: dict[str, Callable[[Any], Any]] = {

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 NOT = object()  # a hook's answer: not this one, do it yourself
@@ -70,12 +69,12 @@ else:
 
 
 def load() -> None:
-    """Fill the hooks, if llvmlite is installed; otherwise empty them for good."""
+    """Fill the hooks, if llvmlite can be imported; otherwise empty them for good."""
     global composite, contraction, step
-    if find_spec("llvmlite") is None:
+    try:
+        import_module("cutaway.engine.eager").install()  # by name: what lies above is not imported from here
+    except ImportError:
         composite = contraction = step = None
-        return
-    import_module("cutaway.engine.eager").install()  # by name: what lies above is not imported from here
 
 
 # --- choosing ---------------------------------------------------------------------------------------------------------
