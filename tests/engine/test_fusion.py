@@ -306,3 +306,12 @@ def test_short_rows(width, several):
     for a, e in zip(compile(fn)(x, b, t, whole), fn(x, b, t, whole), strict=True):
         assert a.dtype == e.dtype
         close(a.double(), e.double())
+
+
+def test_products_of_halves_are_summed_in_float32():
+    rng = np.random.default_rng(0)
+    a, b = (cutaway.from_numpy((3 * rng.standard_normal(s)).astype(np.float16)) for s in ((40, 700), (700, 33)))
+    got, want = compile(lambda a, b: a @ b)(a, b).numpy(), (a @ b).numpy()
+    np.testing.assert_allclose(got.astype(np.float64), want.astype(np.float64), rtol=2e-3)
+    exact = a.numpy().astype(np.float64) @ b.numpy().astype(np.float64)
+    assert np.abs(got - exact).max() < 0.5  # float16 sums would be off by some units

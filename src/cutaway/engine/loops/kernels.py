@@ -621,11 +621,37 @@ def emit_contract(frame: Frame, v: Value) -> None:
             index = tuple(0 if n == 1 else where[c] for c, n in zip(labels, x.aval.shape, strict=True))
             return frame.reader().at(x, index)
 
-        return read(a, labels_a) * read(b, labels_b)
+        return read(a, labels_a).to(wide) * read(b, labels_b).to(wide)
+
+    wide = _accumulator(dtype)
+
+    def column(where: dict[Any, Int], at: Int) -> None:
+        """One element, summed in a register of a wider type."""
+
+        def over(k: int, acc: Any) -> Any:
+            if k == len(summed):
+                return (Scalar(f, acc, wide) + term(where).to(wide)).value
+
+            def turn(i: Any, carried: list[Any]) -> list[Any]:
+                where[summed[k]] = i
+                return [over(k + 1, carried[0])]
+
+            return f.loop(0, size[summed[k]], 1, [acc], turn, "k")[0]
+
+        total = over(0, constant(register_type(wide), 0))
+        store(f, Scalar(f, total, wide).to(dtype), pointer, at)
 
     def row(outer: Index) -> None:
         where: dict[Any, Int] = dict(zip(out_labels, outer, strict=False))
         base = f.mul(linear(f, outer, rows), width)
+        if wide != dtype:
+            for_each = out_labels[-1:]
+
+            def one(j: Any, _: Any) -> None:
+                column({**where, **dict.fromkeys(for_each, j)}, f.add(base, j))
+
+            f.loop(0, width, 1, (), one, "j")
+            return
         zero = Scalar(f, constant(register_type(dtype), 0), dtype)
         f.loop(0, width, 1, (), lambda j, _: store(f, zero, pointer, f.add(base, j)), "clear")
 
