@@ -1,7 +1,8 @@
 """Where heavy work goes instead of NumPy. The hooks are empty until the engine fills them; without llvmlite they stay so.
 
-Composites, contractions and optimisers' steps ask for the compiler once there has been enough work to be worth it. From then
-on the engine decides, call by call, whether a native program takes over; the numbers are the same to rounding.
+Composites, contractions, optimisers' steps and random numbers in bulk ask for the compiler once there has been enough work
+to be worth it. From then on the engine decides, call by call, whether a native program takes over; the numbers are the same
+to rounding, random ones to the bit.
 
 CUTAWAY_EAGER=numpy     no native programs, as within `numpy_only()`
 CUTAWAY_EAGER=native    native programs from the first call on, as within `at_once()`: what a run computes then does not
@@ -17,9 +18,12 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 NOT = object()  # a hook's answer: not this one, do it yourself
 CALLS = 200  # before which loading the compiler would cost more than it can save
 ELEMENTS = 4096  # that make a call count double
+DRAWN, SWAPPED = 1 << 15, 1 << 9  # random words, and places of a permutation, that count as a call
 
 SETTING = os.environ.get("CUTAWAY_EAGER", "")
 AT_ONCE: ContextVar[bool] = ContextVar("at_once", default=SETTING == "native")
@@ -30,6 +34,10 @@ composite: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any] 
 contraction: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None
 # (optimiser, its step as a trace sees it) -> True if the step was done.
 step: Callable[[Any, Callable[..., None]], bool] | None
+# (a np.random.MT19937, n) -> its next n words, or None.
+words: Callable[[Any, int], np.ndarray | None] | None
+# (order, targets) -> True if order[i] was swapped with order[targets[i]], for one i after the other.
+swaps: Callable[[np.ndarray, np.ndarray], bool] | None
 
 
 # --- the hooks until the engine is loaded -----------------------------------------------------------------------------
@@ -51,6 +59,14 @@ def _step(optimizer: Any, staged: Callable[..., None]) -> bool:
     return _loaded(1) and step is not None and step(optimizer, staged)
 
 
+def _words(twister: Any, n: int) -> np.ndarray | None:
+    return words(twister, n) if _loaded(n // DRAWN) and words is not None else None
+
+
+def _swaps(order: np.ndarray, targets: np.ndarray) -> bool:
+    return _loaded(len(targets) // SWAPPED) and swaps is not None and swaps(order, targets)
+
+
 def _loaded(work: int) -> bool:
     """Count the work; True once the engine has been asked for."""
     global _calls
@@ -63,18 +79,18 @@ def _loaded(work: int) -> bool:
 
 _calls = 0
 if SETTING == "numpy":
-    composite = contraction = step = None
+    composite = contraction = step = words = swaps = None
 else:
-    composite, contraction, step = _composite, _contraction, _step
+    composite, contraction, step, words, swaps = _composite, _contraction, _step, _words, _swaps
 
 
 def load() -> None:
     """Fill the hooks, if llvmlite can be imported; otherwise empty them for good."""
-    global composite, contraction, step
+    global composite, contraction, step, words, swaps
     try:
         import_module("cutaway.engine.eager").install()  # by name: what lies above is not imported from here
     except ImportError:
-        composite = contraction = step = None
+        composite = contraction = step = words = swaps = None
 
 
 # --- choosing ---------------------------------------------------------------------------------------------------------

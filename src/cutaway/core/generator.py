@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from cutaway.core import accelerate
 from cutaway.core.aval import Aval
 from cutaway.core.dtypes import CPU, check_device, device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, StateError
@@ -91,6 +92,9 @@ class Generator:
             source = self._source = _mersenne(_init_words(self._seed), WORDS)
         if n <= FEW:
             return source.bit_generator.random_raw(n).astype(np.uint32)
+        native = accelerate.words
+        if native is not None and (made := native(source.bit_generator, n)) is not None:
+            return made
         return source.integers(0, 1 << 32, size=n, dtype=np.uint32)
 
     def long_words(self, n: int) -> np.ndarray:

@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from cutaway.core import accelerate
 from cutaway.core.aval import Aval, numel
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, TraceError
 from cutaway.core.generator import (
+    FEW,
     Generator,
     default_generator,
     get_rng_state,
@@ -40,7 +42,6 @@ Real = np.dtype[Any] | type[np.floating[Any]]
 Number = np.dtype[Any] | type[np.number[Any]] | type[np.bool_]
 
 PART = 1 << 16  # numbers: a multiple of 16
-_SINGLE: np.dtype[Any] = np.dtype(np.float32)
 _LOW_24, _LOW_53 = np.uint32(2**24 - 1), np.uint64(2**53 - 1)
 _STEP_24 = np.float32(2.0**-24)
 
@@ -54,21 +55,23 @@ def uniform(
     Raises ArgumentError when low > high or a bound or their distance is not a finite number of this dtype.
     """
     d, n, g = _real(dtype, "uniform"), _count(shape, "uniform"), _pick(generator, "uniform")
-    top = float(np.finfo(d).max)
-    if not (-top <= low <= high <= top and high - low <= top):
-        raise ArgumentError(
-            f"uniform: needs low <= high, both and their distance finite in {d.name}, got low={low}, high={high}"
-        )
-    u = _uniform(g, n, np.dtype(np.float64) if d == np.float64 else _SINGLE)
-    if (low, high) == (0, 1):
+    plain = low == 0 and high == 1
+    if not plain:
+        top = float(np.finfo(d).max)
+        if not (-top <= low <= high <= top and high - low <= top):
+            raise ArgumentError(
+                f"uniform: needs low <= high, both and their distance finite in {d.name}, got low={low}, high={high}"
+            )
+    u = _uniform(g, n, d.itemsize)
+    if plain:
         pass
-    elif d == np.float64:
+    elif d.itemsize == 8:
         u = _multiply_add(u, float(high) - float(low), float(low))
     else:
         a, b = np.float32(low), np.float32(high)
         for part in _parts(u):
             part[...] = part.astype(np.float64) * np.float64(b - a) + np.float64(a)
-    if d == np.float16:  # 11 bits of 24 can round up to high, which becomes low
+    if d.itemsize == 2:  # 11 bits of 24 can round up to high, which becomes low
         u = u.astype(d)
         u[u == d.type(high)] = low
     return u.reshape(shape)
@@ -108,15 +111,14 @@ def _normal_blocks(g: Generator, n: int, d: np.dtype[Any]) -> np.ndarray:
     Uniforms (u1[8], u2[8]) become (r cos t, r sin t) with r^2 = -2 log(1 - u1), t = 2 pi u2. A last part of fewer
     than 16 is made by drawing the last 16 numbers anew.
     """
-    real = d if d == np.float64 else _SINGLE
-    whole, rest = n // 16 * 16, n % 16
-    z = np.empty(n, real)
+    width, whole, rest = d.itemsize, n // 16 * 16, n % 16
+    z = np.empty(n, np.float64 if width == 8 else np.float32)
     for part in _parts(z[:whole]):
-        _box_muller(_uniform(g, len(part), real), part)
+        _box_muller(_uniform(g, len(part), width), part)
     if rest:
-        if d != np.float16:
-            _uniform(g, rest, real)
-        _box_muller(_uniform(g, 16, real), z[-16:])
+        if width > 2:
+            _uniform(g, rest, width)
+        _box_muller(_uniform(g, 16, width), z[-16:])
     return z
 
 
@@ -147,7 +149,7 @@ def _normal_pairs(g: Generator, n: int) -> list[float]:
     if not n:
         return []
     z = [] if g._spare_normal is None else [g._spare_normal]
-    u = _uniform(g, (n - len(z) + 1) // 2 * 2, np.dtype(np.float64)).tolist()
+    u = _uniform(g, (n - len(z) + 1) // 2 * 2).tolist()
     for u1, u2 in zip(u[0::2], u[1::2]):
         radius, t = math.sqrt(-2 * math.log1p(-u2)), 2 * math.pi * u1
         z += radius * math.cos(t), radius * math.sin(t)
@@ -227,15 +229,20 @@ def randperm(n: int, dtype: Number = np.int64, generator: Generator | None = Non
         raise ArgumentError(f"randperm: n must be 0 or more and n - 1 fit {d.name}, got n={n}")
     if n < 2:
         return np.arange(n, dtype=d)
-    left = np.arange(n, 1, -1)  # how many places position i can be swapped with
-    if n < (2**32 - 1) // 20:
-        jumps = g.words(n - 1) % left.astype(np.uint32)
-    else:  # a word modulo n would favour the small ones
-        jumps = g.long_words(n - 1) % left.astype(np.uint64)
-    order = list(range(n))
-    for i, j in enumerate((jumps.astype(np.int64) + np.arange(n - 1)).tolist()):
-        order[i], order[j] = order[j], order[i]
-    return np.array(order, d)
+    few = n < (2**32 - 1) // 20  # else a word modulo n would favour the small ones
+    left = np.arange(n, 1, -1, dtype=np.uint32 if few else np.uint64)  # how many places position i can be swapped with
+    jumps = (g.words(n - 1) if few else g.long_words(n - 1)) % left
+    targets = jumps.astype(np.int64)
+    targets += np.arange(n - 1)
+    native = accelerate.swaps
+    if n > FEW and native is not None:
+        order = np.arange(n)
+        if native(order, targets):
+            return order.astype(d, copy=False)
+    places = list(range(n))
+    for i, j in enumerate(targets.tolist()):
+        places[i], places[j] = places[j], places[i]
+    return np.array(places, d)
 
 
 def bernoulli(
@@ -261,7 +268,7 @@ def bernoulli(
     inside = (chance >= 0) & (chance <= 1)
     if not inside.all():
         raise ArgumentError(f"bernoulli: a probability must be in [0, 1], got {chance[~inside].flat[0]}")
-    u = _uniform(g, n, np.dtype(np.float64) if chance.dtype == np.float64 else _SINGLE)
+    u = _uniform(g, n, 8 if chance.dtype == np.float64 else 4)
     return (u.reshape(shape) < chance).astype(dtype)
 
 
@@ -275,7 +282,7 @@ def exponential(
     d, n, g = _real(dtype, "exponential"), _count(shape, "exponential"), _pick(generator, "exponential")
     if not rate > 0:
         raise ArgumentError(f"exponential: the rate must be above 0, got {rate}")
-    waits: np.ndarray = -1.0 / rate * np.log1p(-_uniform(g, n, np.dtype(np.float64)))
+    waits: np.ndarray = -1.0 / rate * np.log1p(-_uniform(g, n))
     return waits.astype(d).reshape(shape)
 
 
@@ -310,7 +317,7 @@ def multinomial(
     rows = w.reshape(-1, size).astype(np.float64 if w.dtype == np.float64 else np.float32, copy=False)
     cumulative = np.cumsum(rows, axis=-1, dtype=rows.dtype)
     cumulative /= cumulative[:, -1:]
-    u = _uniform(g, len(rows) * count, np.dtype(np.float64)).reshape(-1, count)
+    u = _uniform(g, len(rows) * count).reshape(-1, count)
     picked = [np.searchsorted(c, x) for c, x in zip(cumulative, u)]
     return np.array(picked, np.int64).reshape(*w.shape[:-1], count)
 
@@ -319,21 +326,30 @@ def _first_bad(w: np.ndarray) -> float:
     return float(w[~(np.isfinite(w) & (w >= 0))].flat[0])
 
 
-def _uniform(g: Generator, n: int, d: np.dtype[Any]) -> np.ndarray:
-    """float32[n] in [0, 1), the low 24 bits of a word; or float64[n], the low 53 bits of two."""
-    u = np.empty(n, d)
-    if d == np.float64:
-        for part in _parts(u):
-            long = g.long_words(len(part))
-            long &= _LOW_53
-            part[...] = long.view(np.int64)
-        u *= 2.0**-53
-    else:
-        for part in _parts(u):
-            w = g.words(len(part))
-            w &= _LOW_24
-            part[...] = w.view(np.int32)  # signed numbers are converted faster
-        u *= _STEP_24
+def _uniform(g: Generator, n: int, width: int = 8) -> np.ndarray:
+    """The low 24 bits of a word: float32[n] in [0, 1); or, of a width of 8 bytes, the low 53 of two: float64[n]."""
+    draw = _uniform_double if width == 8 else _uniform_single
+    if n <= PART:
+        return draw(g, n)
+    u = np.empty(n, np.float64 if width == 8 else np.float32)
+    for part in _parts(u):
+        part[...] = draw(g, len(part))
+    return u
+
+
+def _uniform_single(g: Generator, n: int) -> np.ndarray:
+    w = g.words(n)
+    w &= _LOW_24
+    u = w.view(np.int32).astype(np.float32)  # signed numbers are converted faster
+    u *= _STEP_24
+    return u
+
+
+def _uniform_double(g: Generator, n: int) -> np.ndarray:
+    w = g.long_words(n)
+    w &= _LOW_53
+    u = w.view(np.int64).astype(np.float64)
+    u *= 2.0**-53
     return u
 
 
@@ -397,6 +413,6 @@ def _real(dtype: Any, op: str) -> np.dtype[Any]:
 
 
 def _count(shape: Shape, op: str) -> int:
-    if any(n < 0 for n in shape):
+    if shape and min(shape) < 0:
         raise ShapeError(f"{op}: shape {list(shape)} has a negative size")
     return numel(shape)
