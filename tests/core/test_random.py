@@ -299,7 +299,7 @@ def test_state_round_trip(spent):
 
     expected = draws(g)
     assert draws(R.Generator().set_state(state)) == expected
-    assert draws(R.Generator().manual_seed(3).set_state(np.frombuffer(state.tobytes(), np.uint8))) == expected
+    assert draws(R.Generator().manual_seed(3).set_state(np.frombuffer(state.numpy().tobytes(), np.uint8))) == expected
     g.set_state(state)
     for other in (copy.deepcopy(g), pickle.loads(pickle.dumps(g)), g.clone_state()):
         assert draws(other) == expected
@@ -324,7 +324,7 @@ def test_states_travel_to_and_from_pytorch(torch, spent):
     ours.next_philox(99)
     for a, b in (
         (R.Generator().set_state(theirs.get_state().numpy()), theirs.clone_state()),
-        (ours.clone_state(), torch.Generator().set_state(torch.from_numpy(ours.get_state()))),
+        (ours.clone_state(), torch.Generator().set_state(torch.from_numpy(ours.get_state().numpy()))),
     ):
         np.testing.assert_allclose(R.normal((4,), generator=a), torch.randn(4, generator=b).numpy(), rtol=1e-6)
         same_bits(R.uniform((700,), generator=a), torch.rand(700, generator=b))

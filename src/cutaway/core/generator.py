@@ -6,13 +6,17 @@ One seed drives two streams:
           `randperm`, `multinomial`. `random.py` spends them as PyTorch does, so the same seed gives the same numbers.
 * blocks  the counter-based Philox of `philox.py`, for random numbers inside a graph (dropout): a number is a pure
           function of (seed, position), so any thread can compute any element in any order.
+
+The key of the blocks is the very seed, and their position is counted from 0 at each seeding: blocks spend no words, so a
+network with dropout and one without see the same initial values and the same order of the data.
 """
 
 from __future__ import annotations
 
 import operator
 import os
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +24,9 @@ from cutaway.core import accelerate
 from cutaway.core.aval import Aval
 from cutaway.core.dtypes import CPU, check_device, device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, StateError
+
+if TYPE_CHECKING:
+    from cutaway.core.tensor import Tensor
 
 WORDS = 624  # of the Mersenne Twister's state
 FEW = 256  # words: up to here `random_raw`, which takes eight bytes for four, is quicker than `integers`
@@ -99,10 +106,11 @@ class Generator:
 
     def long_words(self, n: int) -> np.ndarray:
         """The next n pairs of words, the first of a pair above the second: uint64[n]."""
-        w = self.words(2 * n).view("<u8")
-        low = w >> _HALF
-        w <<= _HALF
-        w |= low
+        w = self.words(2 * n).view(np.uint64)
+        if sys.byteorder == "little":
+            first_above = w << _HALF
+            w >>= _HALF
+            w |= first_above
         return w
 
     def next_philox(self, n: int) -> tuple[int, int]:
@@ -114,8 +122,14 @@ class Generator:
         self._offset = (offset + (n + 3) // 4) % 2**64
         return self._seed, offset
 
-    def get_state(self) -> np.ndarray:
-        """All that the next numbers depend on, as uint8[5056]; the layout is PyTorch's."""
+    def get_state(self) -> Tensor:
+        """All that the next numbers depend on, as a Tensor uint8[5056]; the layout is PyTorch's."""
+        from cutaway.core.tensor import Tensor
+
+        return Tensor._wrap(self.state_bytes())
+
+    def state_bytes(self) -> np.ndarray:
+        """As `get_state`, a NumPy array."""
         state = np.zeros((), _STATE)
         key, position = self._position()
         state["seed"], state["seeded"], state["words"] = self._seed, 1, key
@@ -126,11 +140,11 @@ class Generator:
         return state.reshape(1).view(np.uint8)
 
     def set_state(self, state: Any) -> Generator:
-        """Go on from a state that `get_state` gave, here or in PyTorch; gives the generator.
+        """Go on from a state that `get_state` gave, here or in PyTorch, a Tensor or an array; gives the generator.
 
         Raises StateError when it is no such state.
         """
-        array = np.asarray(state)
+        array = np.asarray(getattr(state, "_data", state))
         if array.dtype != np.uint8 or array.shape != (_STATE.itemsize,):
             what = Aval(array.shape, array.dtype)
             raise StateError(f"set_state: expected uint8[{_STATE.itemsize}] as get_state gives it, got {what}")
@@ -149,7 +163,7 @@ class Generator:
 
     def clone_state(self) -> Generator:
         """A second generator that will give the same numbers."""
-        return Generator().set_state(self.get_state())
+        return Generator().set_state(self.state_bytes())
 
     def _start(self, seed: int) -> None:
         self._seed, self._offset = seed, 0
@@ -163,7 +177,7 @@ class Generator:
         return inner["key"], int(inner["pos"])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self.get_state(),)
+        return _restore, (self.state_bytes(),)
 
     def __repr__(self) -> str:
         return f"<cutaway.Generator seed={self._seed}>"
@@ -222,8 +236,8 @@ def initial_seed() -> int:
     return default_generator.initial_seed()
 
 
-def get_rng_state() -> np.ndarray:
-    """The state of `default_generator`: uint8[5056]."""
+def get_rng_state() -> Tensor:
+    """The state of `default_generator`: a Tensor uint8[5056]."""
     return default_generator.get_state()
 
 

@@ -380,7 +380,7 @@ def _multiply_add(u: np.ndarray, scale: float, shift: float) -> np.ndarray:
 def rehearse(draw: Callable[[], np.ndarray], generator: Generator | None) -> np.ndarray:
     """What `draw` gives, with the generator put back to where it was."""
     g = default_generator if generator is None else generator
-    state = g.get_state()
+    state = g.state_bytes()
     token = STAGE.set(None)
     try:
         return draw()

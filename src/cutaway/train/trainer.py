@@ -210,7 +210,7 @@ class Trainer:
             "losses": np.asarray(self.losses, np.float64),
             "optimizer": optimizer,
             "schedule": {name: self.schedule.state_dict()[name] for name in _MOVING},
-            "random": default_generator.get_state(),
+            "random": default_generator.state_bytes(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
