@@ -130,6 +130,28 @@ def test_multinomial(count, replacement, dtype):
     agree(program, count)
 
 
+LIKE = {
+    "transposed": lambda m: m.ones(30, 5).t(),
+    "small and transposed": lambda m: m.ones(3, 4).t(),
+    "permuted": lambda m: m.ones(3, 4, 5).permute(2, 0, 1),
+    "every other column": lambda m: m.ones(6, 8)[:, ::2],
+    "every other column, transposed": lambda m: m.ones(6, 8)[:, ::2].t(),
+    "expanded": lambda m: m.ones(4, 1).expand(4, 9),
+    "expanded and transposed": lambda m: m.ones(4).expand(5, 4).t(),
+    "with a dimension of 1": lambda m: m.ones(6, 1, 4).transpose(1, 2),
+    "double": lambda m: m.ones(5, 6, dtype=m.float64).t(),
+}
+
+
+@pytest.mark.parametrize("name", LIKE)
+def test_numbers_come_in_the_order_of_the_memory(name):
+    def program(m):
+        x = LIKE[name](m)
+        return [m.rand_like(x), m.randint_like(x, 3, 90), m.randn_like(x), m.bernoulli(x * 0.4), m.normal(x, x)]
+
+    agree(program, 2, exact=False)
+
+
 # --- many functions in turn -------------------------------------------------------------------------------------------
 
 STEPS = [

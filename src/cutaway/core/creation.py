@@ -10,7 +10,7 @@ import numpy as np
 
 from cutaway.core import dtypes, random
 from cutaway.core.aval import broadcast_shapes, show
-from cutaway.core.derived import sizes_of
+from cutaway.core.derived import along_memory, memory_order, sizes_of
 from cutaway.core.dtypes import as_dtype, check_device, fitting, from_numpy_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DTypeError, ShapeError
 from cutaway.core.op import STAGE
@@ -277,22 +277,23 @@ def randn(
 def rand_like(
     input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Uniform in [0, 1), of the shape and dtype of `input`."""
+    """Uniform in [0, 1), of the shape and dtype of `input`; drawn along its memory."""
     _need("rand_like", input)
-    return rand(
-        input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
-    )
+    d = input._data.dtype if dtype is None else as_dtype(dtype, "rand_like").np
+    draw = along_memory(input, lambda shape: random.uniform(shape, 0.0, 1.0, d, generator))
+    return _drawn(draw, generator, requires_grad, device)
 
 
 @guarded
 def randn_like(
     input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Normal, of the shape and dtype of `input`."""
+    """Normal, of the shape and dtype of `input`; drawn along its memory."""
     _need("randn_like", input)
-    return randn(
-        input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
-    )
+    d = input._data.dtype if dtype is None else as_dtype(dtype, "randn_like").np
+    plain = memory_order(input) is None
+    draw = along_memory(input, lambda shape: random.normal(shape, 0.0, 1.0, d, generator, plain))
+    return _drawn(draw, generator, requires_grad, device)
 
 
 @guarded
@@ -321,9 +322,11 @@ def randint(
 
 @guarded
 def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None) -> Tensor:
-    """Integers in [low, high) (or [0, low)), of the shape and dtype of `input`."""
-    low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype)
+    """Integers in [low, high) (or [0, low)), of the shape and dtype of `input`; drawn along its memory."""
+    _need("randint_like", input)
+    d = input._data.dtype if dtype is None else as_dtype(dtype, "randint_like").np
+    first, end = (0, index(low)) if high is None else (index(low), index(high))
+    return _drawn(along_memory(input, lambda shape: random.randint(shape, first, end, d)), None)
 
 
 @guarded

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import builtins
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -1073,6 +1073,24 @@ def new(x: Tensor, values: np.ndarray, dtype: Any, device: Any, requires_grad: b
 
 
 # --- draws ------------------------------------------------------------------------------------------------------------
+
+
+def memory_order(x: Tensor) -> list[int] | None:
+    """The dimensions from the outermost in memory to the innermost; None where that is their own order."""
+    if x.is_contiguous() or 0 in (steps := x.stride()):
+        return None
+    dims = sorted(range(len(steps)), key=lambda d: -steps[d])
+    long = [d for d in dims if x._data.shape[d] > 1]
+    return None if long == sorted(long) else dims
+
+
+def along_memory(x: Tensor, draw: Callable[[tuple[int, ...]], np.ndarray]) -> Callable[[], np.ndarray]:
+    """How to draw an array of the shape of x whose numbers come in the order in which x lies in memory."""
+    shape, dims = x._data.shape, memory_order(x)
+    if dims is None:
+        return lambda: draw(shape)
+    back = np.argsort(dims)
+    return lambda: np.ascontiguousarray(draw(tuple([shape[d] for d in dims])).transpose(back))
 
 
 def bernoulli(x: Tensor, p: Any = None, generator: Any = None) -> Tensor:

@@ -133,7 +133,7 @@ class Generator:
         state = np.zeros((), _STATE)
         key, position = self._position()
         state["seed"], state["seeded"], state["words"] = self._seed, 1, key
-        state["left"], state["next"] = WORDS + 1 - position, position % WORDS
+        state["left"], state["next"] = WORDS + 1 - position, 0 if self._source is None else position
         state["normal_x"] = self._offset
         if self._spare_normal is not None:
             state["normal_y"], state["normal_is_valid"] = self._spare_normal, 1
