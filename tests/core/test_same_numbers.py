@@ -152,6 +152,20 @@ def test_numbers_come_in_the_order_of_the_memory(name):
     agree(program, 2, exact=False)
 
 
+@pytest.mark.parametrize("name", LIKE)
+def test_compiled_draws_come_in_the_same_order(name):
+    def draws(x):
+        x = LIKE[name](cutaway) if x is None else x.t() if x.ndim == 2 else x.permute(2, 0, 1)
+        return cutaway.rand_like(x), cutaway.randint_like(x, 3, 90), cutaway.randn_like(x)
+
+    for x in (None, cutaway.ones(8, 7), cutaway.ones(8, 7)[::2, 1:], cutaway.ones(2, 3, 4)):
+        found = []
+        for f in (draws, cutaway.compile(draws)):
+            cutaway.manual_seed(3)
+            found.append([y.tolist() for _ in range(2) for y in f(x)])
+        assert found[0] == found[1]
+
+
 # --- many functions in turn -------------------------------------------------------------------------------------------
 
 STEPS = [

@@ -1076,8 +1076,12 @@ def new(x: Tensor, values: np.ndarray, dtype: Any, device: Any, requires_grad: b
 
 
 def memory_order(x: Tensor) -> list[int] | None:
-    """The dimensions from the outermost in memory to the innermost; None where that is their own order."""
-    if x.is_contiguous() or 0 in (steps := x.stride()):
+    """The dimensions from the outermost in memory to the innermost; None where that is their own order.
+
+    The argument of a compiled function counts as row-major.
+    """
+    steps = getattr(x._data, "view_strides", None) or x.stride()
+    if 0 in steps:
         return None
     dims = sorted(range(len(steps)), key=lambda d: -steps[d])
     long = [d for d in dims if x._data.shape[d] > 1]

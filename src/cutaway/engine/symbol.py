@@ -68,6 +68,19 @@ class Symbol:
         """Row-major."""
         return tuple(s * self.itemsize for s in row_major(self.shape))
 
+    @property
+    def view_strides(self) -> tuple[int, ...]:
+        """Those that the views taken in the program will have when it runs op by op; row-major if it is none."""
+        views, v = [], self.value
+        while v.op is not None and v.op.view == "view":
+            views.append(v)
+            v = v.inputs[0]
+        like = np.empty(v.aval.shape, v.aval.dtype) if views else self  # never touched: no memory is spent
+        for view in reversed(views):
+            assert view.op is not None
+            like = view.op.forward(like, **view.attrs)
+        return tuple(like.strides)
+
     def __len__(self) -> int:
         return self.shape[0]
 
