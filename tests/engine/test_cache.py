@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import cutaway
 from cutaway.engine.llvm import cache
 
 
@@ -105,6 +109,88 @@ def test_a_kill_while_writing_leaves_no_broken_file(folder, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             cache.get_or_make("key", Maker())
     assert list(folder.iterdir()) == []
+
+
+DIES = {
+    "compiling": """
+def make():
+    os.kill(os.getpid(), signal.SIGKILL)
+""",
+    "crashing": """
+def make():
+    os.abort()
+""",
+    "writing": """
+class Half:
+    def __init__(self, f):
+        self.f = f
+    def __enter__(self):
+        return self
+    def __exit__(self, *error):
+        self.f.close()
+    def write(self, blob):
+        self.f.write(blob[: len(blob) // 2])
+        self.f.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+fdopen = os.fdopen
+os.fdopen = lambda handle, mode: Half(fdopen(handle, mode))
+""",
+    "renaming": """
+os.replace = lambda source, target: os.kill(os.getpid(), signal.SIGKILL)
+""",
+}
+DYING = """
+import os, signal
+from cutaway.engine.llvm import cache
+
+def make():
+    return b"machine code" * 1000
+{}
+cache.get_or_make("key", make)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL here")
+@pytest.mark.parametrize("when", DIES)
+def test_a_process_that_dies_leaves_no_broken_file(folder, when):
+    done = subprocess.run([sys.executable, "-c", DYING.format(DIES[when])], capture_output=True, timeout=60)
+    assert done.returncode in (-signal.SIGKILL, -signal.SIGABRT), done.stderr
+    assert not list(folder.glob("*.o"))
+    left = list(folder.glob("*"))
+    assert len(left) == (when in ("writing", "renaming"))  # a temporary file, which no one reads
+    make = Maker(b"machine code" * 1000)
+    assert cache.get_or_make("key", make) == cache.get_or_make("key", make) == make.body
+    assert make.calls == 1
+    assert set(folder.glob("*")) - set(left) == set(folder.glob("*.o"))
+
+
+def test_temporary_files_of_the_dead_are_cleared_away(folder):
+    folder.mkdir(parents=True)
+    old, young = folder / "old.tmp", folder / "young.tmp"
+    for f in (old, young):
+        f.write_bytes(b"half")
+    os.utime(old, (time.time() - cache.STALE - 60,) * 2)
+    cache.get_or_make("key", Maker())
+    assert not old.exists() and young.exists()  # the young one may be a living writer's
+
+
+def test_a_compiled_function_whose_object_is_damaged_is_compiled_anew(folder):
+    def result() -> list[float]:
+        return cutaway.compile(lambda x: (x * 3.0 + 1.0).sqrt())(x).tolist()
+
+    x = cutaway.arange(8.0)
+    want = (x * 3.0 + 1.0).sqrt().tolist()
+    result()
+    for f in folder.iterdir():  # the threads' code, too, which is loaded once
+        f.unlink()
+    assert result() == pytest.approx(want)
+    path = file_of(folder)
+    whole = path.read_bytes()
+    for at in np.random.default_rng(0).integers(0, len(whole), 6):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+        assert result() == pytest.approx(want)
+        assert path.read_bytes() == whole  # the same code again
 
 
 def test_off(folder, monkeypatch):

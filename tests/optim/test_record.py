@@ -40,7 +40,7 @@ def test_momentum_first_and_later():
 def test_adam():
     made = program("Adam", ["exp_avg", "exp_avg_sq"], lr=0.1)
     assert len(made) == 13
-    assert made[2] == "add a b -> exp_avg"
+    assert made[2] == "add exp_avg a -> exp_avg"
     assert made[-1].startswith("subtract p ") and made[-1].endswith("-> p")
     assert sum("sqrt" in line for line in made) == 1
     assert not any(" c" in line for line in made)  # two scratch arrays are enough

@@ -337,13 +337,19 @@ class Program:
         self.flops = sum(c.flops for c in found.values()) + sum(
             PER_ELEMENT * v.aval.size for k in s.kernels for v in (*k.outputs, *k.reads)
         )
-        self.threads = 1 if self.flops < ALONE_BELOW else threads.get_num_threads()
-        self.arena_bytes = self.memory.arena + (most_scratch(s, found, t) + self.memory.private) * self.threads
-        self.arena = np.empty(self.arena_bytes + ALIGN, np.uint8)
-        self._arena = -(-self.arena.ctypes.data // ALIGN) * ALIGN
+        self._alone = self.flops < ALONE_BELOW
+        self._own = most_scratch(s, found, t) + self.memory.private
+        self._settle(1 if self._alone else threads.get_num_threads())
         self.table = (ctypes.c_int64 * (1 + max((x.number for x in self.memory.slots.values()), default=0)))()
         self._table = addressof(self.table)
         self.address = self.code.address("program")
+
+    def _settle(self, nth: int) -> None:
+        """Memory for a run on `nth` threads."""
+        self.threads = nth
+        self.arena_bytes = self.memory.arena + self._own * nth
+        self.arena = np.empty(self.arena_bytes + ALIGN, np.uint8)
+        self._arena = -(-self.arena.ctypes.data // ALIGN) * ALIGN
 
     def point(self, v: Value, array: np.ndarray) -> None:
         """Say where a graph input or output lies for the next run."""
@@ -357,6 +363,8 @@ class Program:
         return self.arena[start : start + slot.nbytes].view(v.aval.dtype).reshape(v.aval.shape)
 
     def run(self) -> None:
-        """Run it."""
+        """Run it, on as many threads as `set_num_threads` says now, or on one if there is little to do."""
+        if not self._alone and self.threads != threads.get_num_threads():
+            self._settle(threads.get_num_threads())
         # One thread runs for some ten microseconds: others may wait for the interpreter meanwhile.
         threads.pool().run(self.address, self._table, self._arena, self.threads, hold=self.threads == 1)

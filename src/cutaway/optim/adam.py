@@ -50,8 +50,9 @@ class Adam(Optimizer):
     def update(self, p: Value, g: Value, s: Memory, t: int, h: Group) -> tuple[Value, Memory]:
         """One step, see the class."""
         lr, (b1, b2) = h["lr"], h["betas"]
-        m = b1 * s["exp_avg"] + (1 - b1) * g
-        v = b2 * s["exp_avg_sq"] + (1 - b2) * g * g
+        m, v = s["exp_avg"], s["exp_avg_sq"]
+        m = m + (1 - b1) * (g - m)  # not b1 m + (1 - b1) g: in float32 these factors add up to 1 - 2e-8, each step anew
+        v = v + (1 - b2) * (g * g - v)
         s = {**s, "exp_avg": m, "exp_avg_sq": v}
         if h["amsgrad"]:
             v = s["max_exp_avg_sq"] = maximum(s["max_exp_avg_sq"], v)

@@ -58,7 +58,7 @@ class NAdam(Optimizer):
         lr, (b1, b2), decay = h["lr"], h["betas"], h["momentum_decay"]
         mu, mu_next = (b1 * (1 - 0.5 * 0.96 ** (k * decay)) for k in (t, t + 1))
         M = s["mu_product"] * mu
-        m = b1 * s["exp_avg"] + (1 - b1) * g
-        v = b2 * s["exp_avg_sq"] + (1 - b2) * g * g
+        m = s["exp_avg"] + (1 - b1) * (g - s["exp_avg"])
+        v = s["exp_avg_sq"] + (1 - b2) * (g * g - s["exp_avg_sq"])
         ahead = (1 - mu) / (1 - M) * g + mu_next / (1 - M * mu_next) * m
         return p - lr * ahead / ((v / (1 - b2**t)) ** 0.5 + h["eps"]), {"mu_product": M, "exp_avg": m, "exp_avg_sq": v}

@@ -48,8 +48,8 @@ class RAdam(Optimizer):
     def update(self, p: Value, g: Value, s: Memory, t: int, h: Group) -> tuple[Value, Memory]:
         """One step, see the class."""
         lr, (b1, b2) = h["lr"], h["betas"]
-        m = b1 * s["exp_avg"] + (1 - b1) * g
-        v = b2 * s["exp_avg_sq"] + (1 - b2) * g * g
+        m = s["exp_avg"] + (1 - b1) * (g - s["exp_avg"])
+        v = s["exp_avg_sq"] + (1 - b2) * (g * g - s["exp_avg_sq"])
         s = {"exp_avg": m, "exp_avg_sq": v}
         m_hat = m / (1 - b1**t)
         rho_end = 2 / (1 - b2) - 1

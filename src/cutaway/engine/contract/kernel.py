@@ -49,6 +49,7 @@ class Kernel:
     epilogue: Epilogue | None
     b_map: Mapping[str, int] = field(default_factory=dict)  # of B as the tile reads it: packed or not
     packed: bool = False
+    shelf: list[Any] = field(default_factory=list)  # memory for vectors that wait, the same for all tiles
 
     @property
     def problem(self) -> Problem:
@@ -64,6 +65,13 @@ class Kernel:
     def vector(self) -> ir.VectorType:
         """The type of a vector of them."""
         return ir.VectorType(self.number, self.schedule.lanes)
+
+    def memory(self, count: int) -> list[Any]:
+        """Places for `count` vectors on the stack; who asks next gets the same."""
+        with self.f.b.goto_entry_block():
+            while len(self.shelf) < count:
+                self.shelf.append(self.f.b.alloca(self.vector))
+        return self.shelf[:count]
 
     def advance(self, here: Here, label: str, start: Int, count: int, inside: bool = False) -> Here:
         """`here` with the value of `label` fixed to `count` values from `start` on."""

@@ -7,6 +7,7 @@ An empty piece of assembly after B's loads keeps LLVM from moving loads between 
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from cutaway.engine.contract.tiling import rows_of
 from cutaway.engine.llvm.emit import I1, I32, VOID, Int, constant
 
 WHOLE = 256  # a short sum of at most this many multiply-adds is written out without a loop
+CHAIN = 256  # terms that are summed in a row, roughly: the rounding error of a longer chain grows with its length
 UNROLL = 32  # multiply-adds that one turn of the innermost loop should have
 
 
@@ -67,40 +69,46 @@ class Tile:
         return len(self.counts)
 
     def write(self) -> None:
-        """Load or clear the accumulators, sum, store."""
+        """Sum from zero, add what earlier passes left in C, store."""
         k, f, here = self.k, self.f, self.here
-        start = self.start()
+        zero = [constant(self.k.vector, 0)] * (len(self.rows) * self.vectors)
         if self.s.dot:
-            self.store(self.dots(start))
-            return
-        cursor = Cursor(f.at(k.a, here.a, k.number), f.at(k.b, here.b, k.number), 0, 0, {}, None)
-        sums = [
-            label for label in self.s.sums if here.count.get(label, self.p.sizes[label]) != 1 or self.clips_of(label)
-        ]
-        self.store(self.sum(sums, cursor, start, tuple(range(len(self.rows)))))
+            found = self.dots(zero)
+        else:
+            cursor = Cursor(f.at(k.a, here.a, k.number), f.at(k.b, here.b, k.number), 0, 0, {}, None)
+            sums = [x for x in self.s.sums if self.size(x) != 1 or self.clips_of(x)]
+            found = self.sum(sums, cursor, zero, tuple(range(len(self.rows))))
+        self.store(self.with_earlier(found))
+
+    def size(self, label: str) -> int:
+        """How many values of a summed label this tile takes."""
+        return self.here.count.get(label, self.p.sizes[label])
 
     # --- C ----------------------------------------------------------------------------------------------------------
 
-    def start(self) -> list[Any]:
-        """The accumulators before the first term."""
-        zero = [constant(self.k.vector, 0)] * (len(self.rows) * self.vectors)
+    def with_earlier(self, found: list[Any]) -> list[Any]:
+        """The sums of all passes so far. Added last, not summed on from: the fewer roundings the smaller the numbers are."""
         first = False if self.p.accumulate else self.here.first
         if first is True:
-            return zero
-        if first is False:
-            return self.load()
+            return found
         f = self.f
+
+        def together() -> list[Any]:
+            return [f.b.fadd(x, y) for x, y in zip(self.load(), found)]
+
+        if first is False:
+            return together()
         before, add, go = f.b.block, f.block("add"), f.block("go")
         f.b.cbranch(first, go, add)
         f.b.position_at_end(add)
-        loaded, end = self.load(), f.b.block
+        sums, end = together(), f.b.block
         f.b.branch(go)
         f.b.position_at_end(go)
         out = []
-        for z, v in zip(zero, loaded):
+        for x, y in zip(found, sums):
             phi = f.b.phi(self.k.vector)
-            phi.add_incoming(z, before)
-            phi.add_incoming(v, end)
+            phi.add_incoming(x, before)
+            phi.add_incoming(y, end)
             out.append(phi)
         return out
 
@@ -281,9 +289,12 @@ class Tile:
                 acc = self.sum(rest, self.masked(there), acc, rows)
             return acc
 
+        piece = self.piece(label, rest)
+        if piece < size and low == 0 and high == size:
+            return self.in_pieces(label, rest, piece, size, at, acc, rows)
         each = len(rows) * self.vectors
         for x in rest:
-            each *= self.here.count.get(x, self.p.sizes[x])
+            each *= self.size(x)
         decides = any(label in c.steps for c in self.clips_of(self.s.vector))  # which lanes count: constants, if we can
         if isinstance(low, int) and isinstance(high, int):
             few = high - low <= 12
@@ -305,6 +316,38 @@ class Tile:
 
         acc = f.loop(low, stop, unroll, acc, turn, name=label)
         return turns(acc, 0, at, range(stop, high)) if isinstance(stop, int) else acc
+
+    def piece(self, label: str, rest: list[str]) -> int:
+        """How many values of `label` to sum at a time, so that no chain of additions is much longer than CHAIN."""
+        size, inner = self.size(label), math.prod(self.size(x) for x in rest)
+        if inner * size < 2 * CHAIN or inner > CHAIN or self.clips_of(label):
+            return size
+        count = round(inner * size / CHAIN)
+        return next((size // n for n in range(count, min(2 * count, size) + 1) if size % n == 0), -(-size // count))
+
+    def in_pieces(
+        self, label: str, rest: list[str], piece: int, size: int, at: Cursor, acc: list[Any], rows: tuple[int, ...]
+    ) -> list[Any]:
+        """All values of `label`, so many at a time; the sums so far wait in memory, as registers are all taken."""
+        f, k = self.f, self.k
+        waiting = k.memory(len(acc))
+        zero = [constant(k.vector, 0)] * len(acc)
+        a_step, b_step = self.p.a.step(label), k.b_map.get(label, 0)
+
+        def add(i: Int, n: int) -> None:
+            """The terms for n values from i on."""
+            a, b = f.at(at.a, f.mul(i, a_step), k.number), f.at(at.b, f.mul(i, b_step), k.number)
+            found = self.span(label, rest, 0, n, n, replace(at, a=a, b=b), zero, rows)
+            for place, x in zip(waiting, found):
+                f.b.store(f.b.fadd(f.b.load(place, typ=k.vector), x), place)
+
+        for place, x in zip(waiting, acc):
+            f.b.store(x, place)
+        whole = size // piece * piece
+        f.loop(0, whole, piece, [], lambda i, _: add(i, piece), name="piece")
+        if size > whole:
+            add(whole, size - whole)
+        return [f.b.load(place, typ=k.vector) for place in waiting]
 
     def term(self, at: Cursor, acc: list[Any], rows: tuple[int, ...]) -> list[Any]:
         """One term of the sum, for each accumulator of `rows`."""

@@ -10,10 +10,12 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 MAGIC = b"cutaway-object-1\n"
+STALE = 3600  # seconds after which no one is still writing a temporary file
 
 
 def folder() -> Path | None:
@@ -60,6 +62,7 @@ def get_or_make(key: str, make: Callable[[], bytes]) -> bytes:
     body = make()
     with contextlib.suppress(OSError):
         root.mkdir(parents=True, exist_ok=True)
+        _clear(root)
         handle, temporary = tempfile.mkstemp(dir=root, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as f:
@@ -70,3 +73,11 @@ def get_or_make(key: str, make: Callable[[], bytes]) -> bytes:
                 os.unlink(temporary)
             raise
     return body
+
+
+def _clear(root: Path) -> None:
+    """Remove what killed writers left."""
+    for f in root.glob("*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - f.stat().st_mtime > STALE:
+                f.unlink()
