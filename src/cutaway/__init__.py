@@ -17,6 +17,7 @@ from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
     ArgumentError, ArgumentTypeError, CutawayError, DeviceError, DownloadError, DTypeError, FileFormatError,
     GradcheckError, GradError, IndexOutOfRange, MissingAttribute, MissingKey, NotWritten, ShapeError, StateError, TraceError,
+    UnsafeFileError,
 )  # fmt: skip
 from cutaway.core.functions import (
     arange, as_tensor, cat, einsum, empty, empty_like, eye, from_numpy, full, full_like, hstack, linspace, logspace,
@@ -45,7 +46,8 @@ inf, nan = 1e999, 1e999 - 1e999
 newaxis = None
 
 # Loaded when first named.
-_MODULES = ("autograd", "data", "engine", "functional", "gradcheck", "nn", "optim", "utils")
+_MODULES = ("autograd", "data", "engine", "functional", "gradcheck", "interop", "nn", "optim", "serialization", "utils")
+_ELSEWHERE = {"load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint"}
 # `cutaway.exp(x)` is `Tensor.exp(x)`: nothing is written twice.
 _METHODS = frozenset(
     """
@@ -81,6 +83,10 @@ def compile(fn: Any) -> Any:
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"cutaway.{name}")
+    if name in _ELSEWHERE:
+        value = getattr(import_module(_ELSEWHERE[name]), name)
+        globals()[name] = value
+        return value
     if name in _METHODS:
         value = guarded(getattr(Tensor, name))
         globals()[name] = value
@@ -89,4 +95,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_METHODS})
+    return sorted({*globals(), *_MODULES, *_METHODS, *_ELSEWHERE})

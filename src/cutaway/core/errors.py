@@ -5,6 +5,8 @@ Where PyTorch raises one class from its Python code and another, mostly RuntimeE
 
 from __future__ import annotations
 
+from pickle import UnpicklingError
+
 
 class CutawayError(Exception):
     """Mixin of all errors that Cutaway raises on purpose; the text names the op, the shapes and a fix.
@@ -59,6 +61,10 @@ class DeviceError(CutawayError, RuntimeError):
 
 class FileFormatError(CutawayError, RuntimeError):
     """A file is corrupt, truncated or of another format."""
+
+
+class UnsafeFileError(FileFormatError, UnpicklingError):
+    """A file asks for more than data: a class or a function that loading does not know. Nothing was executed."""
 
 
 class TraceError(CutawayError, RuntimeError):
