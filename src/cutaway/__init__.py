@@ -11,7 +11,8 @@ from typing import Any
 
 from cutaway.core.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from cutaway.core.dtypes import (
-    device, dtype, float16, float32, float64, get_default_dtype, int8, int16, int32, int64, set_default_dtype, uint8,
+    bfloat16, device, dtype, float16, float32, float64, get_default_dtype, int8, int16, int32, int64, set_default_dtype,
+    uint8,
 )  # fmt: skip
 from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
@@ -46,8 +47,18 @@ inf, nan = 1e999, 1e999 - 1e999
 newaxis = None
 
 # Loaded when first named.
-_MODULES = ("autograd", "data", "engine", "functional", "gradcheck", "interop", "nn", "optim", "serialization", "utils")
-_ELSEWHERE = {"load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint"}
+_MODULES = (
+    "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "functional", "gradcheck",
+    "interop", "mps", "nn", "optim", "profiler", "serialization", "utils",
+)  # fmt: skip
+_ELSEWHERE = {
+    "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",
+    "get_num_threads": "cutaway.engine.threads", "set_num_threads": "cutaway.engine.threads",
+    **dict.fromkeys(
+        "BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor ShortTensor".split(),
+        "cutaway.core.legacy",
+    ),
+}  # fmt: skip
 # `cutaway.exp(x)` is `Tensor.exp(x)`: nothing is written twice.
 _METHODS = frozenset(
     """
@@ -91,7 +102,9 @@ def __getattr__(name: str) -> Any:
         value = guarded(getattr(Tensor, name))
         globals()[name] = value
         return value
-    raise AttributeError(f"module 'cutaway' has no attribute {name!r}")
+    from cutaway.core.absent import absent
+
+    raise absent("cutaway", name, __dir__())
 
 
 def __dir__() -> list[str]:

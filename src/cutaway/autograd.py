@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from cutaway.core.absent import absent
+
+from cutaway.core.tensor import Tensor
 from cutaway.core.autograd import (
     Function, backward, enable_grad, grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled,
 )  # fmt: skip
 
 __all__ = [
-    "Function", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled",
-    "no_grad", "set_grad_enabled",
+    "Function", "Variable", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
+    "is_grad_enabled", "no_grad", "set_grad_enabled",
 ]  # fmt: skip
+
+
+class _Tensors(type):
+    def __instancecheck__(cls, x: object) -> bool:
+        return isinstance(x, Tensor)
+
+    def __call__(cls, data: Tensor | None = None, requires_grad: bool = False, volatile: Any = None) -> Tensor:
+        """The tensor, on the same memory, without history."""
+        t = Tensor() if data is None else data.detach()
+        return t.requires_grad_() if requires_grad else t
+
+
+class Variable(metaclass=_Tensors):
+    """PyTorch's name, before 0.4, of a tensor with a gradient: `Variable(x, requires_grad=True)` is a Tensor."""
 
 
 def __getattr__(name: str) -> Any:
@@ -19,4 +36,4 @@ def __getattr__(name: str) -> Any:
         from cutaway import gradcheck as module
 
         return getattr(module, name)
-    raise AttributeError(f"module 'cutaway.autograd' has no attribute {name!r}")
+    raise absent("cutaway.autograd", name, __all__)

@@ -63,6 +63,27 @@ float16 = dtype("float16", 2, "half")
 float32 = dtype("float32", 2, "float")
 float64 = dtype("float64", 2, "double")
 
+
+
+class _NameOnly(dtype):
+    """A dtype of PyTorch's that programs mention, and no tensor can have here."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.category, self.alias = name, 2, name
+
+    @property
+    def is_signed(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element, if there were any."""
+        return 2
+
+
+bfloat16 = _NameOnly("bfloat16")  # `dtype=bfloat16 if supported else float16` must not fail; `as_dtype` refuses it
+
 ALL = (bool_, uint8, int8, int16, int32, int64, float16, float32, float64)
 FROM_NUMPY: dict[np.dtype, dtype] = {d.np: d for d in ALL}
 _SIGNED_RANK = {int8.np: 1, int16.np: 2, int32.np: 3, int64.np: 4}
@@ -86,6 +107,8 @@ def set_default_dtype(d: dtype) -> None:
 def as_dtype(d: object, op: str = "dtype") -> dtype:
     """Read a dtype from a Cutaway dtype, a NumPy one, or Python's bool / int / float."""
     if isinstance(d, dtype):
+        if d is bfloat16:
+            raise DTypeError(f"{op}: there are no {d.name} tensors here; use float16 for its size, float32 for its range")
         return d
     if d is bool:
         return bool_
@@ -93,6 +116,8 @@ def as_dtype(d: object, op: str = "dtype") -> dtype:
         return int64
     if d is float:
         return _default
+    if isinstance(getattr(d, "dtype", None), dtype):  # cutaway.FloatTensor
+        return d.dtype  # type: ignore[attr-defined, no-any-return]
     if isinstance(d, (np.dtype, type)):
         try:
             return FROM_NUMPY[np.dtype(d)]

@@ -298,6 +298,11 @@ class Tensor(Methods, Conversions):
         """How often the memory was written in place."""
         return self._cell[0]
 
+    def __getattr__(self, name: str) -> Any:
+        from cutaway.core.absent import absent
+
+        raise absent("Tensor", name, dir(type(self)))
+
     # --- memory and in-place machinery ----------------------------------------------------------------------------
 
     def _settle(self) -> Tensor:

@@ -14,6 +14,7 @@ from cutaway.data.dataset import (
     TensorDataset,
     random_split,
 )
+from cutaway.data.distributed import DistributedSampler
 from cutaway.data.images import ImageData, Splits
 from cutaway.data.load import NAMES, cifar10, fashion_mnist, load, mnist
 from cutaway.data.loader import DataLoader, get_worker_info
@@ -35,6 +36,7 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
     "ImageData",
     "IterableDataset",
     "RandomSampler",

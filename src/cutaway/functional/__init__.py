@@ -99,3 +99,9 @@ __all__ = [
     "selu", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin", "softplus", "softsign", "step",
     "sum_squared_error", "tanh", "tanhshrink", "threshold", "triplet_margin_loss", "unfold", "upsample",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    from cutaway.core.absent import absent
+
+    raise absent("cutaway.nn.functional", name, __all__)

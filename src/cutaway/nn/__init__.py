@@ -46,3 +46,9 @@ from cutaway.nn.transformer import (
 from cutaway.nn.upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 __all__ = [name for name in dir() if name[0].isupper()] + ["functional", "init", "parallel", "parameter", "utils"]
+
+
+def __getattr__(name: str) -> object:
+    from cutaway.core.absent import absent
+
+    raise absent("cutaway.nn", name, __all__)

@@ -19,3 +19,9 @@ __all__ = [
     "LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "RAdam",
     "RMSprop", "lr_scheduler",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    from cutaway.core.absent import absent
+
+    raise absent("cutaway.optim", name, __all__)

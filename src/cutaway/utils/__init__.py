@@ -3,10 +3,12 @@
 from importlib import import_module
 from typing import Any
 
-_MODULES = ("data",)
+from cutaway.core.absent import absent
+
+_MODULES = ("checkpoint", "data")
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(_MODULES)}")
+    raise absent("cutaway.utils", name, _MODULES)

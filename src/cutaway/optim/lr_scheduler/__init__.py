@@ -14,3 +14,9 @@ __all__ = [
     "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR",
     "ReduceLROnPlateau", "SequentialLR", "StepLR",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    from cutaway.core.absent import absent
+
+    raise absent("cutaway.optim.lr_scheduler", name, __all__)

@@ -1,5 +1,8 @@
 """`cutaway.data` under PyTorch's module path."""
 
+from typing import Any
+
+from cutaway.core.absent import absent
 from cutaway.data import (
     BatchSampler,
     ChainDataset,
@@ -39,3 +42,11 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "distributed":
+        from importlib import import_module
+
+        return import_module("cutaway.utils.data.distributed")
+    raise absent("cutaway.utils.data", name, __all__)

@@ -1,0 +1,44 @@
+"""The error about a name that does not exist: it says so, and names the nearest that does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cutaway.core.errors import MissingAttribute
+
+# Where the nearest thing is not the one spelled alike.
+INSTEAD = {
+    "dist": "(x - y).norm()",
+    "gelu": "nn.functional.gelu",
+    "layer_norm": "nn.functional.layer_norm",
+    "one_hot": "nn.functional.one_hot",
+    "complex64": "two tensors, of real and of imaginary parts",
+    "complex128": "two tensors, of real and of imaginary parts",
+    "cfloat": "two tensors, of real and of imaginary parts",
+    "jit": "compile",
+    "fx": "compile, whose graph() shows the program",
+    "quantization": "float16",
+    "from_dlpack": "from_numpy",
+    "hub": "load",
+    "distributed": "nn.parallel",
+    "vmap": "a batch dimension, or a loop",
+    "SparseAdam": "Adam",
+    "ASGD": "SGD",
+}
+
+
+def absent(where: str, name: str, known: Iterable[str]) -> MissingAttribute:
+    """The error to raise where `where` (cutaway.nn) has no `name`."""
+    if name[:2] == "__":  # asked by Python and its tools, which expect the answer no
+        return MissingAttribute(f"{where} has no attribute {name!r}")
+    return MissingAttribute(f"{where} has no {name!r}; {_nearest(name, known)}")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    if name in INSTEAD:
+        return f"use {INSTEAD[name]}"
+    from difflib import get_close_matches
+
+    names = {n.lower(): n for n in known if n[:1] != "_"}
+    close = get_close_matches(name.lower(), names, 1, 0.4)
+    return f"the nearest name is {names[close[0]]!r}" if close else "dir() lists what it has"

@@ -1,0 +1,113 @@
+"""The categorical distribution: class i of K with probability p_i."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from cutaway.core.autograd import no_grad
+from cutaway.core.aval import broadcast_shapes, numel
+from cutaway.core.creation import arange, full
+from cutaway.core.errors import ArgumentError, ArgumentTypeError
+from cutaway.core.tensor import Tensor
+from cutaway.distributions.bernoulli import EPSILON
+from cutaway.distributions.distribution import REAL, Check, Distribution, computed_once, either
+
+SIMPLEX: Check = (
+    "0 or more in each row, with a sum of 1",
+    lambda p: (p >= 0).all(-1) & ((p.sum(-1) - 1).abs() < 1e-6),
+)
+ROWS: Check = ("numbers", lambda x: REAL[1](x).all(-1))
+
+
+class Categorical(Distribution):
+    """`Categorical(probs)`, probs[.., K] of any positive sum, or `Categorical(logits=...)`, logits[.., K] up to a constant.
+
+    A draw is the number of a class, int64.
+    Raises ArgumentError unless exactly one is given, for a scalar, and for negative or non-finite weights.
+    """
+
+    constraints = {"probs": SIMPLEX, "logits": ROWS}
+
+    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
+        either("Categorical", probs, logits)
+        name, given = ("probs", probs) if probs is not None else ("logits", logits)
+        if not isinstance(given, Tensor):
+            raise ArgumentTypeError(
+                f"Categorical: {name} must be a Tensor, got {type(given).__name__}; wrap it with cutaway.tensor(...)"
+            )
+        if not given.ndim:
+            raise ArgumentError(f"Categorical: {name} must have at least one dimension, the classes")
+        if name == "probs":
+            self.__dict__["probs"] = given / given.sum(-1, keepdim=True)
+        else:
+            self.__dict__["logits"] = given - given.logsumexp(-1, keepdim=True)
+        self._given = self.__dict__[name]
+        self._num_events = given.shape[-1]
+        super().__init__(given.shape[:-1], (), validate_args)
+
+    @property
+    def support(self) -> Check:
+        """The numbers of the classes."""
+        return f"one of 0 .. {self._num_events - 1}", lambda x: (x >= 0) & (x < self._num_events) & (x == x.floor())
+
+    @computed_once
+    def probs(self) -> Tensor:
+        """The classes' probabilities [.., K]."""
+        return self.logits.softmax(-1)
+
+    @computed_once
+    def logits(self) -> Tensor:
+        """The logarithms of the probabilities [.., K], finite for a probability of 0."""
+        tiny = EPSILON[self.probs.dtype.name]
+        return self.probs.clamp(tiny, 1 - tiny).log()
+
+    @property
+    def param_shape(self) -> Any:
+        """[.., K]."""
+        return self._given.shape
+
+    @property
+    def mean(self) -> Tensor:
+        """NaN: classes have no order."""
+        return full(self.batch_shape, math.nan, dtype=self._given.dtype)  # type: ignore[no-any-return]
+
+    variance = mean
+
+    @property
+    def mode(self) -> Tensor:
+        """The likeliest class."""
+        return self.probs.argmax(-1)
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Numbers of classes, int64[sample_shape, batch_shape]."""
+        shape = self._extended(sample_shape)
+        with no_grad():
+            rows = self.probs.detach().reshape(-1, self._num_events)
+            return rows.multinomial(numel(tuple(sample_shape)), True).t().reshape(shape)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p of the class `value`."""
+        x = self._checked(value).long()
+        shape = broadcast_shapes(tuple(x.shape), tuple(self.batch_shape), op="log_prob")
+        rows = self.logits.expand(*shape, self._num_events)
+        return rows.gather(-1, x.expand(shape).unsqueeze(-1)).squeeze(-1)
+
+    def entropy(self) -> Tensor:
+        """-sum p log p; a class of probability 0 adds nothing."""
+        lowest = -LARGEST[self.logits.dtype.name]
+        return -(self.logits.clamp(min=lowest) * self.probs).sum(-1)
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        """0 .. K - 1, along the first dimension."""
+        values = arange(self._num_events).reshape(-1, *[1] * len(self.batch_shape))
+        return values.expand(self._num_events, *self.batch_shape) if expand else values  # type: ignore[no-any-return]
+
+    def expand(self, batch_shape: Sequence[int]) -> Categorical:
+        """The same distributions in a larger batch."""
+        name = "probs" if self.__dict__.get("probs") is self._given else "logits"
+        return Categorical(**{name: self._given.expand(*batch_shape, self._num_events)}, validate_args=False)
+
+
+LARGEST = {"float16": 65504.0, "float32": 3.4028234663852886e38, "float64": 1.7976931348623157e308}
