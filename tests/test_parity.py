@@ -76,7 +76,7 @@ ABSENT = {
 def test_an_absent_name_says_so_and_names_the_nearest(name):
     with pytest.raises(AttributeError) as e:
         eval(name)
-    assert isinstance(e.value, MissingAttribute) and f"has no '{name.rpartition('.')[2]}'" in str(e.value)
+    assert isinstance(e.value, MissingAttribute) and f"has no attribute '{name.rpartition('.')[2]}'" in str(e.value)
     assert (ABSENT[name] or "") in str(e.value)
 
 

@@ -31,7 +31,7 @@ def absent(where: str, name: str, known: Iterable[str]) -> MissingAttribute:
     """The error to raise where `where` (cutaway.nn) has no `name`."""
     if name[:2] == "__":  # asked by Python and its tools, which expect the answer no
         return MissingAttribute(f"{where} has no attribute {name!r}")
-    return MissingAttribute(f"{where} has no {name!r}; {_nearest(name, known)}")
+    return MissingAttribute(f"{where} has no attribute {name!r}; {_nearest(name, known)}")
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
