@@ -212,3 +212,23 @@ def test_the_timeline_widens_and_the_table_sorts(saved, browser):
     page.locator('button[data-sort="0"]').click()
     assert page.locator("table.kernels tbody tr.from").count() > 0  # in the program's order, its lines stand above
     page.close()
+
+
+def test_copies_at_the_end_are_shown_like_other_kernels(tmp_path):
+    """Adam's step count is read by others after it was raised, and gets its value at the end."""
+    model = nn.Linear(6, 5)
+    optimizer = cutaway.optim.Adam(model.parameters())
+
+    def step(x):
+        loss = (model(x) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    fast = compile(step)
+    fast(cutaway.rand(8, 6))
+    names = [k.name for k in fast.kernels()]
+    fast.save(tmp_path / "adam.html")
+    text = (tmp_path / "adam.html").read_text(encoding="utf-8")
+    assert "map_copy" in names and all(name in text for name in names)

@@ -62,15 +62,16 @@ def _umask() -> int:
 def render(variant: Variant, name: str) -> str:
     """The page as text."""
     program = variant.program
+    graph = program.schedule.graph  # with the copies at the end, which are kernels too
     kernels, passes, arena = Kernels(program), Passes(variant.traced), Arena(program)
     timeline, code = Timeline(kernels), Code(variant.listing)
     sections = [
         ("Time", _time(timeline)),
         ("Roofline", _roof(kernels)),
-        ("Kernels", _kernels(kernels, variant.graph, code)),
+        ("Kernels", _kernels(kernels, graph, code)),
         ("Memory", _memory(arena)),
         ("Passes", _passes(passes, code)),
-        ("Graph", _graph(variant.graph, kernels)),
+        ("Graph", _graph(graph, kernels)),
         ("Program", _program(code)),
     ]
     links = "".join(f'<a href="#{title.lower()}">{title}</a>' for title, _ in sections)
@@ -87,7 +88,7 @@ def render(variant: Variant, name: str) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         f'<link rel="icon" href="data:,"><title>{escape(name)}, compiled</title>\n'
         f'<style>\n{asset("page.css")}</style></head>\n<body class="cutaway page"><main>\n'
-        f"{_head(name, variant.graph, kernels, timeline, arena)}<nav>{links}</nav>\n{body}\n"
+        f"{_head(name, graph, kernels, timeline, arena)}<nav>{links}</nav>\n{body}\n"
         f"<footer>Written by <code>cutaway.compile</code>. Times are those of rehearsals: the program’s own machine code on "
         f"made-up memory.<br>{escape(str(kernels.machine))}</footer>\n</main>\n"
         f'<script type="application/json" id="cutaway-data">{embedded(data)}</script>\n'
