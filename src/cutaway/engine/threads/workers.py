@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.core.errors import ArgumentError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.engine.llvm import jit
 from cutaway.engine.llvm.target import target
 from cutaway.engine.threads import layout, runtime
@@ -196,12 +196,14 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Use `n` threads from the next run on. Raises ArgumentError unless 1 <= n <= 256."""
+    """Use `n` threads from the next run on. Raises ArgumentError unless 1 <= n <= 256, ArgumentTypeError for no int."""
     global _count
     _count = _checked(n)
 
 
 def _checked(n: int) -> int:
+    if not isinstance(n, int) or isinstance(n, bool):
+        raise ArgumentTypeError(f"set_num_threads: a whole number, please, not {n!r} ({type(n).__name__})")
     if not 1 <= n <= layout.MOST_THREADS:
         raise ArgumentError(f"{n} threads: a number from 1 to {layout.MOST_THREADS}, please")
     return n
