@@ -301,7 +301,8 @@ class Tensor(Methods, Conversions):
     def __getattr__(self, name: str) -> Any:
         from cutaway.core.absent import absent
 
-        raise absent("Tensor", name, dir(type(self)))
+        # Python's own class: inside a call, the guard of core/refusal.py makes a refusal of the argument out of it.
+        raise AttributeError(str(absent(f"{type(self).__name__!r} object", name, dir(type(self)))))
 
     # --- memory and in-place machinery ----------------------------------------------------------------------------
 
