@@ -53,7 +53,7 @@ _MODULES = (
 )  # fmt: skip
 _ELSEWHERE = {
     "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",
-    "get_num_threads": "cutaway.engine.threads",
+    "get_num_threads": "cutaway.engine.threads", "set_num_threads": "cutaway.engine.threads",
     **dict.fromkeys(
         "BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor ShortTensor".split(),
         "cutaway.core.legacy",
@@ -89,15 +89,6 @@ def compile(fn: Any) -> Any:
     from cutaway.engine.compile import compile as make
 
     return make(fn)
-
-
-def set_num_threads(n: Any) -> None:
-    """Use `n` threads from the next operation on, 1 to 256.  Raises ArgumentTypeError for no int, ArgumentError for others."""
-    if type(n).__name__ != "int":  # `int` is a dtype here; True is no number of threads
-        raise ArgumentTypeError(f"set_num_threads: expected an int, got {type(n).__name__}; write set_num_threads(2)")
-    from cutaway.engine import threads
-
-    threads.set_num_threads(n)
 
 
 def __getattr__(name: str) -> Any:

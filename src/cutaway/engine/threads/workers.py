@@ -203,7 +203,7 @@ def set_num_threads(n: int) -> None:
 
 def _checked(n: int) -> int:
     if not isinstance(n, int) or isinstance(n, bool):
-        raise ArgumentTypeError(f"set_num_threads: a whole number, please, not {n!r} ({type(n).__name__})")
+        raise ArgumentTypeError(f"set_num_threads: expected an int, got {type(n).__name__}; write set_num_threads(2)")
     if not 1 <= n <= layout.MOST_THREADS:
         raise ArgumentError(f"{n} threads: a number from 1 to {layout.MOST_THREADS}, please")
     return n
