@@ -17,6 +17,8 @@ from cutaway.core.tensor import Tensor
 from cutaway.engine.compile import compile
 from cutaway.nn import functional as F
 
+from .stepping import stepping
+
 
 class Attention(nn.Module):
     """A small transformer block over a sequence x[N, T, D], and a linear head on the mean."""
@@ -105,19 +107,6 @@ def data(net: Net, seed: int) -> tuple[Tensor, Tensor]:
     return cutaway.from_numpy(x), cutaway.from_numpy(rng.integers(0, 3, net.shape[0]))
 
 
-def training(model: nn.Module, optimizer: Any) -> Callable[[Tensor, Tensor], Tensor]:
-    """The usual step."""
-
-    def step(x: Tensor, t: Tensor) -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), t)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
-
-
 def state(model: nn.Module) -> dict[str, np.ndarray]:
     """Copies of all parameters and buffers."""
     return {k: v.detach().numpy().copy() for k, v in model.state_dict().items()}
@@ -142,7 +131,7 @@ def test_training_equals_eager(name):
     first = state(eager)
     runs = []
     for model, wrap in ((eager, lambda f: f), (native, compile)):
-        step = wrap(training(model, optim.SGD(model.parameters(), lr=0.1, momentum=0.9)))
+        step = wrap(stepping(model, optim.SGD(model.parameters(), lr=0.1, momentum=0.9)))
         cutaway.manual_seed(7)
         runs.append([step(*data(net, n)).item() for n in range(4)])
     np.testing.assert_allclose(runs[0], runs[1], rtol=1e-5)
@@ -265,7 +254,7 @@ def test_optimisers_with_a_schedule(name, settings):
         model = net.make()
         optimizer = getattr(optim, name)(model.parameters(), **settings)
         schedule = optim.lr_scheduler.ExponentialLR(optimizer, 0.8)
-        step = wrap(training(model, optimizer))
+        step = wrap(stepping(model, optimizer))
         losses = []
         for n in range(6):
             losses.append(step(*data(net, n)).item())
@@ -288,7 +277,7 @@ def test_a_checkpoint_of_a_compiled_run_goes_on_in_eager_mode():
     cutaway.manual_seed(0)
     model = net.make()
     optimizer = optim.Adam(model.parameters(), lr=0.01)
-    step = training(model, optimizer)
+    step = stepping(model, optimizer)
     native = compile(step)
     for n in range(3):
         native(*data(net, n))

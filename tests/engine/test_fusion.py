@@ -12,6 +12,8 @@ from cutaway.engine.compile import Compiled, compile
 from cutaway.engine.schedule import Kernel
 from cutaway.nn import functional as F
 
+from .stepping import stepping
+
 
 @pytest.fixture
 def several(monkeypatch):
@@ -202,14 +204,7 @@ def trained(batch: int, steps: int = 3) -> tuple[list[np.ndarray], Compiled]:
     optimiser = cutaway.optim.Adam(model.parameters(), lr=0.01)
     x, t = random(batch, 1, 12, 12), cutaway.from_numpy(np.arange(batch) % 10)
 
-    def step(x, t):
-        optimiser.zero_grad()
-        loss = F.cross_entropy(model(x), t)
-        loss.backward()
-        optimiser.step()
-        return loss
-
-    c = compile(step)
+    c = compile(stepping(model, optimiser))
     for _ in range(steps):
         c(x, t)
     return [p.detach().numpy().copy() for p in model.parameters()], c
@@ -259,14 +254,7 @@ def test_a_network_of_dense_layers_needs_few_barriers(several):
     model = nn.Sequential(nn.Linear(20, 12), nn.Sigmoid(), nn.Linear(12, 10))
     optimiser = cutaway.optim.SGD(model.parameters(), lr=0.1)
 
-    def step(x, t):
-        optimiser.zero_grad()
-        loss = F.cross_entropy(model(x), t)
-        loss.backward()
-        optimiser.step()
-        return loss
-
-    c = compile(step)
+    c = compile(stepping(model, optimiser))
     c(random(32, 20), cutaway.from_numpy(np.arange(32) % 10))
     assert sum(segments.barriers(kernels(c))) <= 4
 

@@ -12,25 +12,13 @@ import cutaway
 from cutaway import nn, optim
 from cutaway.core.tensor import Tensor
 from cutaway.engine.compile import Compiled, compile
-from cutaway.nn import functional as F
+
+from .stepping import stepping
 
 
 def net() -> nn.Module:
     """Two layers and dropout."""
     return nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 2))
-
-
-def stepping(model: nn.Module, optimizer: Any) -> Callable[[Tensor, Tensor], Tensor]:
-    """The usual step."""
-
-    def step(x: Tensor, t: Tensor) -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), t)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
 
 
 class Setting:

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import signal
-import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from cutaway.bench import table
 from cutaway.bench.measure import PEERS, Result, measure
 from cutaway.bench.workloads import TRAINING, WORKLOADS
 from cutaway.core.errors import ArgumentError
+from cutaway.interop.replace import replacing
 from cutaway.train.settings import unknown
 
 INTERRUPTED = 130
@@ -120,11 +120,5 @@ def _peers(text: str, console: Console) -> list[str]:
 
 def write(record: dict[str, Any], path: Path) -> None:
     """Put the JSON file in place, whole."""
-    handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as f:
-            f.write(json.dumps(record, indent=2) + "\n")
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with replacing(path, "bench") as f:
+        f.write((json.dumps(record, indent=2) + "\n").encode())

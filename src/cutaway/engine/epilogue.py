@@ -36,13 +36,6 @@ def dimensions(output: Value, core: Value, in_memory: Callable[[Value], bool]) -
     return back
 
 
-def first_label(output: Value, core: Value, in_memory: Callable[[Value], bool]) -> str | None:
-    """The core's label that is the output's first dimension."""
-    made, where = tiled(output, core, in_memory), dimensions(output, core, in_memory)
-    assert made is not None
-    return made.labels[where.index(0)] if 0 in where else None
-
-
 def epilogue(
     output: Value, core: Value, labels: Sequence[str], extra: Sequence[Value]
 ) -> Callable[[Function, Any, Spot], Any]:

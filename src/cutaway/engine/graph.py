@@ -12,7 +12,7 @@ forward the reference interpreter, its kind what the compiler goes by.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,6 +155,19 @@ def _show(a: Any) -> str:
     if isinstance(a, tuple):
         return "(" + ", ".join(map(_show, a)) + ("," if len(a) == 1 else "") + ")"
     return a.name if isinstance(a, np.dtype) else repr(a)
+
+
+def below(roots: Iterable[Value], cut: Container[Value] = ()) -> set[Value]:
+    """These values and all that they depend on, but not what lies behind those in `cut`."""
+    found: set[Value] = set()
+    stack = list(roots)
+    while stack:
+        v = stack.pop()
+        if v not in found:
+            found.add(v)
+            if v not in cut:
+                stack.extend(v.inputs)
+    return found
 
 
 def interpret(graph: Graph, arguments: Sequence[np.ndarray] = ()) -> tuple[list[np.ndarray], list[np.ndarray]]:

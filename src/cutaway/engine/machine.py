@@ -117,11 +117,16 @@ def generate(t: Target) -> ir.Module:
 
 def machine(threads: int = 0) -> Machine:
     """What `threads` threads (0: as many as programs use by default) can do together; measured once a process."""
-    return _measure(target(), threads or pools.get_num_threads())
+    return _remembered(target(), threads or pools.get_num_threads())
 
 
 @lru_cache(16)
-def _measure(t: Target, threads: int) -> Machine:
+def _remembered(t: Target, threads: int) -> Machine:
+    return measure(t, threads)
+
+
+def measure(t: Target, threads: int) -> Machine:
+    """As `machine`, measured now."""
     code = jit.build(f"machine {VERSION} {t.bits}", lambda: generate(t), t, optimise=False)
     pool = pools.pool()
     out = np.zeros(64 * (threads + 1), np.uint8)

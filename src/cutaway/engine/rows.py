@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 
 from cutaway.engine.graph import Value
 from cutaway.engine.loops.affine import splits_first
+from cutaway.engine.loops.kernels import reduced
 from cutaway.engine.loops.read import unit_reshape
-from cutaway.engine.tiles import folded_product, labels
+from cutaway.engine.tiles import labels
 
 Dim = int | None  # the dimension along which a value is read at the row; None: it is read elsewhere too
 
@@ -55,8 +56,7 @@ def _apart(v: Value) -> bool:
     assert v.op is not None
     name = v.op.name
     if name in ("sum", "prod", "amax", "amin", "any", "all"):
-        dims = v.attrs["dim"]
-        return 0 not in ((dims,) if isinstance(dims, int) else tuple(dims))
+        return 0 not in reduced(v)
     if name in ("argmax", "argmin", "cumsum", "argsort", "concatenate"):
         return v.attrs["dim"] % max(v.inputs[0].aval.ndim, 1) != 0
     if name in ("scatter", "scatter_add"):
@@ -105,8 +105,7 @@ def parts(v: Value, dim: Dim) -> list[tuple[Value, Dim]]:
     if name in ("argmax", "argmin"):
         return [(first, dim if dim < attrs["dim"] else dim + 1)]
     if op.kind == "reduce":
-        dims = attrs["dim"]
-        dims = (dims,) if isinstance(dims, int) else tuple(dims)
+        dims = reduced(v)
         kept = [d for d in range(first.aval.ndim) if d not in dims]
         return [(first, (None if dim in dims else dim) if attrs.get("keepdim") else kept[dim])]
     if op.kind == "contract":
@@ -137,10 +136,3 @@ def _windowed(v: Value, dim: int) -> list[tuple[Value, Dim]]:
         return [(i, None) for i in v.inputs]
     shift = {"windows": -n, "fold": n}.get(v.op.name, 0)
     return [(i, dim + shift) for i in v.inputs]
-
-
-def row_label(v: Value) -> str | None:
-    """The label, in the generator's problem, of the first dimension of a contraction."""
-    if folded_product(v) is not None:
-        return "n"
-    return labels(v)[2][0] if v.aval.ndim else None

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 
 from cutaway.engine.contract import plan
-from cutaway.engine.epilogue import first_label, tiled
+from cutaway.engine.epilogue import dimensions, tiled
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm.target import Target
 from cutaway.engine.loops.kernels import EMIT
-from cutaway.engine.rows import read_by_row, row_label
+from cutaway.engine.rows import read_by_row
 from cutaway.engine.schedule import Kernel, Schedule, has_memory
 from cutaway.engine.streaks import streaks
 
@@ -46,12 +46,12 @@ class Division:
         if found is None:
             return 0
         made = tiled(first, k.core, in_memory) if len(k.outputs) == 1 else None
-        core = k.core or first
         if made is not None:
-            label = first_label(first, core, in_memory) if k.core is not None else row_label(core)
-            if len(made.problems) != 1 or plan(made.problems[0], t, k.core is not None).share != (label,):
+            where = 0 if k.core is None else dimensions(first, k.core, in_memory).index(0)  # in the contraction
+            shared = plan(made.problems[0], t, k.core is not None).share
+            if len(made.problems) != 1 or shared != (made.labels[where],):
                 return 0
-        elif core.op is not None and core.op.kind == "contract":
+        elif first.op is not None and first.op.kind == "contract":
             return 0
         self.local = found
         return int(first.aval.shape[0])

@@ -25,7 +25,7 @@ from cutaway.core.op import INTERPRETER, STAGE, Op
 from cutaway.core.ops.elementwise import add, cast
 from cutaway.core.promote import coerce
 from cutaway.core.tensor import Tensor
-from cutaway.engine.graph import Graph, Source, Value, Write
+from cutaway.engine.graph import Graph, Source, Value, Write, below
 from cutaway.engine.line import Line
 from cutaway.engine.symbol import Symbol
 
@@ -240,13 +240,7 @@ def trace(fn: Callable[..., Any], arguments: Sequence[Any], names: dict[int, str
 
 def refuse_lost(gradients: Sequence[Value], roots: Sequence[Value]) -> None:
     """Raise TraceError if gradients were computed for `.grad` and nothing that comes out depends on any of them."""
-    needed: set[Value] = set()
-    stack = list(roots)
-    while stack:
-        v = stack.pop()
-        if v not in needed:
-            needed.add(v)
-            stack.extend(v.inputs)
+    needed = below(roots)
     if gradients and not any(g in needed for g in gradients):
         raise TraceError(
             "compile: backward() fills .grad, which a compiled function does not keep, and nothing here uses it; "

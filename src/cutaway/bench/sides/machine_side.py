@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from cutaway.engine import machine
 from cutaway.engine.llvm.target import target
+from cutaway.engine.machine import measure
 
 
 class Peak:
@@ -17,10 +17,7 @@ class Peak:
 
     def about(self) -> dict[str, Any]:
         """FLOP a second in float32."""
-        measured = machine._measure.__wrapped__(
-            target(), self.threads
-        )  # `machine.machine` would remember the first answer
-        return {"peak": measured.peak["float32"]}
+        return {"peak": measure(target(), self.threads).peak["float32"]}
 
 
 def make(variant: str, workload: ModuleType, threads: int) -> Peak:

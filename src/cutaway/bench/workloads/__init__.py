@@ -1,6 +1,7 @@
 """The workloads: what each is called, the file that defines it, and the ratios that it is to reach.
 
-Each file defines `build(torch)`, which is called with Cutaway or with PyTorch: not a line of it knows which.
+Each file defines `build(torch)`, which is called with Cutaway or with PyTorch: not a line of it knows which. A file is a
+whole program and imports nothing, so that PyTorch's process never loads Cutaway; hence each spells out its network and step.
 """
 
 from __future__ import annotations

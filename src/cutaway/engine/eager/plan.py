@@ -7,7 +7,7 @@ what is saved anyway.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -18,7 +18,7 @@ from cutaway.core.op import INTERPRETER, OPS, STAGE
 from cutaway.core.ops.movement import inverse
 from cutaway.core.tensor import Tensor
 from cutaway.engine.eager.native import Dims, Native
-from cutaway.engine.graph import Graph, Source, Value
+from cutaway.engine.graph import Graph, Source, Value, below
 from cutaway.engine.passes import clean
 from cutaway.engine.passes.rewrite import Builder
 from cutaway.engine.symbol import Symbol
@@ -151,7 +151,7 @@ class Plan:
         # Arguments of the forward program: the tensors, then the numbers.
         place = {v: v.source.index for v in whole.inputs if v.source is not None and v.source.kind == "argument"}
         place.update({v: len(self.inputs) + n for n, v in enumerate(numbers)})
-        padded = _below(v for v in whole.values if v.op is not None and v.op.name == "pad")
+        padded = below(v for v in whole.values if v.op is not None and v.op.name == "pad")
         forbidden = {v for v, n in place.items() if 0 <= n < len(self.inputs) and n not in kept and v not in padded}
         saved = _saved(whole, y, late, roots, place, forbidden)
         made = [v for v in saved if v not in place and v is not y]
@@ -162,8 +162,8 @@ class Plan:
         self.saves_y = y in saved
         self.saved_arguments = sorted(n for v in saved if 0 <= (n := place.get(v, -1)) < len(self.inputs))
         self.keeps = bool(saved)
-        below = _below(roots)
-        self.matters = sorted(n for v, n in place.items() if v in below and 0 <= n < len(self.inputs))
+        read = below(roots)
+        self.matters = sorted(n for v, n in place.items() if v in read and 0 <= n < len(self.inputs))
         self._whole, self._made, self._y, self._g, self._place = whole, made, y, g, place
         self._gradients = gradients
         self._backward: dict[Dims, Native] = {}
@@ -207,18 +207,6 @@ def _kept(y: Tensor, handles: Sequence[Tensor]) -> set[int]:
         seen.add(node)
         stack.extend(node.parents)
         found.update(number[id(cell)] for _, cell, _ in node.saved.values() if id(cell) in number)
-    return found
-
-
-def _below(roots: Iterable[Value]) -> set[Value]:
-    """All that these values depend on."""
-    found: set[Value] = set()
-    stack = list(roots)
-    while stack:
-        v = stack.pop()
-        if v not in found:
-            found.add(v)
-            stack.extend(v.inputs)
     return found
 
 
@@ -291,15 +279,8 @@ def _extract(
     """The part of a graph that `outputs` need; values in `place` are arguments, and `stored` says in which order."""
     builder = Builder()
     new: dict[Value, Value] = {}
-    needed: set[Value] = set()
-    stack = list(outputs)
     cut = stored if stored is not None else {}
-    while stack:
-        v = stack.pop()
-        if v not in needed:
-            needed.add(v)
-            if v not in cut:
-                stack.extend(v.inputs)
+    needed = below(outputs, cut)
     for v in whole.values:
         if v not in needed:
             continue

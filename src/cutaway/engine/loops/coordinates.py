@@ -5,7 +5,7 @@ A coordinate is a start and, for each label of the loops around, a step: (3, {"n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from cutaway.core.aval import row_major
@@ -86,26 +86,37 @@ def memory_of(v: Value, in_memory: Callable[[Value], bool]) -> tuple[Value, tupl
     return None
 
 
-def find(v: Value, place: Place, core: Value, in_memory: Callable[[Value], bool]) -> Place | None:
-    """Where in `core` the elements lie that element `place` of `v` reads, if it reads one only and all else follows."""
-    found: Place | None = None
+def ends(parts: Iterable[tuple[Value, Place]], known: Callable[[Value], bool]) -> Iterator[tuple[Value, Place] | None]:
+    """The elements of `known` values that these elements are computed from; None for one that does not follow from any."""
     seen: set[tuple[Value, Place]] = set()
-    stack = [(v, place)]
+    stack = list(parts)
     while stack:
         here = stack.pop()
         if here in seen:
             continue
         seen.add(here)
-        value, at = here
-        if value is core:
-            if found not in (None, at):
-                return None
-            found = at
-        elif value is v or (memory_of(value, in_memory) is None and not _immediate(value)):
-            parts = follow(value, at)
-            if parts is None:
-                return None
-            stack += parts
+        if known(here[0]):
+            yield here
+            continue
+        found = follow(*here)
+        if found is None:
+            yield None
+            return
+        stack += found
+
+
+def find(v: Value, place: Place, core: Value, in_memory: Callable[[Value], bool]) -> Place | None:
+    """Where in `core` the elements lie that element `place` of `v` reads, if it reads one only and all else follows."""
+    found: Place | None = None
+
+    def known(x: Value) -> bool:
+        return x is core or memory_of(x, in_memory) is not None or _immediate(x)
+
+    for end in ends(follow(v, place) or (), known):
+        if end is None or (end[0] is core and found not in (None, end[1])):
+            return None
+        if end[0] is core:
+            found = end[1]
     return found
 
 

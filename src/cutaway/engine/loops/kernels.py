@@ -33,6 +33,10 @@ class Frame:
     ) -> None:
         self.f, self.pointers, self.tid, self.nth, self.bits, self.rows = f, pointers, tid, nth, bits, rows
 
+    def inputs(self, outputs: Sequence[Value]) -> dict[Value, Any]:
+        """Pointers to all that is read: what is written has another value before."""
+        return {v: p for v, p in self.pointers.items() if v not in outputs}
+
     def reader(self) -> Reader:
         """Reads values in the block where we are."""
         return Reader(self.f, self.pointers)
@@ -134,7 +138,7 @@ def flat_key(pointers: dict[Value, int], outputs: Sequence[Value]) -> str:
 def emit_flat(frame: Frame, outputs: Sequence[Value], n: Int) -> None:
     """Fill the buffers of values that are computed offset by offset; `n` may be known only when the code runs."""
     f, size = frame.f, outputs[0].aval.size
-    inner = {v: p for v, p in frame.pointers.items() if v not in outputs}
+    inner = frame.inputs(outputs)
 
     def flat(i: Int) -> None:
         reader = Reader(f, inner)
@@ -158,7 +162,7 @@ def emit_map(frame: Frame, outputs: Sequence[Value]) -> None:
     f = frame.f
     if n == 0:
         return
-    inner = {v: p for v, p in frame.pointers.items() if v not in outputs}
+    inner = frame.inputs(outputs)
     if all(is_flat(v, inner, shape) for v in outputs):
         emit_flat(frame, outputs, n)
         return
@@ -210,14 +214,18 @@ def _combine(name: str, a: Scalar, x: Scalar) -> Scalar:
     return VOCABULARY.maximum(a, x) if name == "amax" else VOCABULARY.minimum(a, x)
 
 
+def reduced(v: Value) -> tuple[int, ...]:
+    """The dimensions that a reduction sums or compares over."""
+    dims = v.attrs["dim"]
+    return (dims,) if isinstance(dims, int) else tuple(dims)
+
+
 def emit_reduce(frame: Frame, v: Value) -> None:
     """sum, prod, amax, amin, any, all over some dimensions."""
     assert v.op is not None
     name, source = v.op.name, v.inputs[0]
     shape = source.aval.shape
-    dims = v.attrs["dim"]
-    dims = (dims,) if isinstance(dims, int) else dims
-    dims = dims if shape else ()
+    dims = reduced(v) if shape else ()
     dtype = BOOL if name in ("any", "all") else _accumulator(v.aval.dtype)
     start = constant(register_type(dtype), _identity(name, dtype))
     kept = [d for d in range(len(shape)) if d not in dims]

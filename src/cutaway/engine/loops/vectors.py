@@ -17,7 +17,7 @@ from cutaway.core.aval import row_major
 from cutaway.engine.contract.kernel import load_lanes, scatter
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm.emit import Function, Int, constant, memory_type
-from cutaway.engine.loops.coordinates import Place, follow, memory_of, offset, place_of
+from cutaway.engine.loops.coordinates import Place, ends, memory_of, offset, place_of
 from cutaway.engine.loops.lanes import Lanes
 from cutaway.engine.scalar import BOOL, VOCABULARY, Scalar, register_type
 
@@ -59,23 +59,15 @@ class Span:
 
 def leaves(v: Value, place: Place, pointers: Mapping[Value, Any]) -> Iterator[Mapping[str, int] | None]:
     """The steps at which memories are read to make element `place` of `v`; None for what does not follow."""
-    seen: set[tuple[Value, Place]] = set()
-    stack = [(v, place)]
-    while stack:
-        here = stack.pop()
-        if here in seen:
-            continue
-        seen.add(here)
-        value, at = here
-        found = memory_of(value, lambda x: x in pointers)
-        if found is not None:
-            yield offset(at, found[1])[1]
-        elif value.op is not None:
-            parts = follow(value, at)
-            if parts is None:
-                yield None
-                return
-            stack += parts
+
+    def lies(x: Value) -> tuple[Value, tuple[int, ...]] | None:
+        return memory_of(x, lambda y: y in pointers)
+
+    for end in ends([(v, place)], lambda x: x.op is None or lies(x) is not None):
+        if end is None:
+            yield None
+        elif (found := lies(end[0])) is not None:  # else a number
+            yield offset(end[1], found[1])[1]
 
 
 class Rows:
@@ -159,7 +151,7 @@ def rows_for(
     frame: Frame, outputs: Sequence[Value], shape: Sequence[int], reads: Sequence[tuple[Value, Place]]
 ) -> Rows | None:
     """Loops over `shape` to compute `outputs` from the elements `reads`; None if vectors do not suit them."""
-    inner = {v: p for v, p in frame.pointers.items() if v not in outputs}
+    inner = frame.inputs(outputs)
     steps: list[Mapping[str, int]] = [offset(place_of([f"d{d}" for d in range(len(shape))]), row_major(shape))[1]]
     for v, place in reads:
         for found in leaves(v, place, inner):
@@ -177,7 +169,7 @@ def vector_map(frame: Frame, outputs: Sequence[Value]) -> bool:
     rows = rows_for(frame, outputs, shape, [(v, place) for v in outputs])
     if rows is None:
         return False
-    inner = {v: p for v, p in frame.pointers.items() if v not in outputs}
+    inner = frame.inputs(outputs)
     start, steps = offset(place, row_major(shape))
 
     def body(span: Span) -> None:
@@ -213,7 +205,7 @@ def vector_argmax(frame: Frame, outputs: Sequence[Value]) -> bool:
     rows = rows_for(frame, outputs, shape, reads) if len(all_taps) <= CODE else None
     if rows is None:
         return False
-    inner = {x: p for x, p in frame.pointers.items() if x not in outputs}
+    inner = frame.inputs(outputs)
     start, steps = offset(place, row_major(shape))
 
     def body(span: Span) -> None:
@@ -255,7 +247,7 @@ def vector_scatter(frame: Frame, v: Value) -> bool:
         return False
     place = place_of([f"d{d}" for d in range(len(shape))])
     targets = [offset(tap_place(place, attrs, tap), row_major(v.aval.shape)) for tap in all_taps]
-    inner = {x: p for x, p in frame.pointers.items() if x is not v}
+    inner = frame.inputs([v])
     steps: list[Mapping[str, int]] = [offset(place, row_major(shape))[1], targets[0][1]]
     for x in (source, code):
         for found in leaves(x, place, inner):
@@ -285,7 +277,7 @@ def vector_reduce(
     kept = [d for d in range(len(shape)) if d not in dims]
     place = list(place_of([f"d{d}" for d in range(len(shape))]))
     reads = [(source, tuple(place))]
-    inner = {x: p for x, p in frame.pointers.items() if x is not v}
+    inner = frame.inputs([v])
     if any(found is None for found in leaves(source, reads[0][1], inner)) or shape[kept[-1]] < ROW:
         return False
     lanes = lanes_for(frame, [v])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.engine.graph import Graph, Value
+from cutaway.engine.graph import Graph, Value, below
 from cutaway.engine.passes.rewrite import Builder, rewrite
 
 
@@ -29,13 +29,7 @@ def clean(graph: Graph) -> Graph:
         return found
 
     once = rewrite(graph, rule)
-    needed: set[Value] = set()
-    stack = list(once.roots)
-    while stack:
-        v = stack.pop()
-        if v not in needed:
-            needed.add(v)
-            stack.extend(v.inputs)
+    needed = below(once.roots)
     return Graph([v for v in once.values if v in needed], once.outputs, once.writes)
 
 
