@@ -74,6 +74,8 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
         plan = None if plan is None else _warm(signature, plan, fn, args, kwargs)  # type: ignore[arg-type]
         if plan is None:
             return NOT
+    if isinstance(plan, Walk):
+        return plan.run(arrays, tuple(parents), saved)
     random = None
     if plan.numbers:
         random = default_generator._seed, default_generator._offset
@@ -82,7 +84,7 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
     y = Tensor._wrap(results[0] if plan.order is None else results[0].transpose(plan.order))
     if plan.differentiable:
         y._node = CompositeNode(plan, tuple(parents), saved, arrays + results, y, random)
-    return y if plan.finish is None else plan.finish(y)
+    return y
 
 
 def _warm(

@@ -24,6 +24,8 @@ from cutaway.engine.passes.rewrite import Builder
 from cutaway.engine.symbol import Symbol
 from cutaway.engine.trace import Tracer, symbol_of
 
+QUICK = frozenset("add sub mul neg gt ge lt le eq ne".split())
+
 
 class Refused(Exception):
     """The composite does something that only Python can do: it looks at values, writes, or gives back its argument."""
@@ -78,7 +80,6 @@ class Input:
 class Plan:
     """For one signature: `forward`, and a gradient program for each order in which the arriving gradient may lie."""
 
-    finish = None  # makes what the composite gives of the result
     used = False  # again, since the last time that someone looked for plans to drop
 
     def __init__(self, label: str, fn: Callable[..., Any], inputs: Sequence[Input]) -> None:
@@ -257,7 +258,23 @@ def saved_values(
 
     for v in border:
         need(v)
+    for v in reversed(list(saved)):  # what is quickly made of the rest is no rest
+        if v not in place and v not in results and _made_of(v, saved.keys() - {v}, place, results, forbidden):
+            del saved[v]
     return list(saved)
+
+
+def _made_of(
+    v: Value, saved: set[Value], place: dict[Value, int], results: set[Value], forbidden: set[Value]
+) -> bool:
+    """Whether `v` is one or two elementwise ops of saved values, and no function that takes time."""
+    def known(i: Value) -> bool:
+        return i in saved or i in results or (i in place and i not in forbidden) or _constant(i)
+
+    def quick(u: Value) -> bool:
+        return u.op is not None and u.op.name in QUICK and u.aval.shape == v.aval.shape
+
+    return quick(v) and all(known(i) or (quick(i) and all(map(known, i.inputs))) for i in v.inputs)
 
 
 def _moves(v: Value) -> bool:

@@ -1,23 +1,24 @@
 """Walk: a recurrent layer in eager mode. One step is traced and compiled, and its program runs once for each time.
 
-The same is done with the step's gradient, from the last time to the first. What belongs to all times together (the gradient of
-the weights) is one product afterwards.
+The same is done with the step's gradient, from the last time to the first. What belongs to all times together (the gradient
+of the weights) is one product afterwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from cutaway.core.autograd import Leaf, walk
+from cutaway.core.autograd import Leaf, Node, Saved, Wanted, output_node, walk
 from cutaway.core.aval import Aval
 from cutaway.core.op import INTERPRETER, OPS, STAGE
 from cutaway.core.ops.movement import inverse
 from cutaway.core.tensor import Tensor
-from cutaway.core.functions import stack
+from cutaway.engine.eager.blocks import LARGE, empty
 from cutaway.engine.eager.native import Addresses, Dims, Native
+from cutaway.engine.eager.node import CompositeNode
 from cutaway.engine.eager.plan import Input, Recorder, Refused, extract, saved_values
 from cutaway.engine.graph import Graph, Source, Value
 from cutaway.engine.passes import clean
@@ -25,19 +26,14 @@ from cutaway.engine.passes.rewrite import Builder
 from cutaway.engine.program import address_of
 from cutaway.engine.symbol import Symbol
 from cutaway.engine.trace import symbol_of
-from cutaway.functional.recurrent import from_state, next_state, walk_through
-
-class Gradient(NamedTuple):
-    """A gradient as CompositeNode takes it: row-major."""
-
-    dims: None = None
+from cutaway.functional.recurrent import from_state, next_state, recurrence
 
 
 class Walk:
-    """For one signature of `recurrence`: what Plan is for other composites. Its one result is all states [S, T, N, H]."""
+    """For one signature of `recurrence`: what Plan is for other composites."""
 
     used = one_op = False
-    order, numbers = None, ()
+    numbers = ()
     op, attrs = OPS["copy"], dict[str, Any]()
 
     def __init__(self, label: str, args: Sequence[Any], inputs: Sequence[Input], absent: object) -> None:
@@ -55,27 +51,32 @@ class Walk:
         if any(i.aval.size == 0 for i in inputs) or ahead.dtype.kind != "f" or ahead.dtype.itemsize < 4:
             raise Refused
         self.times = ahead.shape[0]
-        hidden = inputs[self.first].aval
-        self.meta = (self.states, self.times, *hidden.shape), hidden.dtype
+        self.hidden = inputs[self.first].aval  # [N, H]
+        self.meta = (self.times, *self.hidden.shape), self.hidden.dtype
         self.differentiable = any(i.wants for i in inputs)
-        self.towards = [n for n, i in enumerate(inputs) if i.wants]
         self.saves = tuple(range(len(inputs)))
         self.saves_y, self.keeps = True, True
         self.saved_arguments = self.matters = list(self.saves)
         self._product: Native | None = None
         self._trace()
 
-    def call(self, *given: Tensor) -> Tensor:
-        """All states, op by op."""
+    def call(self, *given: Tensor) -> tuple[Tensor, ...]:
+        """`recurrence`, op by op."""
         ahead, w_hh, bias, going, state = self._named(given)
-        states = walk_through(self.step, ahead, w_hh, bias, going, self.backwards, state)
-        return stack([stack([s[i] for s in states]) for i in range(self.states)])
+        return recurrence(self.step, ahead, w_hh, bias, going, self.backwards, *state)
 
-    def finish(self, states: Tensor) -> tuple[Tensor, ...]:
+    def run(
+        self, arrays: list[np.ndarray], parents: tuple[Node | None, ...], saved: list[Saved]
+    ) -> tuple[Tensor, ...]:
         """What `recurrence` gives: h of all times, and the last state."""
+        states = self.forward(arrays)
         last = 0 if self.backwards else self.times - 1
-        each = [states.select(0, i) for i in range(self.states)]
-        return each[0], *[s.select(0, last) for s in each]
+        results = [Tensor._wrap(a) for a in (states[0], *[s[last].copy() for s in states[: self.states]])]
+        if self.differentiable:
+            node = WalkNode(self, parents, saved, arrays + states, results[0], None)
+            for k, y in enumerate(results):
+                y._node = output_node(node, k, y)
+        return tuple(results)
 
     def _named(self, given: Sequence[Any]) -> tuple[Any, Any, Any, Any, tuple[Any, ...]]:
         """The inputs as ahead, w_hh, b_hh, going, state."""
@@ -137,7 +138,7 @@ class Walk:
         if self.alike:  # only the GRU multiplies what comes from the state before it is added
             del gradients[1]
         saved = saved_values(graph, set(results), late, set(gradients), place, set()) if gradients else []
-        self.made = [v for v in saved if v not in place and v not in results]
+        self.new, self.made = results, [v for v in saved if v not in place and v not in results]
         outputs = [*results, *self.made]
         self._forward = Native(extract(graph, outputs, place), [False] * len(outputs))
         if not gradients:
@@ -155,58 +156,44 @@ class Walk:
     # --- all times --------------------------------------------------------------------------------------------------
 
     def forward(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """All states, and what the gradient needs besides."""
+        """Each state at all times [T, N, H], and what the gradient needs besides."""
         ahead, w_hh, bias, going, state = self._named(self._row_major(arrays))
-        states = np.empty(*self.meta)
-        made = [np.empty((self.times, *v.aval.shape), v.aval.dtype) for v in self.made]
+        results = [_for_all_times(self.times, v.aval) for v in (*self.new, *self.made)]
         turned = np.ascontiguousarray(w_hh.T)
-        arguments = [self._along(ahead), self._fixed(turned)]
-        if bias is not None:
-            arguments.append(self._fixed(bias))
-        if going is not None:
-            arguments.append(self._along(going))
-        after = [self._along(s) for s in states]
-        arguments += self._before(state, after)
-        self._forward.repeat(self.times, arguments, [*after, *map(self._along, made)])
-        return [states, *made]
+        after = [self._along(s) for s in results]
+        arguments = [*self._arguments(ahead, turned, bias, going), *self._before(state, after)]
+        self._forward.repeat(self.times, arguments, after)
+        return results
 
-    def backward(self, order: Dims) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
-        """The gradients of `towards`, from the inputs, the states, what was made, and the gradient that arrives."""
+    def gradients(self, arrays: Sequence[np.ndarray], arriving: dict[int, np.ndarray]) -> list[np.ndarray | None]:
+        """The gradient towards each input.
 
-        def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-            g = arrays[-1].transpose(inverse(order)) if order else arrays[-1]
-            return self._gradients(arrays[:-1], np.ascontiguousarray(g))
-
-        run.results = [Gradient()] * len(self.towards)  # type: ignore[attr-defined]
-        return run
-
-    def _gradients(self, arrays: Sequence[np.ndarray], g: np.ndarray) -> list[np.ndarray]:
+        arrays: the inputs, and what forward gave; arriving: gradients of h of all times (0), and of the last state.
+        """
         given = self._row_major(arrays[: len(self.inputs)])
-        states, *made = arrays[len(self.inputs) :]
+        states = arrays[len(self.inputs) :]
         ahead, w_hh, bias, going, state = self._named(given)
-        arguments = [self._along(ahead), self._fixed(w_hh)]
-        if bias is not None:
-            arguments.append(self._fixed(bias))
-        if going is not None:
-            arguments.append(self._along(going))
         after = [self._along(s) for s in states]
-        arguments += [*self._before(state, after), *after, *map(self._along, made)]
-        g_ahead = np.empty_like(ahead)
-        g_behind = g_ahead if self.alike else np.empty_like(ahead)
+        arguments = [*self._arguments(ahead, w_hh, bias, going), *self._before(state, after), *after]
+        each = Aval(ahead.shape[1:], ahead.dtype)
+        g_ahead = _for_all_times(self.times, each)
+        g_behind = g_ahead if self.alike else _for_all_times(self.times, each)
         results = [self._along(g_ahead)] if self.alike else [self._along(g_ahead), self._along(g_behind)]
-        nothing = np.zeros_like(state[0])
+        nothing = self._fixed(np.zeros(*self.hidden))
         carried = [np.empty((2, *s.shape), s.dtype) for s in state]
-        for two, outside in zip(carried, g, strict=True):
+        for i, two in enumerate(carried):
             here = [address_of(two[k % 2]) for k in range(self.times)]
-            arguments += [self._along(outside), [*here[1:], address_of(nothing)]]
+            outside = self._along(arriving[0]) if i == 0 and 0 in arriving else nothing
+            last = address_of(arriving[1 + i]) if 1 + i in arriving else nothing[0]
+            arguments += [outside, [*here[1:], last]]
             results.append(here)
         self._backward.repeat(self.times, arguments, results, last_first=True)
-        gradients: list[Any] = [g_ahead, None, *[None] * (self.first - 2), *[two[0] for two in carried]]
+        gradients: list[np.ndarray | None] = [g_ahead, *[None] * (self.first - 1), *[two[0] for two in carried]]
         if self.inputs[1].wants:
             gradients[1] = self._towards_weight(g_behind, states[0], state[0])
         if self.biased and self.inputs[2].wants:
             gradients[2] = g_behind.sum((0, 1))
-        return [gradients[n] for n in self.towards]
+        return gradients
 
     def _towards_weight(self, g: np.ndarray, h: np.ndarray, initial: np.ndarray) -> np.ndarray:
         """Sum over time and batch of g[t, n, :] x h[t - 1, n, :]."""
@@ -229,12 +216,23 @@ class Walk:
         at = range(address_of(array), address_of(array) + array.nbytes, array.nbytes // self.times)
         return at[::-1] if self.backwards else at
 
+    def _arguments(self, ahead: np.ndarray, weight: np.ndarray, bias: Any, going: Any) -> list[Addresses]:
+        found = [self._along(ahead), self._fixed(weight)]
+        if bias is not None:
+            found.append(self._fixed(bias))
+        return found if going is None else [*found, self._along(going)]
+
     def _fixed(self, array: np.ndarray) -> Addresses:
         return [address_of(array)] * self.times
 
     def _before(self, state: Sequence[np.ndarray], after: Sequence[Addresses]) -> list[Addresses]:
         """Where the state before each time lies."""
-        return [[address_of(s), *a[:-1]] for s, a in zip(state, after, strict=True)]
+        return [[address_of(s), *a[:-1]] for s, a in zip(state, after, strict=False)]
+
+
+def _for_all_times(times: int, each: Aval) -> np.ndarray:
+    shape, nbytes = (times, *each.shape), times * each.size * each.dtype.itemsize
+    return empty(shape, each.dtype, nbytes) if nbytes >= LARGE else np.empty(shape, each.dtype)
 
 
 def _product(terms: int, rows: tuple[int, int], dtype: np.dtype) -> Native:
@@ -245,3 +243,25 @@ def _product(terms: int, rows: tuple[int, int], dtype: np.dtype) -> Native:
     ]
     y = builder.op("matmul", builder.op("permute", a, dims=(1, 0)), b)
     return Native(Graph(builder.values, [y]).verify(), [False])
+
+
+class WalkNode(CompositeNode):
+    """The tape's entry for a walk."""
+
+    __slots__ = ()
+
+    plan: Any
+
+    def gradients(self, g: Any, wanted: Wanted, create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
+        """(parent, gradient, fresh) for each parent that wants one; `g` holds a gradient for some of the results."""
+        self._check()
+        if create_graph or any(type(part._data) is not np.ndarray for part in g.parts.values()):
+            yield from self._again(g, wanted)
+            return
+        arriving = {k: np.ascontiguousarray(part._data) for k, part in g.parts.items()}
+        for parent, gi in zip(self.parents, self.plan.gradients(self.arrays, arriving), strict=True):
+            if parent is not None and gi is not None and (wanted is None or parent in wanted):
+                yield parent, Tensor._wrap(gi), True
+
+    def _roots(self, results: Any, g: Any) -> list[tuple[Node, Any]]:
+        return [(results[k]._node, part) for k, part in g.parts.items()]
