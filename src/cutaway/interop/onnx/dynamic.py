@@ -154,7 +154,8 @@ def _apart(groups: Any, shapes: Any, tensors: Any, run: Any) -> tuple[list[Trace
         found.append(traced)
         for n in names:
             seen[n].append(sizes[n])
-    choices = [[m for m in _others(base[n]) if m not in seen[n]][:3] for n in names]
+    # Last, sizes that do not divide as the others may: what was a division without a rest shows itself.
+    choices = [[m for m in (base[n] + 1, base[n] + 2, *_others(base[n])) if m not in seen[n] and m > 1][:3] for n in names]
     try:
         traced, sizes = _first([dict(zip(names, c)) for c in list(product(*choices))[:9]], at)
     except CutawayError:

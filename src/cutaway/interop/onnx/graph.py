@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.errors import ExportError
-from cutaway.core.op import Op
 from cutaway.engine.graph import Source, Value
 from cutaway.engine.line import source
 from cutaway.interop.onnx.sizes import Symbol, number
@@ -26,9 +25,11 @@ class Term:
         first = values[0]
         self.merged, self.values, self.op, self.source = merged, values, first.op, first.source
         self.dtype, self.line = first.aval.dtype, first.line
-        self.shape: tuple[int, ...] = tuple(map(number, zip(*(v.aval.shape for v in values))))
+        self.shape: tuple[int, ...] = tuple(map(number, zip(*(v.aval.shape for v in values), strict=True)))
         self.position = merged.traces[0].position[first]
         self.path = merged.traces[0].path[self.position]
+        # A composite may give it by one op here and by another there, and still be one node.
+        self.one_way = all(v.op is first.op and (v.op is not None or _kind(v) == _kind(first)) for v in values)
         self._inputs: tuple[Term, ...] | None = None
 
     @property
@@ -38,13 +39,15 @@ class Term:
 
     @property
     def name(self) -> str:
-        """The op's name, "" for an input."""
-        return self.op.name if isinstance(self.op, Op) else ""
+        """The op's name; "" for an input, and where the traces took different ways."""
+        return self.op.name if self.op is not None and self.one_way else ""
 
     @property
     def inputs(self) -> tuple[Term, ...]:
         """What the op is applied to."""
         if self._inputs is None:
+            if not self.one_way or len({len(v.inputs) for v in self.values}) > 1:
+                raise self.parted()
             self._inputs = tuple(map(self.merged.term, zip(*(v.inputs for v in self.values))))
         return self._inputs
 
@@ -72,6 +75,14 @@ class Term:
         first, *rest = self.arrays()
         agree = all(first.shape == a.shape and (a is first or np.array_equal(first, a, equal_nan=_nan(a))) for a in rest)
         return first if agree else None
+
+    def parted(self) -> ExportError:
+        """The error for a term that the traces make in different ways."""
+        return self.refusal(
+            "the program goes another way at another size of a dynamic axis; make that axis a fixed one, or keep sizes out "
+            "of conditions and loops",
+            self.op.name if self.op is not None else "",
+        )
 
     def refusal(self, why: str, what: str = "") -> ExportError:
         """The error for a term that cannot be written: the op, the user's line, the layer."""
@@ -113,26 +124,17 @@ class Merged:
         self.outputs = [self.term(vs) for vs in zip(*(t.graph.outputs for t in traces))]
 
     def term(self, values: Sequence[Value]) -> Term:
-        """The Term of a value in each trace.  Raises ExportError where the traces took different ways."""
+        """The Term of a value in each trace.  Raises ExportError where they have different dtypes or dimensions."""
         key = tuple(map(id, values))
         found = self._terms.get(key)
         if found is None:
-            first = values[0]
-            for other in values[1:]:
-                alike = (
-                    first.op is other.op
-                    and len(first.inputs) == len(other.inputs)
-                    and (first.op is not None or _kind(first) == _kind(other))
-                    and first.aval.dtype == other.aval.dtype
-                    and len(first.aval.shape) == len(other.aval.shape)
+            if len({(v.aval.dtype, len(v.aval.shape)) for v in values}) > 1:
+                v = values[0]
+                text = source(v.line)
+                raise ExportError(
+                    f"onnx.export: {v.op.name if v.op else 'a value'} (at {v.line}{f': {text}' if text else ''}): the number "
+                    "of dimensions, or the dtype, changes with the size of a dynamic axis; make that axis a fixed one"
                 )
-                if not alike:
-                    what = first.op.name if first.op else "a value"
-                    raise ExportError(
-                        f"onnx.export: {what} (at {first.line or other.line}: {source(first.line or other.line)}): the "
-                        "program goes another way at another size of a dynamic axis; make that axis a fixed one, or keep "
-                        "sizes out of conditions and loops"
-                    )
             found = self._terms[key] = Term(self, tuple(values))
         return found
 

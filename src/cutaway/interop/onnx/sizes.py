@@ -98,13 +98,23 @@ def fit(n: Size, symbols: Sequence[Symbol]) -> Formula | None:
     def values(trace: int) -> list[int]:
         return [symbols[k].seen[trace] for k in moved]
 
+    def gives(f: Formula) -> bool:
+        return all(v == compute(f, [s.seen[j] for s in symbols]) for j, v in enumerate(seen))
+
     ratio = Fraction(seen[0], math.prod(values(0)))
-    if all(v == ratio * math.prod(values(j)) for j, v in enumerate(seen)):
-        return Formula(tuple((ratio.numerator, k) for k in moved), True, 0, ratio.denominator)
+    product = Formula(tuple((ratio.numerator, k) for k in moved), True, 0, ratio.denominator)
+    if gives(product):
+        return product
     slopes = [Fraction(seen[k + 1] - seen[0], symbols[k].seen[k + 1] - symbols[k].seen[0]) for k in moved]
     rest = seen[0] - sum(c * s for c, s in zip(slopes, values(0)))
-    if any(v != rest + sum(c * s for c, s in zip(slopes, values(j))) for j, v in enumerate(seen)):
-        return None
     divisor = math.lcm(rest.denominator, *(c.denominator for c in slopes))
     terms = tuple((int(c * divisor), k) for c, k in zip(slopes, moved))
-    return Formula(terms, False, int(rest * divisor), divisor)
+    total = Formula(terms, False, int(rest * divisor), divisor)
+    return total if gives(total) else None
+
+
+def compute(f: Formula, sizes: Sequence[int]) -> int:
+    """The value of a formula."""
+    if f.product:
+        return f.terms[0][0] * math.prod(sizes[k] for _, k in f.terms) // f.divisor
+    return (sum(c * sizes[k] for c, k in f.terms) + f.constant) // f.divisor

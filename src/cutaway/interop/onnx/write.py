@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,12 @@ import numpy as np
 from cutaway.interop.onnx.graph import Composite, Merged, Term, is_parameter
 from cutaway.interop.onnx.sizes import Size, fit, same
 
-INT64 = np.dtype(np.int64)
+INT64, INT32 = np.dtype(np.int64), np.dtype(np.int32)
+NARROW = tuple(np.dtype(t) for t in (np.int8, np.int16, np.uint8, bool))
+# Ops whose nodes have no such types, be it by the standard or under onnxruntime.
+IN_INT32 = frozenset(
+    "matmul einsum pow neg relu gate where clamp pad amax amin argmax argmin window_argmax window_scatter argsort".split()
+)
 FRONT = -1  # the position of what is read off the inputs' shapes
 
 
@@ -61,7 +67,7 @@ class Writer:
         self._constants: dict[Any, str] = {}
         self._sizes: dict[Any, str] = {}
         self._count = 0
-        self._at, self._path = FRONT, ""
+        self._at, self._path, self._line = FRONT, "", ""
 
     # --- for converters -------------------------------------------------------------------------------------------
 
@@ -72,6 +78,8 @@ class Writer:
             found = self._names[term] = self._fresh()
             self.terms[found] = term
             self._pending.append(term)
+            if not term.line:  # made by Python: the line where it is used
+                term.line, term.path = self._line, self._path
         return found
 
     def node(self, op_type: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
@@ -170,8 +178,9 @@ class Writer:
                 target.append(n)
         empty = any(not isinstance(n, Size) and int(n) == 0 for n in after)
         if empty:  # else a 0 would stand for "as it was"
+            self.need(14, "reshaping no elements")
             target = list(after)
-        return self.node("Reshape", x, self.ints(target), allowzero=1 if empty and self.opset >= 14 else None)
+        return self.node("Reshape", x, self.ints(target), allowzero=1 if empty else None)
 
     def cast(self, x: str, to: Any) -> str:
         """Cast to a NumPy dtype."""
@@ -201,12 +210,14 @@ class Writer:
         return names
 
     def _one(self, term: Term) -> None:
-        self._at, self._path = term.position, term.path
+        self._at, self._path, self._line = term.position, term.path, term.line
         try:
             held = self._given(term)
             if held is None:
                 if self._whole(term):
                     return
+                if not term.one_way:
+                    raise term.parted()
                 held = self._op(term)
         except Declined as why:
             raise term.refusal(str(why)) from None
@@ -223,13 +234,13 @@ class Writer:
     def _given(self, term: Term) -> str | None:
         """The name of what needs no node: an input, a parameter, numbers that are known."""
         s = term.source
+        if not term.one_way:
+            return None
         if s is not None:
             if s.kind == "argument":
                 return self.input_names[s.index]
             if s.kind == "number":
-                raise Declined(
-                    "a number that changes between calls, such as dropout's, cannot be in the file; call model.eval()"
-                )
+                raise Declined("a number that is read anew at each call; a file has no such numbers")
             if is_parameter(s):
                 return self._parameter(term)
         array = term.alike()
@@ -281,12 +292,32 @@ class Writer:
     def _op(self, term: Term) -> str:
         op = term.op
         assert op is not None
-        convert = self.ops.get(op.name)
+        if op.name in IN_INT32 and any(_narrow(op.name, k, i.dtype) for k, i in enumerate(term.inputs)):
+            return self._in_int32(term)
+        return self._plainly(term)
+
+    def _plainly(self, term: Term) -> str:
+        convert = self.ops.get(term.name)
         if convert is not None:
             return convert(self, term)
-        if not op.onnx:
+        assert term.op is not None
+        if not term.op.onnx:
             raise Declined("ONNX has no node for it; compute this part outside the exported model")
-        return self.node(op.onnx, *map(self.name, term.inputs))
+        return self.node(term.op.onnx, *map(self.name, term.inputs))
+
+    def _in_int32(self, term: Term) -> str:
+        """The op on int32, which it has there, in place of a narrower type; sums and products wrap round alike."""
+        wide, inputs = copy(term), []
+        for k, i in enumerate(term.inputs):
+            inputs.append(i)
+            if _narrow(term.name, k, i.dtype):
+                inputs[k] = copy(i)
+                inputs[k].dtype = INT32
+                self._names[inputs[k]] = self.cast(self.name(i), INT32)
+        narrow = term.dtype in NARROW
+        wide._inputs, wide.dtype = tuple(inputs), INT32 if narrow else term.dtype
+        y = self._plainly(wide)
+        return self.cast(y, term.dtype) if narrow else y
 
     def _fresh(self) -> str:
         self._count += 1
@@ -298,6 +329,11 @@ class Writer:
             k += 1
             name = f"{hint}_{k}"
         return name
+
+
+def _narrow(op: str, k: int, dtype: np.dtype) -> bool:
+    """True for an input that is to be made int32; a condition is not."""
+    return dtype in NARROW and not (op == "where" and k == 0)
 
 
 def _hint(term: Term) -> str:

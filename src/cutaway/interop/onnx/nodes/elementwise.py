@@ -18,9 +18,15 @@ def _inputs(w: Writer, t: Term) -> list[str]:
     return [w.name(i) for i in t.inputs]
 
 
-def on_bools(usual: str, on_bools: str) -> OpConverter:
-    """An arithmetic node, or the logical one that it is for bools."""
-    return lambda w, t: w.node(on_bools if t.dtype == BOOL else usual, *_inputs(w, t))
+def on_bools(usual: str, logical: str, wide: bool = False) -> OpConverter:
+    """An arithmetic node, or the logical one that it is for bools.  wide: int16 has none under onnxruntime."""
+
+    def convert(w: Writer, t: Term) -> str:
+        if wide and t.dtype == np.int16:
+            return w.cast(w.node(usual, *(w.cast(x, np.int32) for x in _inputs(w, t))), np.int16)
+        return w.node(logical if t.dtype == BOOL else usual, *_inputs(w, t))
+
+    return convert
 
 
 def whole_already(op_type: str) -> OpConverter:
@@ -192,8 +198,8 @@ def _not_equal(w: Writer, t: Term) -> str:
 
 
 TABLE: dict[str, Callable[[Writer, Term], str]] = {
-    "add": on_bools("Add", "Or"), "mul": on_bools("Mul", "And"), "maximum": on_bools("Max", "Or"),
-    "minimum": on_bools("Min", "And"), "div": div, "floor_divide": floor_divide, "remainder": remainder, "expm1": expm1,
+    "add": on_bools("Add", "Or"), "mul": on_bools("Mul", "And"), "maximum": on_bools("Max", "Or", True),
+    "minimum": on_bools("Min", "And", True), "div": div, "floor_divide": floor_divide, "remainder": remainder, "expm1": expm1,
     "log1p": log1p, "atan2": atan2, "trunc": trunc, "clamp": clamp, "gate": gate, "sign": sign, "isnan": isnan,
     "isfinite": isfinite, "cast": cast, "copy": copy, "ne": _not_equal, "floor": whole_already("Floor"),
     "ceil": whole_already("Ceil"), "round": whole_already("Round"), "lt": compared("Less"), "le": compared("LessOrEqual"),

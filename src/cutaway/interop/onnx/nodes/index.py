@@ -12,9 +12,7 @@ from cutaway.core.ops.movement import inverse
 from cutaway.interop.onnx.graph import Term
 from cutaway.interop.onnx.nodes.movement import cut
 from cutaway.interop.onnx.sizes import Size, same
-from cutaway.interop.onnx.write import INT64, Writer
-
-BOOL = np.dtype(bool)
+from cutaway.interop.onnx.write import INT64, Declined, Writer
 
 
 def full(w: Writer, t: Term) -> str:
@@ -30,12 +28,19 @@ def gather(w: Writer, t: Term) -> str:
     return w.node("GatherElements", w.name(a), w.name(index), axis=int(t.attrs["dim"]) % a.ndim)
 
 
+def added(w: Writer, dtype: np.dtype, op_type: str, x: str, index: str, src: str, **options: int) -> str:
+    """A scatter that adds up; float16 in float32, as sums are here."""
+    w.need(16, f"{op_type} that adds up")
+    if dtype == np.float16:
+        x, src = w.cast(x, np.float32), w.cast(src, np.float32)
+    y: str = w.node(op_type, x, index, src, reduction="add", **options)
+    return w.cast(y, dtype) if dtype == np.float16 else y
+
+
 def scattered(add: bool) -> Callable[[Writer, Term], str]:
     """ScatterElements, setting or adding up."""
 
     def convert(w: Writer, t: Term) -> str:
-        if add:
-            w.need(16, "ScatterElements that adds up")
         a, index, src = t.inputs
         parts = [w.name(i) for i in (a, index, src)]
         if not all(map(same, index.shape, src.shape)):
@@ -43,7 +48,7 @@ def scattered(add: bool) -> Callable[[Writer, Term], str]:
         if not a.ndim:
             parts = [w.node("Unsqueeze", p, w.ints([0])) for p in parts]
         axis = int(t.attrs["dim"]) % max(a.ndim, 1)
-        y = w.node("ScatterElements", *parts, axis=axis, reduction="add" if add else None)
+        y = added(w, t.dtype, "ScatterElements", *parts, axis=axis) if add else w.node("ScatterElements", *parts, axis=axis)
         return y if a.ndim else w.node("Squeeze", y, w.ints([0]))
 
     return convert
@@ -103,8 +108,6 @@ def index(w: Writer, t: Term) -> str:
 
 def index_put(w: Writer, t: Term) -> str:
     """ScatterND, with the indexed dimensions in front."""
-    if t.attrs["accumulate"]:
-        w.need(16, "ScatterND that adds up")
     a, v, *indices = t.inputs
     dims = [int(d) for d in t.attrs["dims"]]
     places, wide = _places(w, indices)
@@ -116,8 +119,8 @@ def index_put(w: Writer, t: Term) -> str:
     if v.ndim != len(region) or not all(map(same, v.shape, region)):
         x = w.node("Expand", x, w.ints(region))
     x = _turned(w, x, inverse(back))
-    reduction = "add" if t.attrs["accumulate"] else None
-    y = w.node("ScatterND", _turned(w, w.name(a), front), places, x, reduction=reduction)
+    parts = _turned(w, w.name(a), front), places, x
+    y = added(w, t.dtype, "ScatterND", *parts) if t.attrs["accumulate"] else w.node("ScatterND", *parts)
     return _turned(w, y, inverse(front))
 
 
@@ -126,12 +129,16 @@ def argsort(w: Writer, t: Term) -> str:
     (a,) = t.inputs
     if not a.ndim:
         return w.constant(0, INT64)
-    x = w.cast(w.name(a), np.int32) if a.dtype.kind == "b" or a.dtype.itemsize < 4 and a.dtype.kind != "f" else w.name(a)
     d = int(t.attrs["dim"]) % a.ndim
-    return w.node("TopK", x, w.ints([a.shape[d]]), outputs=2, axis=d, largest=int(t.attrs["descending"]), sorted=1)[1]
+    return w.node("TopK", w.name(a), w.ints([a.shape[d]]), outputs=2, axis=d, largest=int(t.attrs["descending"]), sorted=1)[1]
+
+
+def random(w: Writer, t: Term) -> str:
+    """Never: the numbers would be others there, and a file that is run twice would differ from itself."""
+    raise Declined("random numbers, such as dropout's, cannot be in the file; call model.eval(), or pass them as an input")
 
 
 TABLE: dict[str, Callable[[Writer, Term], str]] = {
     "full": full, "gather": gather, "scatter": scattered(False), "scatter_add": scattered(True), "index": index,
-    "index_put": index_put, "argsort": argsort,
+    "index_put": index_put, "argsort": argsort, "philox_uniform": random,
 }  # fmt: skip

@@ -22,9 +22,7 @@ def reduced(op_type: str, since: int = 18) -> OpConverter:
             x = w.cast(x, t.dtype)
         if not t.attrs["dim"]:
             return x
-        held = w.cast(x, np.uint8) if t.dtype == BOOL else x
-        y = w.axes(op_type, held, t.attrs["dim"], since, keepdims=int(t.attrs["keepdim"]))
-        return w.cast(y, BOOL) if t.dtype == BOOL else y
+        return w.axes(op_type, x, t.attrs["dim"], since, keepdims=int(t.attrs["keepdim"]))
 
     return convert
 
@@ -52,8 +50,7 @@ def place(op_type: str) -> OpConverter:
         (a,) = t.inputs
         if not a.ndim:
             return w.constant(0, INT64)
-        x = w.cast(w.name(a), np.int32) if a.dtype == BOOL else w.name(a)
-        return w.node(op_type, x, axis=int(t.attrs["dim"]) % a.ndim, keepdims=int(t.attrs["keepdim"]))
+        return w.node(op_type, w.name(a), axis=int(t.attrs["dim"]) % a.ndim, keepdims=int(t.attrs["keepdim"]))
 
     return convert
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from cutaway.core.ops.window import positions
 from cutaway.interop.onnx.graph import Term
+from cutaway.interop.onnx.nodes.index import added
 from cutaway.interop.onnx.sizes import Size
 from cutaway.interop.onnx.write import INT64, Declined, Writer
 
@@ -71,7 +72,6 @@ def window_gather(w: Writer, t: Term) -> str:
 
 def _fold(w: Writer, x: str, shape: Sequence[int], dtype: np.dtype, setting: Any) -> str:
     """x [..., *windows, *kernel, ...] added up in an image of `shape`; leading dimensions may be dynamic."""
-    w.need(16, "ScatterElements that adds up")
     dims, kernel, stride, dilation = setting
     first, n = dims[0], len(dims)
     lead, inner = list(shape[:first]), list(shape[first:])
@@ -87,7 +87,7 @@ def _fold(w: Writer, x: str, shape: Sequence[int], dtype: np.dtype, setting: Any
     at = w.constant(flat.astype(INT64))
     at = w.node("Expand", at, w.ints([*lead, place.size])) if lead else at
     nothing = w.node("ConstantOfShape", w.ints([*lead, int(np.prod(inner))]), value=np.zeros(1, dtype))
-    y = w.node("ScatterElements", nothing, at, rows, axis=first, reduction="add")
+    y = added(w, dtype, "ScatterElements", nothing, at, rows, axis=first)
     return w.reshape(y, [*lead, int(np.prod(inner))], shape)
 
 
