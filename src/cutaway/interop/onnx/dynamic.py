@@ -1,4 +1,4 @@
-"""Dynamic axes: which dimensions of the inputs may have another size each time, and the traces that show what follows them."""
+"""Dynamic axes: which dimensions of the inputs may have any size, and the traces that show what follows them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ Places = dict[str, list[tuple[int, int]]]  # of each name, the (input, axis) tha
 
 
 def from_axes(axes: Any, inputs: Sequence[str], outputs: Sequence[str], ndims: Sequence[int]) -> tuple[Places, Any]:
-    """PyTorch's `dynamic_axes`: {input or output: {axis: name} or [axis]}.  Returns the places, and names for outputs' axes.
+    """PyTorch's `dynamic_axes`, {input or output: {axis: name} or [axis]}: the places, and names for outputs' axes.
 
     Raises ArgumentError for a name or an axis that does not exist.
     """
     places: Places = {}
     named: dict[tuple[str, int], str] = {}
     if not isinstance(axes, Mapping):
-        raise ArgumentTypeError(f"onnx.export: dynamic_axes must be a dict such as {{'x': {{0: 'batch'}}}}, got {axes!r}")
+        raise ArgumentTypeError(
+            f"onnx.export: dynamic_axes must be a dict such as {{'x': {{0: 'batch'}}}}, got {axes!r}"
+        )
     for key, given in axes.items():
         if key not in inputs and key not in outputs:
             raise ArgumentError(
@@ -43,7 +45,7 @@ def from_axes(axes: Any, inputs: Sequence[str], outputs: Sequence[str], ndims: S
 
 
 def from_shapes(shapes: Any, structure: Any, names: Sequence[str], ndims: Sequence[int]) -> Places:
-    """PyTorch's `dynamic_shapes`: the arguments' structure with {axis: name}, a tuple of names, or None for each Tensor."""
+    """PyTorch's `dynamic_shapes`: as the arguments, with {axis: name}, a tuple of names, or None for each Tensor."""
     places: Places = {}
 
     def walk(spec: Any, part: Any) -> None:
@@ -81,7 +83,7 @@ class Leaf:
 
 
 def _dim_name(name: Any, input: str, axis: int) -> str:
-    """The name of an axis; "" for a fixed one.  A Dim has `__name__`; the hints AUTO and DYNAMIC are named after the place."""
+    """The name of an axis; "" for a fixed one.  A Dim has `__name__`; AUTO and DYNAMIC are named after the place."""
     if name is None or isinstance(name, int) or "STATIC" in str(name):
         return ""
     if isinstance(name, str):
@@ -155,7 +157,8 @@ def _apart(groups: Any, shapes: Any, tensors: Any, run: Any) -> tuple[list[Trace
         for n in names:
             seen[n].append(sizes[n])
     # Last, sizes that do not divide as the others may: what was a division without a rest shows itself.
-    choices = [[m for m in (base[n] + 1, base[n] + 2, *_others(base[n])) if m not in seen[n] and m > 1][:3] for n in names]
+    more = {n: (base[n] + 1, base[n] + 2, *_others(base[n])) for n in names}
+    choices = [[m for m in more[n] if m not in seen[n] and m > 1][:3] for n in names]
     try:
         traced, sizes = _first([dict(zip(names, c)) for c in list(product(*choices))[:9]], at)
     except CutawayError:

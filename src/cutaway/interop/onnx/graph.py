@@ -73,8 +73,8 @@ class Term:
         if not self.fixed:
             return None
         first, *rest = self.arrays()
-        agree = all(first.shape == a.shape and (a is first or np.array_equal(first, a, equal_nan=_nan(a))) for a in rest)
-        return first if agree else None
+        agree = (a is first or (first.shape == a.shape and np.array_equal(first, a, equal_nan=_nan(a))) for a in rest)
+        return first if all(agree) else None
 
     def parted(self) -> ExportError:
         """The error for a term that the traces make in different ways."""
@@ -86,11 +86,15 @@ class Term:
 
     def refusal(self, why: str, what: str = "") -> ExportError:
         """The error for a term that cannot be written: the op, the user's line, the layer."""
-        text = source(self.line)
-        where = f" (at {self.line}{f': {text}' if text else ''})" if self.line else ""
-        error = ExportError(f"onnx.export: {what or self.name or 'a value'}{where}: {why}")
+        error = ExportError(f"onnx.export: {what or self.name or 'a value'}{_where(self.line)}: {why}")
         error.layer = self.path
         return error
+
+
+def _where(line: str) -> str:
+    """The user's line, for an error text."""
+    text = source(line)
+    return f" (at {line}{f': {text}' if text else ''})" if line else ""
 
 
 def _nan(a: np.ndarray) -> bool:
@@ -130,10 +134,9 @@ class Merged:
         if found is None:
             if len({(v.aval.dtype, len(v.aval.shape)) for v in values}) > 1:
                 v = values[0]
-                text = source(v.line)
                 raise ExportError(
-                    f"onnx.export: {v.op.name if v.op else 'a value'} (at {v.line}{f': {text}' if text else ''}): the number "
-                    "of dimensions, or the dtype, changes with the size of a dynamic axis; make that axis a fixed one"
+                    f"onnx.export: {v.op.name if v.op else 'a value'}{_where(v.line)}: the number of dimensions, or the "
+                    "dtype, changes with the size of a dynamic axis; make that axis a fixed one"
                 )
             found = self._terms[key] = Term(self, tuple(values))
         return found

@@ -9,8 +9,6 @@ import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.tensor import Tensor
 from cutaway.engine.graph import Value

@@ -19,6 +19,7 @@ class Size(int):
     seen: tuple[int, ...]
 
     def __new__(cls, seen: Sequence[int]) -> Size:
+        """From the numbers seen in all traces."""
         made = super().__new__(cls, seen[0])
         made.seen = tuple(seen)
         return made

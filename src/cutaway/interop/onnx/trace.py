@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from cutaway.core.autograd import no_grad
+from cutaway.core.derived import equal
 from cutaway.core.errors import ExportError, TraceError
+from cutaway.core.generator import default_generator
 from cutaway.core.op import INTERPRETER, SCOPE
 from cutaway.core.tensor import Tensor
 from cutaway.engine.graph import Graph, Value
@@ -51,12 +53,19 @@ def run(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], nam
     Raises ExportError, naming the line, where the program asks for values.
     """
     traced = Traced()
+    drawn = default_generator.get_state()
     with no_grad(), _layers(fn, traced), _composites(traced):
         try:
             traced.graph, traced.structure = trace(lambda a, k: fn(*a, **k), (tuple(args), kwargs), names)
         except TraceError as error:
             text = str(error).removeprefix("compile: ").replace("the compiled function", "the model")
             raise ExportError(f"onnx.export: {text}") from None
+    if not equal(drawn, default_generator.get_state()):
+        default_generator.set_state(drawn)
+        raise ExportError(
+            "onnx.export: the forward draws random numbers, which would be the same ones each time the file runs; pass them "
+            "as an input, or leave them out in eval mode (if self.training: ...)"
+        )
     traced.finish()
     return traced
 
@@ -92,7 +101,7 @@ def _composites(traced: Traced) -> Iterator[None]:
 
     def observe(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         tracer = INTERPRETER.get()
-        if not isinstance(tracer, Tracer):
+        if not isinstance(tracer, Tracer) or not fn.__module__.startswith("cutaway."):
             return fn(*args, **kwargs)
         bound = _bound(fn, args, kwargs)
         held = {name: _values(tracer, x) for name, x in bound.items()}

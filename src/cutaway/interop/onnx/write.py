@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cutaway.interop.onnx.graph import Composite, Merged, Term, is_parameter
-from cutaway.interop.onnx.sizes import Size, fit, same
+from cutaway.interop.onnx.sizes import Size, fit, number, same
 
 INT64, INT32 = np.dtype(np.int64), np.dtype(np.int32)
 NARROW = tuple(np.dtype(t) for t in (np.int8, np.int16, np.uint8, bool))
@@ -367,23 +367,46 @@ def _changing(w: Writer, term: Term) -> str:
     if not term.ndim and all(float(a).is_integer() for a in arrays):
         scalar = w.node("Squeeze", w.size(Size([int(a) for a in arrays])), w.constant([0], INT64))
         return scalar if term.dtype == INT64 else w.cast(scalar, term.dtype)
-    long = [d for d, n in enumerate(term.shape) if n != 1]
-    if len(long) == 1 and all(np.array_equal(a.reshape(-1), np.arange(a.size)) for a in arrays):
-        x = _positions(w, term.shape[long[0]])
-        x = x if term.ndim == 1 else w.reshape(x, term.shape[long[0] :][:1], term.shape)
-        return x if term.dtype == INT64 else w.cast(x, term.dtype)
+    long = [d for d, n in enumerate(term.shape) if isinstance(n, Size) or n != 1]
+    if len(long) == 1 and (x := _progression(w, term, [a.reshape(-1) for a in arrays], term.shape[long[0]])):
+        return x if term.ndim == 1 else w.reshape(x, term.shape[long[0] :][:1], term.shape)
     if len(long) == 2 and (k := _diagonal(arrays)) is not None:
         rows, columns = (_positions(w, term.shape[d]) for d in long)
         rows = w.node("Unsqueeze", rows, w.constant([1], INT64))
         above = w.node("Greater", w.node("Sub", columns, rows), w.constant(k, INT64))
         flat = arrays[0].reshape(arrays[0].shape[long[0]], -1)
-        x = w.node("Where", above, w.scalar(flat[0, -1], term), w.scalar(flat[-1, 0], term))
+        if term.dtype == bool:
+            x = above if flat[0, -1] else w.node("Not", above)
+        else:
+            x = w.node("Where", above, w.scalar(flat[0, -1], term), w.scalar(flat[-1, 0], term))
         return x if term.ndim == 2 else w.reshape(x, [term.shape[d] for d in long], term.shape)
     raise term.refusal(
         "numbers that Python computed for the size of a dynamic axis, and that are neither equal, nor 0, 1, 2, ..., nor a "
         "triangle; make that axis a fixed one, or compute them with Tensor operations on the input",
         "a constant",
     )
+
+
+def _progression(w: Writer, term: Term, rows: Sequence[np.ndarray], n: int) -> str:
+    """start + step (i // times) for i = 0, 1, ..., if that is what all traces have; else ""."""
+    if any(a.size < 2 or term.dtype == bool for a in rows):
+        return ""
+    changes = np.flatnonzero(rows[0] != rows[0][0])
+    times = int(changes[0]) if changes.size else 1
+    step = rows[0][times] - rows[0][0] if changes.size else 0
+    starts = [a[0] for a in rows]
+    if not all(float(s).is_integer() for s in starts) or not float(step).is_integer():
+        return ""
+    if not all(np.array_equal(a, a[0] + step * (np.arange(a.size) // times)) for a in rows):
+        return ""
+    x, start = _positions(w, n), number([int(s) for s in starts])
+    if times > 1:
+        x = w.node("Div", x, w.constant(times, INT64))
+    if step != 1:
+        x = w.node("Mul", x, w.constant(int(step), INT64))
+    if isinstance(start, Size) or start:
+        x = w.node("Add", x, w.ints([start]))
+    return x if term.dtype == INT64 else w.cast(x, term.dtype)
 
 
 def _positions(w: Writer, n: int) -> str:

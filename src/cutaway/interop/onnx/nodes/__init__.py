@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from cutaway.interop.onnx.nodes import (
-    activation, convolution, elementwise, index, movement, normalization, product, recurrent, reduce, shaping, window,
+    activation,
+    convolution,
+    elementwise,
+    index,
+    movement,
+    normalization,
+    product,
+    recurrent,
+    reduce,
+    shaping,
+    window,
 )  # fmt: skip
 from cutaway.interop.onnx.write import CompositeConverter, OpConverter
 

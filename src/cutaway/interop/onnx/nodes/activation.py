@@ -26,7 +26,7 @@ def named(op_type: str, since: int = 1, **constants: Any) -> Callable[[Writer, C
     def convert(w: Writer, c: Composite) -> str:
         w.need(since, op_type)
         x = _floating(c)
-        attributes = {k: float(c[v] if isinstance(v, str) else v) for k, v in constants.items()}
+        attributes: dict[str, Any] = {k: float(c[v] if isinstance(v, str) else v) for k, v in constants.items()}
         return w.node(op_type, w.name(x), **attributes)
 
     return convert

@@ -193,15 +193,16 @@ def copy(w: Writer, t: Term) -> str:
     return w.name(t.inputs[0])
 
 
-def _not_equal(w: Writer, t: Term) -> str:
+def not_equal(w: Writer, t: Term) -> str:
+    """Equal, turned round."""
     return w.node("Not", w.node("Equal", *_inputs(w, t)))
 
 
 TABLE: dict[str, Callable[[Writer, Term], str]] = {
     "add": on_bools("Add", "Or"), "mul": on_bools("Mul", "And"), "maximum": on_bools("Max", "Or", True),
-    "minimum": on_bools("Min", "And", True), "div": div, "floor_divide": floor_divide, "remainder": remainder, "expm1": expm1,
-    "log1p": log1p, "atan2": atan2, "trunc": trunc, "clamp": clamp, "gate": gate, "sign": sign, "isnan": isnan,
-    "isfinite": isfinite, "cast": cast, "copy": copy, "ne": _not_equal, "floor": whole_already("Floor"),
+    "minimum": on_bools("Min", "And", True), "div": div, "floor_divide": floor_divide, "remainder": remainder,
+    "expm1": expm1, "log1p": log1p, "atan2": atan2, "trunc": trunc, "clamp": clamp, "gate": gate, "sign": sign,
+    "isnan": isnan, "isfinite": isfinite, "cast": cast, "copy": copy, "ne": not_equal, "floor": whole_already("Floor"),
     "ceil": whole_already("Ceil"), "round": whole_already("Round"), "lt": compared("Less"), "le": compared("LessOrEqual"),
     "gt": compared("Greater"), "ge": compared("GreaterOrEqual"), "logical_and": logical("And"),
     "logical_or": logical("Or"), "logical_not": logical("Not"), "bitwise_and": bitwise("And"), "bitwise_or": bitwise("Or"),

@@ -130,7 +130,8 @@ def argsort(w: Writer, t: Term) -> str:
     if not a.ndim:
         return w.constant(0, INT64)
     d = int(t.attrs["dim"]) % a.ndim
-    return w.node("TopK", w.name(a), w.ints([a.shape[d]]), outputs=2, axis=d, largest=int(t.attrs["descending"]), sorted=1)[1]
+    largest = int(t.attrs["descending"])
+    return w.node("TopK", w.name(a), w.ints([a.shape[d]]), outputs=2, axis=d, largest=largest, sorted=1)[1]
 
 
 def random(w: Writer, t: Term) -> str:

@@ -72,8 +72,10 @@ def cut(w: Writer, x: str, shape: Sequence[int], start: Sequence[int], step: Seq
     for d, (n, s, k, m) in enumerate(zip(shape, start, step, size)):
         if same(s, 0) and k == 1 and same(m, n):
             continue
+        to_end = int(m) > 0 and same(m, (n - s + k - 1) // k)
+        if isinstance(s, Size) and not isinstance(n - s, Size):
+            s = -(n - s)  # counted from the end
         last = s + (m - 1) * k + 1 if int(m) else s
-        to_end = same(m, (n - s + k - 1) // k) and int(m) > 0
         axes.append(d)
         starts.append(s)
         ends.append(END if to_end else last)

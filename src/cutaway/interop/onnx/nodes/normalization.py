@@ -100,7 +100,7 @@ def local_response_norm(w: Writer, c: Composite) -> str:
     """LRN, whose windows lie as ours where their size is odd."""
     if int(c["size"]) % 2 == 0:
         raise Declined("windows of even size lie otherwise there")
-    options = {"alpha": float(c["alpha"]), "beta": float(c["beta"]), "bias": float(c["k"])}
+    options: dict[str, Any] = {"alpha": float(c["alpha"]), "beta": float(c["beta"]), "bias": float(c["k"])}
     return w.node("LRN", w.name(c["input"]), size=int(c["size"]), **options)
 
 

@@ -38,7 +38,7 @@ def interpolate(w: Writer, c: Composite) -> str:
     out, n = c.at.shape[2:], x.ndim - 2
     factor = c["scale_factor"]
     where = "asymmetric" if mode == "nearest" else "align_corners" if corners else "half_pixel"
-    options = {
+    options: dict[str, Any] = {
         "mode": kind[mode], "coordinate_transformation_mode": where,
         "nearest_mode": "floor" if mode == "nearest" else None, "cubic_coeff_a": -0.75 if mode == "bicubic" else None,
     }  # fmt: skip
