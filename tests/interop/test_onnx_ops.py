@@ -12,10 +12,10 @@ from cutaway.core.op import OPS, Op
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
+from cutaway.interop.onnx.nodes import OPS as CONVERTERS
+
 from ..core.opcheck import arrays, cases
 from .exported import check, exported
-
-from cutaway.interop.onnx.nodes import OPS as CONVERTERS
 
 ALL = [(op, k) for op, k in cases() if op.name != "philox_uniform"]
 ADDS_UP = {"scatter_add", "index_put", "fold", "window_scatter"}

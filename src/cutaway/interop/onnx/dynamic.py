@@ -156,8 +156,8 @@ def _apart(groups: Any, shapes: Any, tensors: Any, run: Any) -> tuple[list[Trace
         found.append(traced)
         for n in names:
             seen[n].append(sizes[n])
-    # Last, sizes that do not divide as the others may: what was a division without a rest shows itself.
-    more = {n: (base[n] + 1, base[n] + 2, *_others(base[n])) for n in names}
+    # Last, smaller sizes that do not divide as the others may: a division without a rest, or a bound, shows itself.
+    more = {n: (base[n] - 1, base[n] + 1, base[n] + 2, *_others(base[n])) for n in names}
     choices = [[m for m in more[n] if m not in seen[n] and m > 1][:3] for n in names]
     try:
         traced, sizes = _first([dict(zip(names, c)) for c in list(product(*choices))[:9]], at)

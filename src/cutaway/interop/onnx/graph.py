@@ -24,7 +24,7 @@ class Term:
     def __init__(self, merged: Merged, values: tuple[Value, ...]) -> None:
         first = values[0]
         self.merged, self.values, self.op, self.source = merged, values, first.op, first.source
-        self.dtype, self.line = first.aval.dtype, first.line
+        self.dtype, self.line = first.aval.dtype, _line(values)
         self.shape: tuple[int, ...] = tuple(map(number, zip(*(v.aval.shape for v in values), strict=True)))
         self.position = merged.traces[0].position[first]
         self.path = merged.traces[0].path[self.position]
@@ -91,6 +91,11 @@ class Term:
         return error
 
 
+def _line(values: Sequence[Value]) -> str:
+    """The user's line, of the first that has one."""
+    return next((v.line for v in values if v.line), "")
+
+
 def _where(line: str) -> str:
     """The user's line, for an error text."""
     text = source(line)
@@ -135,7 +140,7 @@ class Merged:
             if len({(v.aval.dtype, len(v.aval.shape)) for v in values}) > 1:
                 v = values[0]
                 raise ExportError(
-                    f"onnx.export: {v.op.name if v.op else 'a value'}{_where(v.line)}: the number of dimensions, or the "
+                    f"onnx.export: {v.op.name if v.op else 'a value'}{_where(_line(values))}: the number of dimensions, or the "
                     "dtype, changes with the size of a dynamic axis; make that axis a fixed one"
                 )
             found = self._terms[key] = Term(self, tuple(values))

@@ -81,7 +81,7 @@ class Symbol(NamedTuple):
 
 
 class Formula(NamedTuple):
-    """(constant + sum of c s, or c times the product of all s) // divisor, over the symbols s in `terms`."""
+    """(constant + sum of c s, or constant + c times the product of all s) // divisor, over the symbols s in `terms`."""
 
     terms: tuple[tuple[int, int], ...]  # (c, number of the symbol)
     product: bool
@@ -103,9 +103,12 @@ def fit(n: Size, symbols: Sequence[Symbol]) -> Formula | None:
         return all(v == compute(f, [s.seen[j] for s in symbols]) for j, v in enumerate(seen))
 
     ratio = Fraction(seen[0], math.prod(values(0)))
-    product = Formula(tuple((ratio.numerator, k) for k in moved), True, 0, ratio.denominator)
-    if gives(product):
-        return product
+    slope = Fraction(seen[moved[0] + 1] - seen[0], math.prod(values(moved[0] + 1)) - math.prod(values(0)))
+    for c, more in ((ratio, Fraction(0)), (slope, seen[0] - slope * math.prod(values(0)))):
+        divisor = math.lcm(c.denominator, more.denominator)
+        product = Formula(tuple((int(c * divisor), k) for k in moved), True, int(more * divisor), divisor)
+        if gives(product):
+            return product
     slopes = [Fraction(seen[k + 1] - seen[0], symbols[k].seen[k + 1] - symbols[k].seen[0]) for k in moved]
     rest = seen[0] - sum(c * s for c, s in zip(slopes, values(0)))
     divisor = math.lcm(rest.denominator, *(c.denominator for c in slopes))
@@ -117,5 +120,5 @@ def fit(n: Size, symbols: Sequence[Symbol]) -> Formula | None:
 def compute(f: Formula, sizes: Sequence[int]) -> int:
     """The value of a formula."""
     if f.product:
-        return f.terms[0][0] * math.prod(sizes[k] for _, k in f.terms) // f.divisor
+        return (f.terms[0][0] * math.prod(sizes[k] for _, k in f.terms) + f.constant) // f.divisor
     return (sum(c * sizes[k] for c, k in f.terms) + f.constant) // f.divisor

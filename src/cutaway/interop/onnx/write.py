@@ -129,7 +129,10 @@ class Writer:
             return found
         formula = fit(n, self.merged.symbols)
         if formula is None:
-            raise Declined(f"the size {int(n)} follows the dynamic axes in a way that is neither a sum nor a product")
+            raise Declined(
+                f"the size {int(n)} follows the dynamic axes in a way that is neither a sum nor a product; make that axis a "
+                "fixed one"
+            )
         with self.in_front():
             total = ""
             for c, k in formula.terms:
