@@ -7,12 +7,12 @@ import warnings
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
+import pytest
 
 import cutaway
 import cutaway.onnx
 
+onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
 onnxruntime.set_default_logger_severity(4)
 
 
@@ -51,22 +51,25 @@ def expected(model: Any, *args: Any) -> list[np.ndarray]:
         return results(model(*args))
 
 
-def compare(ours: list[np.ndarray], theirs: list[np.ndarray], rtol: float = 2e-5, atol: float = 2e-6) -> None:
-    """Equal dtypes, shapes and numbers."""
+def compare(ours: list[np.ndarray], theirs: list[np.ndarray], rtol: float = 2e-5, atol: float = 2e-6, what: Any = ()) -> None:
+    """Equal dtypes, shapes and numbers; `what` names the results in an error."""
     assert len(ours) == len(theirs)
-    for a, b in zip(ours, theirs):
-        assert a.dtype == b.dtype and a.shape == b.shape, (a.dtype, a.shape, b.dtype, b.shape)
-        np.testing.assert_allclose(b, a, rtol=rtol, atol=atol)
+    for k, (a, b) in enumerate(zip(ours, theirs)):
+        name = what[k] if what else f"result {k}"
+        assert a.dtype == b.dtype and a.shape == b.shape, (name, a.dtype, a.shape, b.dtype, b.shape)
+        np.testing.assert_allclose(b, a, rtol=rtol, atol=atol, err_msg=str(name))
 
 
-def check(model: Any, *args: Any, others: tuple[Any, ...] = (), rtol: float = 2e-5, atol: float = 2e-6, **options: Any) -> Any:
+def check(
+    model: Any, *args: Any, others: Any = (), rtol: float = 2e-5, atol: float = 2e-6, what: Any = (), **options: Any
+) -> Any:
     """Export, check, run, compare; and again for each tuple of inputs in `others`.  Returns the file."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         proto = exported(model, *args, **options)
     for given in (args, *others):
         tensors = [t for t in given if isinstance(t, cutaway.Tensor)]
-        compare(expected(model, *given), run(proto, *tensors), rtol, atol)
+        compare(expected(model, *given), run(proto, *tensors), rtol, atol, what)
     return proto
 
 

@@ -10,14 +10,11 @@ import numpy as np
 import pytest
 
 import cutaway
+import cutaway.onnx as co
 from cutaway import nn
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ExportError, MissingLibrary, ShapeError
 
-onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-import cutaway.onnx as co
-
-from .exported import check, compare, expected, exported, kinds, run
+from .exported import check, compare, expected, exported, kinds, onnx, run
 
 cutaway.manual_seed(0)
 X = cutaway.randn(3, 4)

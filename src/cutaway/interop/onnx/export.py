@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
 
+import numpy as np
+
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ExportError
 from cutaway.core.tensor import Tensor
 from cutaway.engine.surroundings import is_module, modules_of
@@ -178,7 +180,8 @@ def _parts(
         raise ExportError("onnx.export: the forward returns no Tensor; return what is to be computed")
     writer = Writer(merged, opset, names.inputs, OPS, COMPOSITES)
     results = writer.write()
-    return finished(writer, results, names, traces[0].structure, asked, type(model).__name__)
+    title = type(model).__name__ if is_module(model) else getattr(model, "__name__", "function")
+    return finished(writer, results, names, traces[0].structure, asked, title)
 
 
 def _held(module: Any) -> Iterator[tuple[str, Tensor]]:
@@ -220,7 +223,7 @@ def _arguments(model: Any, args: Any, kwargs: dict[str, Any] | None) -> tuple[tu
     if args and isinstance(args[-1], dict) and kwargs is None:
         forward = model.forward if is_module(model) else model
         named = inspect.signature(forward).parameters
-        if all(k in named for k in args[-1]) and list(named)[len(args) - 1 : len(args)] != [""]:
+        if all(k in named for k in args[-1]):
             return args[:-1], dict(args[-1])
     return args, dict(kwargs or {})
 
@@ -242,8 +245,6 @@ def _mode(model: Any, mode: TrainingMode) -> Iterator[None]:
 
 def _compare(program: ONNXProgram, result: Any, tensors: Sequence[Tensor]) -> None:
     """Raise ExportError unless the file computes what the model does."""
-    import numpy as np
-
     expected: list[Tensor] = []
 
     def collect(x: Any) -> Any:
@@ -257,5 +258,5 @@ def _compare(program: ONNXProgram, result: Any, tensors: Sequence[Tensor]) -> No
         a, b = ours.detach().numpy(), theirs.numpy()
         if not np.allclose(a, b, rtol=1e-3, atol=1e-5, equal_nan=True):
             raise ExportError(
-                f"onnx.export: verify: result {k} of the file differs from the model's by up to {np.abs(a - b).max():.2g}"
+                f"onnx.export: verify: result {k} of the file differs from the model's by {np.abs(a - b).max():.2g}"
             )

@@ -1,4 +1,4 @@
-"""Graph: several traces of one program, laid on one another. What they agree in is fixed, what differs follows the sizes."""
+"""Graph: several traces of one program, laid on one another. What they agree in is fixed, the rest follows the sizes."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ class Term:
     def parted(self) -> ExportError:
         """The error for a term that the traces make in different ways."""
         return self.refusal(
-            "the program goes another way at another size of a dynamic axis; make that axis a fixed one, or keep sizes out "
-            "of conditions and loops",
+            "the program goes another way at another size of a dynamic axis; make that axis a fixed one, or keep sizes "
+            "out of conditions and loops",
             self.op.name if self.op is not None else "",
         )
 
@@ -140,8 +140,8 @@ class Merged:
             if len({(v.aval.dtype, len(v.aval.shape)) for v in values}) > 1:
                 v = values[0]
                 raise ExportError(
-                    f"onnx.export: {v.op.name if v.op else 'a value'}{_where(_line(values))}: the number of dimensions, or the "
-                    "dtype, changes with the size of a dynamic axis; make that axis a fixed one"
+                    f"onnx.export: {v.op.name if v.op else 'a value'}{_where(_line(values))}: the number of dimensions, "
+                    "or the dtype, changes with the size of a dynamic axis; make that axis a fixed one"
                 )
             found = self._terms[key] = Term(self, tuple(values))
         return found

@@ -278,11 +278,12 @@ class Writer:
             try:
                 held = convert(self, composite)
             except Declined:
+                gone = {x for n in self.nodes[nodes:] for x in n.outputs}
                 del self.nodes[nodes:]
                 for t in self._pending[pending:]:
                     del self.terms[self._names.pop(t)]
                 del self._pending[pending:]
-                self._sizes = {k: v for k, v in self._sizes.items() if any(v in n.outputs for n in self.nodes)}
+                self._sizes = {k: v for k, v in self._sizes.items() if v not in gone}
                 self._at = term.position
                 continue
             for result, name in zip(composite.results, (held,) if isinstance(held, str) else held):

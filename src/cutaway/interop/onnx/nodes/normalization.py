@@ -16,10 +16,16 @@ from cutaway.interop.onnx.write import Declined, Writer
 def _filled(w: Writer, t: Term | None, value: float, shape: tuple[int, ...], like: Term) -> str:
     """A parameter, or what stands for one that is not there."""
     if t is not None:
-        return w.name(t)
+        return _alike(w, t, like)
     if any(isinstance(n, Size) for n in shape):
         raise Declined("channels along a dynamic axis")
     return w.constant(np.full(shape, value), like.dtype)
+
+
+def _alike(w: Writer, t: Term, like: Term) -> str:
+    if t.dtype != like.dtype:
+        raise Declined("parameters of another dtype")
+    return w.name(t)
 
 
 def batch_norm(w: Writer, c: Composite) -> str:
@@ -50,11 +56,8 @@ def layer_norm(w: Writer, c: Composite) -> str:
     x, shape = c["input"], c["normalized_shape"]
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     scale = _filled(w, c["weight"], 1.0, shape, x)
-    return w.node("LayerNormalization", w.name(x), scale, _or_none(w, c["bias"]), axis=-len(shape), epsilon=float(c["eps"]))
-
-
-def _or_none(w: Writer, t: Term | None) -> str:
-    return "" if t is None else w.name(t)
+    bias = "" if c["bias"] is None else _alike(w, c["bias"], x)
+    return w.node("LayerNormalization", w.name(x), scale, bias, axis=-len(shape), epsilon=float(c["eps"]))
 
 
 def rms_norm(w: Writer, c: Composite) -> str:
@@ -83,16 +86,17 @@ def group_norm(w: Writer, c: Composite) -> str:
     y = w.node("Reshape", y, whole)
     for op_type, t in (("Mul", c["weight"]), ("Add", c["bias"])):
         if t is not None:
-            y = w.node(op_type, y, _column(w, t, x.ndim))
+            y = w.node(op_type, y, _column(w, t, x))
     return y
 
 
-def _column(w: Writer, t: Term, ndim: int) -> str:
+def _column(w: Writer, t: Term, like: Term) -> str:
     """A number a channel, as it broadcasts over [N, C, ...]."""
-    shape = [int(t.shape[0]), *[1] * (ndim - 2)]
+    held = _alike(w, t, like)
+    shape = [int(t.shape[0]), *[1] * (like.ndim - 2)]
     array = t.alike()
     if array is None:
-        return w.node("Reshape", w.name(t), w.ints(shape))
+        return w.node("Reshape", held, w.ints(shape))
     return w.constant(array.reshape(shape), hint=f"{t.source.name if t.source else 'scale'}.column")
 
 

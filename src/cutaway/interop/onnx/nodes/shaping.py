@@ -9,6 +9,7 @@ import numpy as np
 
 from cutaway.functional._check import n_tuple
 from cutaway.interop.onnx.graph import Composite
+from cutaway.interop.onnx.sizes import each
 from cutaway.interop.onnx.write import INT64, Declined, Writer
 
 # PyTorch's name of a mode: ONNX's, and the opset since which.
@@ -37,6 +38,8 @@ def interpolate(w: Writer, c: Composite) -> str:
         raise Declined("another way to choose pixels")
     out, n = c.at.shape[2:], x.ndim - 2
     factor = c["scale_factor"]
+    if mode == "nearest" and any(each(lambda o, m: o % m, o, m) for o, m in zip(out, x.shape[2:])):
+        raise Declined("onnxruntime's rounding of positions")  # 9 pixels to 3 would be 0, 2, 5
     where = "asymmetric" if mode == "nearest" else "align_corners" if corners else "half_pixel"
     options: dict[str, Any] = {
         "mode": kind[mode], "coordinate_transformation_mode": where,
