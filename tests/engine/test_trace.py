@@ -387,6 +387,10 @@ def test_views_are_refused_where_eager_mode_refuses_them():
                 compile(f)(x)
         else:
             assert cutaway.equal(compile(f)(x), expected)
+    w = nn.Parameter(cutaway.ones(6, 2))
+    assert compile(lambda x: x * w.view(3, 4))(x).shape == (2, 3, 4)
+    with pytest.raises(ShapeError, match="without a copy"):
+        compile(lambda x: x * w.mT.view(3, 4))(x)
 
 
 def test_gradients_of_leaves_are_restored():

@@ -318,6 +318,59 @@ def test_a_model_that_is_compiled_is_exported_as_it_was_written():
     assert str(co.export(compiled, X)) == str(co.export(MLP, X))
 
 
+def test_a_compiled_part_is_exported_as_it_was_written():
+    class Whole(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.part = cutaway.compile(MLP)
+
+        def forward(self, x):
+            return self.part(x) + 1
+
+    assert kinds(check(Whole(), X)) == ["Gemm", "Relu", "Gemm", "Add"]
+
+
+def test_a_method_is_exported_with_its_layers_names():
+    class Coder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Linear(4, 3)
+
+        def encode(self, x):
+            return self.inner(x)
+
+    proto = check(Coder().encode, X)
+    assert [n.name for n in proto.graph.node] == ["/inner/Gemm"]
+    assert [i.name for i in proto.graph.initializer] == ["inner.bias", "inner.weight"]
+
+
+def test_in_place_methods_and_assignments():
+    def forward(x):
+        y = x.clone()
+        y[:, 0] = 0.0
+        y[:1, 1:3] = x[1:2, :2]
+        return y.add_(1).mul_(2).clamp_(min=0), x.relu_()
+
+    for inputs in (X, X.double()):
+        proto = exported(forward, inputs)
+        compare(expected(forward, inputs.clone()), run(proto, inputs))
+
+
+def test_inputs_parameters_and_constants_as_results():
+    w = cutaway.tensor([1.0, 2.0])
+    proto = check(lambda x: (x, w, cutaway.ones(2) * 3, x), X)
+    assert kinds(proto) == ["Identity"] * 4
+
+
+def test_a_long_loop_is_no_deep_recursion():
+    def forward(x):
+        for _ in range(3000):
+            x = x + 1
+        return x
+
+    assert len(kinds(check(forward, X))) == 3000
+
+
 def test_the_flag_is_up_while_exporting():
     seen = []
 

@@ -18,6 +18,7 @@ from cutaway.core.generator import default_generator
 from cutaway.core.op import INTERPRETER, SCOPE
 from cutaway.core.tensor import Tensor
 from cutaway.engine.graph import Graph, Value
+from cutaway.engine.surroundings import modules_of
 from cutaway.engine.trace import Tracer, map_structure, symbol_of, trace
 
 
@@ -58,7 +59,7 @@ def run(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], nam
         try:
             traced.graph, traced.structure = trace(lambda a, k: fn(*a, **k), (tuple(args), kwargs), names)
         except TraceError as error:
-            text = str(error).removeprefix("compile: ").replace("the compiled function", "the model")
+            text = str(error).replace("compile: ", "").replace("the compiled function", "the model")
             raise ExportError(f"onnx.export: {text}") from None
     if not equal(drawn, default_generator.get_state()):
         default_generator.set_state(drawn)
@@ -77,7 +78,7 @@ def _count() -> int:
 
 @contextmanager
 def _layers(fn: Any, traced: Traced) -> Iterator[None]:
-    """While this lasts, each call of a layer below `fn` is noted."""
+    """While this lasts, each call of a layer that `fn` sees is noted."""
     handles, starts = [], []
 
     def enter(module: Any, args: Any) -> None:
@@ -87,7 +88,7 @@ def _layers(fn: Any, traced: Traced) -> Iterator[None]:
         return lambda module, args, output: traced.spans.append((starts.pop(), _count(), path))
 
     try:
-        for path, module in fn.named_modules() if hasattr(fn, "named_modules") else ():
+        for path, module in (named for root in modules_of(fn) for named in root.named_modules()):
             handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave(path))]
         yield
     finally:
