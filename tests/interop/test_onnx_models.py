@@ -177,7 +177,7 @@ IMAGES = {
         up=nn.ConvTranspose2d(4, 3, 4, 2, 1),
     ),
     "larger": lambda x: F.interpolate(x, scale_factor=2) + F.interpolate(x, scale_factor=2, mode="bilinear"),
-    "padded": nn.Sequential(nn.ReflectionPad2d(1), nn.ZeroPad2d((1, 0, 2, 1)), nn.AvgPool2d(2)),
+    "padded": nn.Sequential(nn.ReflectionPad2d(1), nn.ZeroPad2d((1, 0, 2, 1)), nn.AvgPool2d(3)),
     "shuffled": lambda x: F.pixel_unshuffle(x, 2),
     "means": lambda x: (x.mean((2, 3)), x.flatten(2).var(-1)),
 }  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 
 from cutaway.interop.onnx.graph import Term
 from cutaway.interop.onnx.sizes import at
-from cutaway.interop.onnx.write import OpConverter, Writer
+from cutaway.interop.onnx.write import NARROW, OpConverter, Writer
 
 BOOL = np.dtype(bool)
 
@@ -19,11 +19,11 @@ def _inputs(w: Writer, t: Term) -> list[str]:
 
 
 def on_bools(usual: str, logical: str, wide: bool = False) -> OpConverter:
-    """An arithmetic node, or the logical one that it is for bools.  wide: int16 has none under onnxruntime."""
+    """An arithmetic node, or the logical one that it is for bools.  wide: narrow integers have none under onnxruntime."""
 
     def convert(w: Writer, t: Term) -> str:
-        if wide and t.dtype == np.int16:
-            return w.cast(w.node(usual, *(w.cast(x, np.int32) for x in _inputs(w, t))), np.int16)
+        if wide and t.dtype in NARROW and t.dtype != BOOL:
+            return w.cast(w.node(usual, *(w.cast(x, np.int32) for x in _inputs(w, t))), t.dtype)
         return w.node(logical if t.dtype == BOOL else usual, *_inputs(w, t))
 
     return convert
