@@ -16,9 +16,9 @@ from cutaway.core.dtypes import (
 )  # fmt: skip
 from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
-    ArgumentError, ArgumentTypeError, CutawayError, DeviceError, DownloadError, DTypeError, FileFormatError,
-    GradcheckError, GradError, IndexOutOfRange, MissingAttribute, MissingKey, NotWritten, ShapeError, StateError, TraceError,
-    UnsafeFileError,
+    ArgumentError, ArgumentTypeError, CutawayError, DeviceError, DownloadError, DTypeError, ExportError, FileFormatError,
+    GradcheckError, GradError, IndexOutOfRange, MissingAttribute, MissingKey, MissingLibrary, NotWritten, ShapeError,
+    StateError, TraceError, UnsafeFileError,
 )  # fmt: skip
 from cutaway.core.functions import (
     arange, as_tensor, cat, einsum, empty, empty_like, eye, from_numpy, full, full_like, hstack, linspace, logspace,
@@ -49,7 +49,7 @@ newaxis = None
 # Loaded when first named.
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "functional", "gradcheck",
-    "inspect", "interop", "mps", "nn", "optim", "profiler", "serialization", "utils",
+    "inspect", "interop", "mps", "nn", "onnx", "optim", "profiler", "serialization", "utils",
 )  # fmt: skip
 _ELSEWHERE = {
     "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",
