@@ -433,3 +433,23 @@ def test_first_calls_at_the_same_time():
     assert len(results) == 3 and results[0] == results[1] == results[2]
     assert len(fn.variants) == 1
     assert isinstance(w._data, np.ndarray)
+
+
+def test_what_comes_by_a_default_argument_is_seen():
+    x = cutaway.randn(8, 5)
+    runs = []
+    for wrap in (compile, lambda f: f):
+        cutaway.manual_seed(0)
+        model = nn.Linear(5, 3)
+        optimizer = cutaway.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+        def step(model=model, *, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = (model(x) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run = wrap(step)
+        runs.append([run().item() for _ in range(5)])
+    np.testing.assert_allclose(*runs, rtol=1e-5)

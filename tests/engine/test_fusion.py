@@ -279,6 +279,30 @@ def test_plain_gradient_descent_subtracts_in_the_products_registers(options, sev
     assert len(fused) == ("momentum" not in options)
 
 
+@pytest.mark.parametrize("size", [48, 9])
+def test_a_sum_that_waits_in_memory_is_not_made_where_the_weight_lies(size, several):
+    """A convolution's gradient over many places is summed in passes over its result."""
+    weights = []
+    for wrap in (compile, lambda f: f):
+        cutaway.manual_seed(0)
+        model = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        optimizer = cutaway.optim.SGD(model.parameters(), lr=0.01)
+        x = cutaway.randn(4, 3, size, size)
+
+        def step(model=model, optimizer=optimizer, x=x):
+            optimizer.zero_grad()
+            loss = (model(x) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run = wrap(step)
+        for _ in range(3):
+            run()
+        weights.append(model.weight.detach().numpy())
+    np.testing.assert_allclose(*weights, rtol=1e-4, atol=1e-5)
+
+
 def test_updates_of_one_form_share_their_code():
     model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8))
     optimiser = cutaway.optim.Adam(model.parameters())

@@ -13,12 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from cutaway.core.errors import TraceError
+from cutaway.engine.contract.schedule import BLOCK
 from cutaway.engine.graph import Graph, Value, Write
 from cutaway.engine.loops.affine import access, is_border, splits_first
 from cutaway.engine.loops.coordinates import bijection, find, place_of
 from cutaway.engine.loops.kernels import EMIT
 from cutaway.engine.loops.read import INLINE, unit_reshape
-from cutaway.engine.tiles import contraction, folded_product, grad_input_roles, is_contraction
+from cutaway.engine.tiles import Contraction, contraction, folded_product, grad_input_roles, is_contraction
 
 FREE = frozenset(["cast", "copy", "full", "reshape", "permute", "layout", "expand", "slice", "flip", "windows"])
 
@@ -227,7 +228,7 @@ def _epilogues(
         if len(users) != 1:
             continue
         (u,) = users
-        if u in written and (u in roots_read or _stored_users(u, uses, stored)):
+        if u in written and (u in roots_read or _stored_users(u, uses, stored) or not _at_one_go(made)):
             continue  # an optimiser's memory: all of it is one loop over the gradient
         if u in cores or not _is_map(u) or u.aval.dtype != c.aval.dtype or u.aval.size != c.aval.size:
             continue
@@ -239,6 +240,11 @@ def _epilogues(
         else:
             stored.add(c)
     return cores
+
+
+def _at_one_go(c: Contraction) -> bool:
+    """True if the sums never wait in the result's memory, which may then be what they are made with."""
+    return len(c.problems) == 1 and c.problems[0].terms <= BLOCK and not c.problems[0].accumulate
 
 
 def _beside(graph: Graph, stored: set[Value], roots: set[Value]) -> dict[Value, Value]:

@@ -23,7 +23,7 @@ values_of = dict.values
 
 
 def reached(fn: Any) -> list[Any]:
-    """What a callable can see: itself, its closure, the globals it names, the object it is bound to and what that holds."""
+    """What a callable can see: itself, its closure, its defaults, the globals it names, its object and what that holds."""
     found = [fn]
     owner = getattr(fn, "__self__", None)
     if owner is not None:
@@ -33,6 +33,7 @@ def reached(fn: Any) -> list[Any]:
         with suppress(ValueError):  # an empty cell
             found.append(cell.cell_contents)
     code, space = getattr(inner, "__code__", None), getattr(inner, "__globals__", {})
+    found += [*(getattr(inner, "__defaults__", None) or ()), *(getattr(inner, "__kwdefaults__", None) or {}).values()]
     return found + [space[n] for n in getattr(code, "co_names", ()) if n in space]
 
 
