@@ -49,7 +49,7 @@ newaxis = None
 # Loaded when first named.
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "functional", "gradcheck",
-    "inspect", "interop", "mps", "nn", "onnx", "optim", "profiler", "serialization", "utils",
+    "inspect", "interop", "mps", "nn", "onnx", "optim", "profiler", "serialization", "utils", "vision",
 )  # fmt: skip
 _ELSEWHERE = {
     "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",

@@ -87,6 +87,10 @@ class StateError(CutawayError, RuntimeError):
     """A saved state does not fit the object that it is loaded into."""
 
 
+class MissingPackage(CutawayError, ImportError):
+    """An optional package is not installed."""
+
+
 class MissingAttribute(CutawayError, AttributeError):
     """An object has no such attribute, or was used before it was set up."""
 
