@@ -284,6 +284,17 @@ def test_fake_data_is_torchvision_s(size, tv):
         ours[5]
 
 
+def test_fake_data_by_pytorch_s_generator():
+    torch = pytest.importorskip("torch")
+    ours = datasets.FakeData(4, (3, 6, 5), 9, random_offset=2, transform=transforms.PILToTensor())
+    for i, (image, label) in enumerate(ours):
+        torch.manual_seed(i + 2)
+        expected = (torch.randn(3, 6, 5) * 255).numpy().astype(np.int64)
+        assert int(torch.randint(0, 9, size=(1,))[0]) == label
+        off = (image.numpy() - expected + 128) % 256 - 128
+        assert np.abs(off).max() <= 1
+
+
 @pytest.fixture
 def folder(tmp_path):
     rng = np.random.default_rng(0)
