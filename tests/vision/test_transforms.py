@@ -41,7 +41,13 @@ T.ColorJitter()  T.ColorJitter(0.4,0.4,0.4,0.1)  T.ColorJitter(brightness=(0.5,2
 T.RandomApply([T.RandomCrop(18),T.RandomHorizontalFlip()],p=0.6)  T.RandomChoice([T.RandomCrop(18),T.CenterCrop(10),T.Pad(2)])
 T.RandomChoice([T.Pad(1),T.Pad(2)],p=[1,3])  T.RandomOrder([T.Pad(2),T.RandomCrop(19),T.RandomVerticalFlip()])
 T.Compose([T.Resize(30),T.RandomCrop(20),T.RandomHorizontalFlip()])
+T.RandAugment()  T.RandAugment(4,20,fill=7)  T.TrivialAugmentWide()  T.TrivialAugmentWide(interpolation=T.InterpolationMode.BILINEAR)
+T.AutoAugment()  T.AutoAugment(T.AutoAugmentPolicy.CIFAR10)  T.AutoAugment(T.AutoAugmentPolicy.SVHN,fill=3)
 """.split()
+
+
+def trials(expression: str) -> int:
+    return 1 if expression in PLAIN else 40 if "Augment" in expression else 6
 
 
 def each(result):
@@ -57,7 +63,7 @@ def spelled(expression: str, T):
 def test_on_images(expression, mode, tv):
     ours, theirs = spelled(expression, T), spelled(expression, tv.transforms)
     assert repr(ours) == repr(theirs)
-    for seed in range(1 if expression in PLAIN else 6):
+    for seed in range(trials(expression)):
         seeded(seed)
         a = each(ours(IMAGES[mode]))
         seeded(seed)
@@ -81,7 +87,7 @@ def tensors(name: str):
     }[name]()
 
 
-ONLY_BYTES = ("Posterize", "Solarize(120", "Equalize")
+ONLY_BYTES = ("Augment", "Posterize", "Solarize(120", "Equalize")
 
 
 @pytest.mark.parametrize("kind", ["uint8", "float", "gray", "batch"])
@@ -96,7 +102,7 @@ def test_on_tensors(expression, kind, tv):
         assert T.Grayscale(3)(cutaway.from_numpy(x)).shape[0] == 3
         return
     ours, theirs = spelled(expression, T), spelled(expression, tv.transforms)
-    for seed in range(1 if expression in PLAIN else 6):
+    for seed in range(trials(expression)):
         seeded(seed)
         a = each(ours(cutaway.from_numpy(x.copy())))
         seeded(seed)
@@ -106,7 +112,7 @@ def test_on_tensors(expression, kind, tv):
             y, z = y.numpy().astype(np.float64), z.numpy().astype(np.float64)
             off = np.abs(y - z) > (1 if x.dtype == np.uint8 else 1e-4)
             assert off.mean() <= 0.004, off.mean()  # a nearest pixel may be another where a place is half way
-            assert (y != z).mean() < 0.02 or x.dtype != np.uint8
+            assert (y != z).mean() < (0.05 if "Augment" in expression else 0.02) or x.dtype != np.uint8
     assert repr(ours) == repr(theirs)
 
 

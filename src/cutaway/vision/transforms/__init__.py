@@ -4,6 +4,7 @@
 # isort: skip_file
 
 from cutaway.vision.transforms import functional
+from cutaway.vision.transforms.autoaugment import AutoAugment, AutoAugmentPolicy, RandAugment, TrivialAugmentWide
 from cutaway.vision.transforms.compose import Compose, Lambda, RandomApply, RandomChoice, RandomOrder, RandomTransforms
 from cutaway.vision.transforms.convert import (
     ConvertImageDtype, LinearTransformation, Normalize, PILToTensor, ToPILImage, ToTensor,
