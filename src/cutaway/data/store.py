@@ -165,7 +165,7 @@ def _what_is_missing(source: Source, root: str) -> str:
     pickled = os.path.join(root, "cifar-10-batches-py")
     hint = ""
     if source.name == "cifar10" and (os.path.isdir(pickled) or os.path.isfile(os.path.join(root, "data_batch_1"))):
-        hint = " (the folder has the pickled version: reading it would run the code in it, so it is not read)"
+        hint = " (the folder has the pickled version, which vision.datasets.CIFAR10 reads)"
     archives = "".join(f", or {archive.remote.name}" for archive in source.archives if len(archive.files) > 1)
     return (
         f"load: no {source.title} in {root}: {', '.join(names)} not found, plain, .gz or .xz{archives}{hint}. "

@@ -18,10 +18,14 @@ from cutaway.vision.transforms.random_change import (
 )  # fmt: skip
 from cutaway.vision.transforms.random_crop import RandomCrop, RandomErasing, RandomResizedCrop
 
-__all__ = [name for name in dir() if name[0].isupper()] + ["functional"]
+__all__ = [name for name in dir() if name[0].isupper()] + ["functional"]  # v2 arrives when it is named
 
 
 def __getattr__(name: str) -> object:
+    if name == "v2":
+        from importlib import import_module
+
+        return import_module("cutaway.vision.transforms.v2")
     from cutaway.core.absent import absent
 
     raise absent("cutaway.vision.transforms", name, __all__)
