@@ -80,6 +80,9 @@ def test_normalize(rng):
     expected = (x - np.reshape(mean, (3, 1, 1))) / np.reshape(std, (3, 1, 1))
     np.testing.assert_allclose(T.Normalize(mean, std)(t).numpy(), expected, atol=1e-6)
     np.testing.assert_array_equal(t.numpy(), x)
+    for given in (np.array(mean), cutaway.tensor(mean), [np.float32(v) for v in mean], [[[v]] for v in mean]):
+        np.testing.assert_allclose(F.normalize(t, given, list(std)).numpy(), expected, atol=1e-6)
+    assert F.normalize(t, [0.5], 2).shape == t.shape
     assert T.Normalize(cutaway.tensor(mean), std, inplace=True)(t) is t
     np.testing.assert_allclose(t.numpy(), expected, atol=1e-6)
 

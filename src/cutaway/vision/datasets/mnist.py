@@ -76,8 +76,8 @@ class MNIST(VisionDataset):
         return [idx.parse(contents[name], name) for name in self._files()]
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image, target = self.data[index], int(self.targets[index])
-        return self.transformed(image_or_array(image.numpy()), target)
+        image, target = (x._data[index] if isinstance(x, Tensor) else x[index] for x in (self.data, self.targets))
+        return self.transformed(image_or_array(image), int(target))
 
     def __len__(self) -> int:
         return len(self.data)

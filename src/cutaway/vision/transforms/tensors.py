@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -162,9 +163,17 @@ def normalize(img: Tensor, mean: Any, std: Any, inplace: bool) -> Tensor:
 
 def _per_channel(values: Any, img: Tensor) -> np.ndarray:
     """[C, 1, 1] of a sequence, in the image's dtype; anything of other dimensions as it is."""
-    array = values.detach().numpy() if isinstance(values, Tensor) else np.asarray(values)
-    array = array.astype(img.dtype.np)
+    if isinstance(values, (tuple, list)) and all(isinstance(v, (int, float)) for v in values):
+        return _column(tuple(values), img.dtype.np)
+    array = (values.detach().numpy() if isinstance(values, Tensor) else np.asarray(values)).astype(img.dtype.np)
     return array.reshape(-1, 1, 1) if array.ndim == 1 else array
+
+
+@lru_cache(64)
+def _column(values: tuple[float, ...], kind: np.dtype) -> np.ndarray:
+    column = np.array(values, kind).reshape(-1, 1, 1)
+    column.flags.writeable = False
+    return column
 
 
 def erase(img: Tensor, top: int, left: int, height: int, width: int, value: Any, inplace: bool) -> Tensor:
