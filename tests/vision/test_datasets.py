@@ -101,7 +101,9 @@ def test_mnist_as_torchvision_has_it(tmp_path, tv):
             assert a.dtype.name == str(b.dtype).removeprefix("torch.") and tuple(a.shape) == tuple(b.shape)
         for (image, label), (other, same) in zip(ours, theirs, strict=True):
             assert (image.mode, image.tobytes(), label) == (other.mode, other.tobytes(), same)
-    assert datasets.FashionMNIST.classes == tv.datasets.FashionMNIST.classes
+    for kind in ("MNIST", "FashionMNIST"):
+        ours, theirs = getattr(datasets, kind), getattr(tv.datasets, kind)
+        assert ours.classes == theirs.classes and ours.resources == theirs.resources
 
 
 def test_the_printed_form_with_transforms(tmp_path, tv):

@@ -85,6 +85,76 @@ def test_values_and_gradients(name, tv, rng, monkeypatch):
     same_values(ours.state_dict(), theirs.state_dict(), 1e-9)  # running statistics, too
 
 
+def from_torch(state):
+    """(convolution, batch normalisation with the batch's statistics) by PyTorch, of the weights in a state."""
+    import torch
+    import torch.nn.functional as TF
+
+    s = {k: torch.from_numpy(v.numpy()) for k, v in state.items()}
+    norm = lambda x, key: TF.batch_norm(x, None, None, s[f"{key}.weight"], s[f"{key}.bias"], training=True)
+    return lambda x, key, **o: TF.conv2d(x, s[f"{key}.weight"], s.get(f"{key}.bias"), **o), norm
+
+
+def basic_block(x, conv, norm):
+    y = norm(conv(norm(conv(x, "conv1", stride=2, padding=1), "bn1").relu(), "conv2", padding=1), "bn2")
+    return (y + norm(conv(x, "downsample.0", stride=2), "downsample.1")).relu()
+
+
+def bottleneck(x, conv, norm):
+    y = norm(conv(x, "conv1"), "bn1").relu()
+    y = norm(conv(y, "conv2", stride=1, padding=1, groups=2), "bn2").relu()
+    return (x + norm(conv(y, "conv3"), "bn3")).relu()
+
+
+def dense_block(x, conv, norm):
+    import torch
+
+    for key in ("denselayer1", "denselayer2"):
+        y = norm(conv(norm(x, f"{key}.norm1").relu(), f"{key}.conv1"), f"{key}.norm2").relu()
+        x = torch.cat([x, conv(y, f"{key}.conv2", padding=1)], 1)
+    return x
+
+
+def inverted_residual(x, conv, norm):
+    y = norm(conv(x, "conv.0.0"), "conv.0.1").clamp(0, 6)
+    y = norm(conv(y, "conv.1.0", padding=1, groups=24), "conv.1.1").clamp(0, 6)
+    return x + norm(conv(y, "conv.2"), "conv.3")
+
+
+def fire(x, conv, norm):
+    import torch
+
+    y = conv(x, "squeeze").relu()
+    return torch.cat([conv(y, "expand1x1").relu(), conv(y, "expand3x3", padding=1).relu()], 1)
+
+
+def vgg_features(x, conv, norm):
+    import torch.nn.functional as TF
+
+    x = TF.max_pool2d(norm(conv(x, "0", padding=1), "1").relu(), 2)
+    return TF.max_pool2d(norm(conv(x, "4", padding=1), "5").relu(), 2)
+
+
+BLOCKS = {
+    basic_block: lambda: models.resnet.BasicBlock(8, 12, 2, cutaway.nn.Sequential(cutaway.nn.Conv2d(8, 12, 1, 2, bias=False), cutaway.nn.BatchNorm2d(12))),
+    bottleneck: lambda: models.resnet.Bottleneck(8, 2, groups=2, base_width=96),
+    dense_block: lambda: models.densenet._DenseBlock(2, 8, 4, 5, 0.0),
+    inverted_residual: lambda: models.mobilenet.InvertedResidual(8, 8, 1, 3),
+    fire: lambda: models.squeezenet.Fire(8, 3, 5, 6),
+    vgg_features: lambda: models.vgg._features(11, True)[:8],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("formula", BLOCKS, ids=lambda f: f.__name__)
+def test_blocks_are_their_formulas(formula, rng):
+    """Where torchvision is not installed, PyTorch's functions are the oracle."""
+    torch = pytest.importorskip("torch")
+    block = BLOCKS[formula]().double()
+    x = rng.standard_normal((3, 3 if formula is vgg_features else 8, 8, 8))
+    expected = formula(torch.from_numpy(x), *from_torch(block.state_dict()))
+    np.testing.assert_allclose(block(cutaway.from_numpy(x)).detach().numpy(), expected.numpy(), atol=1e-9)
+
+
 def test_as_many_parameters_as_torchvision_documents():
     documented = {
         "resnet18": 11_689_512, "resnet50": 25_557_032, "resnext50_32x4d": 25_028_904, "densenet121": 7_978_856,
@@ -108,15 +178,23 @@ def test_a_network_is_changed_and_trained_as_usual(rng):
     assert model.conv1.weight.shape == (64, 1, 3, 3) and not (model.conv1.weight == before).all()
 
 
-@pytest.mark.parametrize("asked", [{"weights": "DEFAULT"}, {"pretrained": True}, {"weights": True}], ids=str)
+@pytest.mark.parametrize(
+    "asked",
+    [{"weights": "DEFAULT"}, {"pretrained": True}, {"weights": True}, {"weights": models.ResNet18_Weights.IMAGENET1K_V1}],
+    ids=str,
+)
 def test_trained_weights_are_refused_with_the_way_to_have_them(asked):
     with pytest.raises(ValueError, match=r"resnet18: trained weights are not fetched .* model.load_state_dict"):
         models.resnet18(**asked)
 
 
+def test_names_of_weights_can_be_imported():
+    assert models.VGG16_BN_Weights.DEFAULT.name == "DEFAULT" and models.MobileNet_V2_Weights is models.MobileNet_V2_Weights
+    with pytest.raises(AttributeError):
+        models.EfficientNet_B0_Weights  # noqa: B018
+
+
 def test_absent_names():
-    with pytest.raises(AttributeError, match=r"no ResNet18_Weights: .*load_state_dict"):
-        models.ResNet18_Weights  # noqa: B018
     with pytest.raises(AttributeError, match="'resnet18'"):
         models.resnet_18  # noqa: B018
     with pytest.raises(AttributeError, match="'resnet18'"):

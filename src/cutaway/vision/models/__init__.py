@@ -4,7 +4,7 @@
 # isort: skip_file
 
 from cutaway.vision.models.alexnet import AlexNet, alexnet
-from cutaway.vision.models.build import get_model, list_models
+from cutaway.vision.models.build import get_model, list_models, weights_of
 from cutaway.vision.models.densenet import DenseNet, densenet121, densenet161, densenet169, densenet201
 from cutaway.vision.models.mobilenet import MobileNetV2, mobilenet_v2
 from cutaway.vision.models.resnet import (
@@ -20,11 +20,8 @@ __all__ = ["get_model", "list_models", *list_models(), *(name for name in dir() 
 def __getattr__(name: str) -> object:
     from cutaway.core.absent import absent
 
-    if name.endswith("_Weights"):
-        from cutaway.core.errors import MissingAttribute
-
-        raise MissingAttribute(
-            f"cutaway.vision.models has no {name}: trained weights are not fetched here; build the network without "
-            "weights and load them from a file: model.load_state_dict(cutaway.load(path))"
-        )
+    found = weights_of(name)
+    if found is not None:
+        globals()[name] = found
+        return found
     raise absent("cutaway.vision.models", name, __all__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 from cutaway.core.absent import absent
@@ -28,6 +29,18 @@ def builder(name: str, make: Callable[..., Module], doc: str) -> Any:
     build.__doc__ = f"{doc}  Fresh weights; `options` are the class's.  Raises ArgumentError if trained `weights` are asked."
     MODELS[name] = build
     return build
+
+
+def weights_of(name: str) -> type[Enum] | None:
+    """torchvision's class of trained weights, such as ResNet18_Weights: names that a program may import and pass on.
+
+    None if there is no such network.  The builder refuses every member with the way to have the weights.
+    """
+    network = name.removesuffix("_Weights")
+    if network == name or network.lower() not in MODELS:
+        return None
+    made: Any = Enum(name, ["DEFAULT", "IMAGENET1K_V1", "IMAGENET1K_V2"], module="cutaway.vision.models")
+    return made
 
 
 def list_models() -> list[str]:
