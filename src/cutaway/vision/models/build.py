@@ -39,7 +39,8 @@ def weights_of(name: str) -> type[Enum] | None:
     network = name.removesuffix("_Weights")
     if network == name or network.lower() not in MODELS:
         return None
-    made: Any = Enum(name, ["DEFAULT", "IMAGENET1K_V1", "IMAGENET1K_V2"], module="cutaway.vision.models")
+    members = ["DEFAULT", "IMAGENET1K_V1", "IMAGENET1K_V2"]
+    made: Any = Enum(name, members, module="cutaway.vision.models")  # type: ignore[misc]
     return made
 
 

@@ -19,9 +19,9 @@ from cutaway.core.tensor import Tensor
 from cutaway.nn import Module
 from cutaway.vision.transforms import draws
 from cutaway.vision.transforms import functional as F
+from cutaway.vision.transforms.arguments import fill_of
 from cutaway.vision.transforms.functional import NEAREST
 from cutaway.vision.transforms.interpolation import InterpolationMode
-from cutaway.vision.transforms.setup import fill_of
 
 # a change of `img` by the magnitude m, in the mode of interpolation i, with f outside
 CHANGES: dict[str, Callable[[Any, float, InterpolationMode, Any], Any]] = {

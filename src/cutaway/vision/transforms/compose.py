@@ -12,7 +12,7 @@ from cutaway.core import random as core_random
 from cutaway.core.errors import ArgumentTypeError
 from cutaway.core.refusal import describe
 from cutaway.nn import Module
-from cutaway.vision.transforms.setup import listed
+from cutaway.vision.transforms.arguments import listed
 
 
 class Compose:

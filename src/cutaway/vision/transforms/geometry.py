@@ -9,9 +9,9 @@ from typing import Any
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.nn import Module
 from cutaway.vision.transforms import functional as F
+from cutaway.vision.transforms.arguments import pair
 from cutaway.vision.transforms.functional import BILINEAR
 from cutaway.vision.transforms.interpolation import InterpolationMode, mode_of
-from cutaway.vision.transforms.setup import pair
 
 
 class Resize(Module):

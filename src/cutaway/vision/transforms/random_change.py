@@ -11,9 +11,9 @@ from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.nn import Module
 from cutaway.vision.transforms import draws
 from cutaway.vision.transforms import functional as F
+from cutaway.vision.transforms.arguments import angles, fill_of, filling, numbers_of, pair
 from cutaway.vision.transforms.functional import BILINEAR, NEAREST
 from cutaway.vision.transforms.interpolation import InterpolationMode, mode_of
-from cutaway.vision.transforms.setup import angles, fill_of, filling, numbers_of, pair
 
 
 class _WithProbability(Module):

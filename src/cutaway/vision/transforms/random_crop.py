@@ -15,9 +15,9 @@ from cutaway.core.tensor import Tensor
 from cutaway.nn import Module
 from cutaway.vision.transforms import draws
 from cutaway.vision.transforms import functional as F
+from cutaway.vision.transforms.arguments import pair, scale_and_ratio
 from cutaway.vision.transforms.functional import BILINEAR
 from cutaway.vision.transforms.interpolation import InterpolationMode, mode_of
-from cutaway.vision.transforms.setup import pair, scale_and_ratio
 from cutaway.vision.transforms.tensors import exp32, log32
 
 

@@ -12,7 +12,7 @@ from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.refusal import describe
 from cutaway.nn import Module, ModuleList
 from cutaway.vision.transforms import draws
-from cutaway.vision.transforms.setup import listed
+from cutaway.vision.transforms.arguments import listed
 
 
 class _Container(Module):
