@@ -91,6 +91,10 @@ class MissingPackage(CutawayError, ImportError):
     """An optional package is not installed."""
 
 
+class MissingFile(CutawayError, FileNotFoundError):
+    """A folder lacks the files that it should hold."""
+
+
 class MissingAttribute(CutawayError, AttributeError):
     """An object has no such attribute, or was used before it was set up."""
 

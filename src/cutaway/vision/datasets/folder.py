@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cutaway.core.errors import ArgumentError, CutawayError
+from cutaway.core.errors import ArgumentError, MissingFile
 from cutaway.vision.datasets.vision import Transform, VisionDataset
 from cutaway.vision.pillow import need
 
@@ -14,10 +14,6 @@ IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tif
 
 Path = str | os.PathLike[str]
 Valid = Callable[[str], bool]
-
-
-class NoSuchFiles(CutawayError, FileNotFoundError):
-    """A folder has no classes, or a class no files."""
 
 
 def has_file_allowed_extension(filename: str, extensions: str | Sequence[str]) -> bool:
@@ -34,7 +30,7 @@ def find_classes(directory: Path) -> tuple[list[str], dict[str, int]]:
     """The names of the folders in `directory`, sorted, and their numbers.  Raises FileNotFoundError if there is none."""
     classes = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
     if not classes:
-        raise NoSuchFiles(f"Couldn't find any class folder in {directory}.")
+        raise MissingFile(f"Couldn't find any class folder in {directory}.")
     return classes, {name: i for i, name in enumerate(classes)}
 
 
@@ -69,7 +65,7 @@ def make_dataset(
             empty.append(name)
     if empty and not allow_empty:
         known = "" if extensions is None else extensions if isinstance(extensions, str) else ", ".join(extensions)
-        raise NoSuchFiles(
+        raise MissingFile(
             f"Found no valid file for the classes {', '.join(empty)}. "
             + (f"Supported extensions are: {known}" if known else "")
         )
