@@ -87,10 +87,6 @@ class StateError(CutawayError, RuntimeError):
     """A saved state does not fit the object that it is loaded into."""
 
 
-class MissingPackage(CutawayError, ImportError):
-    """An optional package is not installed."""
-
-
 class MissingFile(CutawayError, FileNotFoundError):
     """A folder lacks the files that it should hold."""
 

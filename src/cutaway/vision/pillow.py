@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.core.errors import MissingPackage
+from cutaway.core.errors import MissingLibrary
 
 
 def need(what: str, module: str = "Image") -> Any:
-    """The module PIL.Image, or another of PIL.  Raises MissingPackage, which says that `what` needs it."""
+    """The module PIL.Image, or another of PIL.  Raises MissingLibrary, which says that `what` needs it."""
     try:
         return import_module(f"PIL.{module}")
     except ImportError as e:
-        raise MissingPackage(f'{what} needs Pillow, which is not installed: pip install "cutaway[vision]"') from e
+        raise MissingLibrary(f'{what} needs Pillow, which is not installed: pip install "cutaway[vision]"') from e
 
 
 def is_image(x: Any) -> bool:
@@ -39,5 +39,5 @@ def image_or_array(array: np.ndarray) -> Any:
     """The image of uint8[H, W] or [H, W, 3] if Pillow is installed, else the array itself."""
     try:
         return from_array(array)
-    except MissingPackage:
+    except MissingLibrary:
         return array
