@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-HEAVY = set("llvmlite matplotlib rich safetensors scipy torch typer".split())
-LAZY = "data functional gradcheck nn optim".split()
+HEAVY = set("PIL llvmlite matplotlib rich safetensors scipy torch typer".split())
+LAZY = "data functional gradcheck nn optim vision".split()
 
 
 def loaded_by(program: str) -> set[str]:

@@ -17,8 +17,8 @@ from cutaway.core.dtypes import (
 from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
     ArgumentError, ArgumentTypeError, CutawayError, DeviceError, DownloadError, DTypeError, ExportError, FileFormatError,
-    GradcheckError, GradError, IndexOutOfRange, MissingAttribute, MissingKey, MissingLibrary, NotWritten, ShapeError,
-    StateError, TraceError, UnsafeFileError,
+    GradcheckError, GradError, IndexOutOfRange, MissingAttribute, MissingFile, MissingKey, MissingLibrary, NotWritten,
+    ShapeError, StateError, TraceError, UnsafeFileError,
 )  # fmt: skip
 from cutaway.core.functions import (
     arange, as_tensor, cat, einsum, empty, empty_like, eye, from_numpy, full, full_like, hstack, linspace, logspace,
@@ -49,7 +49,7 @@ newaxis = None
 # Loaded when first named.
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "functional", "gradcheck",
-    "inspect", "interop", "mps", "nn", "onnx", "optim", "profiler", "serialization", "utils",
+    "inspect", "interop", "mps", "nn", "onnx", "optim", "profiler", "serialization", "utils", "vision",
 )  # fmt: skip
 _ELSEWHERE = {
     "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",

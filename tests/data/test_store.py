@@ -305,7 +305,7 @@ def test_a_root_without_the_files_says_what_is_missing(tmp_path):
         store.from_folder(MNIST, str(tmp_path / "none"))
     (tmp_path / "data_batch_1").write_bytes(b"pickle")
     with pytest.raises(
-        ArgumentError, match=r"or cifar-10-binary.tar.gz.*pickled version: reading it would run the code"
+        ArgumentError, match=r"or cifar-10-binary.tar.gz.*pickled version, which vision.datasets.CIFAR10 reads"
     ):
         store.from_folder(CIFAR10, str(tmp_path))
 

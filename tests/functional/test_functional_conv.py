@@ -239,6 +239,22 @@ def test_nearest_picks_the_same_pixels(n):
             np.testing.assert_array_equal(ours, TF.interpolate(torch.from_numpy(x), scale_factor=factor).numpy())
 
 
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("how", [{"size": (3, 9)}, {"size": (1, 16)}, {"scale_factor": 0.37}, {"scale_factor": 1.7}], ids=str)
+@pytest.mark.parametrize("align", [False, True])
+def test_interpolate_antialiased(mode, how, align, agree, rng):
+    options = dict(mode=mode, align_corners=align, antialias=True, **how)
+    x = rng.standard_normal((2, 3, 10, 12))
+    agree(lambda x: F.interpolate(x, **options), lambda x: TF.interpolate(x, **options), x)
+
+
+def test_interpolate_antialiased_in_single_precision(agree, rng):
+    x = rng.random((1, 2, 61, 47), np.float32)
+    options = {"size": (20, 30), "mode": "bilinear", "antialias": True}
+    agree(lambda x: F.interpolate(x, **options), lambda x: TF.interpolate(x, **options), x, atol=1e-6, gradient=False)
+
+
+
 def test_upsample_is_the_older_name():
     with pytest.warns(UserWarning, match="write interpolate"):
         y = F.upsample(cutaway.ones(1, 1, 2, 2), scale_factor=2)
@@ -308,7 +324,7 @@ BAD = {
     "resize-mode": (lambda: F.interpolate(X, 4, mode="cubic"), ArgumentError, "'cubic' is unknown"),
     "resize-dims": (lambda: F.interpolate(X, 4, mode="linear"), ShapeError, "use mode='bilinear'"),
     "resize-align": (lambda: F.interpolate(X, 4, align_corners=True), ArgumentError, "align_corners has no meaning"),
-    "resize-antialias": (lambda: F.interpolate(X, 4, mode="bilinear", antialias=True), ArgumentError, "antialias"),
+    "resize-antialias": (lambda: F.interpolate(X, 4, mode="nearest", antialias=True), ArgumentError, "antialias"),
     "resize-sizes": (lambda: F.interpolate(X, (4, 4, 4)), ArgumentError, "one number, or 2"),
     "resize-empty": (lambda: F.interpolate(X, 0), ShapeError, "at least one pixel"),
     "resize-recompute": (

@@ -87,6 +87,10 @@ class StateError(CutawayError, RuntimeError):
     """A saved state does not fit the object that it is loaded into."""
 
 
+class MissingFile(CutawayError, FileNotFoundError):
+    """A folder lacks the files that it should hold."""
+
+
 class MissingAttribute(CutawayError, AttributeError):
     """An object has no such attribute, or was used before it was set up."""
 

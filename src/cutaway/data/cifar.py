@@ -1,16 +1,20 @@
-"""CIFAR-10's binary version: records of one label byte and 32 x 32 pixels in three planes (red, green, blue).
+"""CIFAR-10's two versions.  The binary one is records of a label byte and 32 x 32 pixels in three planes (red, green, blue).
 
-The Python version of the data set is a pickle; reading one runs whatever code it holds, so it is not read.
+The Python one is a pickle of a dict with the planes `data` uint8[N, 3072] and `labels`.  Reading a pickle runs whatever
+it names; `parse_pickle` gives every name but those of an array's parts an error, and those stand for classes of its own.
 Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images".
 """
 
 from __future__ import annotations
 
+import io
+import pickle
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
-from cutaway.core.errors import FileFormatError
+from cutaway.core.errors import FileFormatError, UnsafeFileError
 
 SHAPE = (3, 32, 32)
 RECORD = 1 + 3 * 32 * 32
@@ -29,6 +33,44 @@ def parse(content: bytes | bytearray, path: str) -> tuple[np.ndarray, np.ndarray
     if labels.max() >= CLASSES:
         raise FileFormatError(f"{path}: record {labels.argmax()} has label {labels.max()}; CIFAR-10 has 0 to 9")
     return records[:, 1:].reshape(-1, *SHAPE), labels
+
+
+class _Part:
+    """Stands for NumPy's functions and classes in a pickle: keeps what it was made of."""
+
+    def __init__(self, *made_of: object) -> None:
+        self.made_of = made_of
+        self.state: tuple[Any, ...] = ()
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.state = state
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if module.partition(".")[0] == "numpy" and name in ("_reconstruct", "ndarray", "dtype"):
+            return _Part
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no file of CIFAR holds")
+
+
+def parse_pickle(content: bytes, path: str) -> tuple[np.ndarray, np.ndarray]:
+    """images uint8[N, 3, 32, 32] and labels uint8[N] in the bytes of one file of the Python version.
+
+    Raises FileFormatError for anything else, and UnsafeFileError if it names code.
+    """
+    try:
+        entry = _Unpickler(io.BytesIO(content), encoding="bytes").load()
+        held = {key.decode() if isinstance(key, bytes) else key: value for key, value in entry.items()}
+        _, shape, _, columns_first, raw = held["data"].state
+        images = np.frombuffer(raw, np.uint8).reshape(shape, order="F" if columns_first else "C").reshape(-1, *SHAPE)
+        labels = np.array(held["labels"], np.uint8)
+    except pickle.UnpicklingError as e:
+        raise UnsafeFileError(f"{path}: {e}") from None
+    except Exception as e:
+        raise FileFormatError(f"{path}: not a file of CIFAR-10's Python version ({type(e).__name__}: {e})") from None
+    if labels.shape != images.shape[:1] or labels.max(initial=0) >= CLASSES:
+        raise FileFormatError(f"{path}: {labels.shape} labels up to {labels.max(initial=0)} for images {images.shape}")
+    return images, labels
 
 
 def members(archive: str, sizes: Mapping[str, int]) -> Iterable[tuple[str, bytes]]:

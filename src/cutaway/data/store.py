@@ -55,6 +55,16 @@ def obtain(source: Source, progress: Progress | None = None) -> Contents:
     return {name: held[name] for name in source.files}
 
 
+def at_hand(source: Source) -> Contents | None:
+    """What `obtain` would give, if no network is needed for it; else None."""
+    held = _cached(source, os.path.join(cache.folder(), source.name))
+    if len(held) == len(source.files):
+        return held
+    missing = _missing(source, held)
+    near = any(all(find(directory, name) for name in missing) for directory in source.folders)
+    return obtain(source) if near else None
+
+
 def from_folder(source: Source, root: str) -> Contents:
     """The content of each file of `source` in the folder `root`: plain, gz or xz, or inside its archive.
 
@@ -63,7 +73,7 @@ def from_folder(source: Source, root: str) -> Contents:
     """
     directories = [root, *(os.path.join(root, sub) for sub in source.subfolders)]
     for directory in directories:
-        paths = {name: path for name in source.files if (path := _find(directory, name))}
+        paths = {name: path for name in source.files if (path := find(directory, name))}
         if len(paths) == len(source.files):
             return {name: _read(path, name, source) for name, path in paths.items()}
     for directory in directories:
@@ -110,7 +120,7 @@ def _unpacked(
 ) -> Iterator[tuple[str, bytes | bytearray]]:
     """(name, verified content) of the missing files, one after another."""
     for directory in source.folders:
-        paths = {name: path for name in missing if (path := _find(directory, name))}
+        paths = {name: path for name in missing if (path := find(directory, name))}
         if len(paths) == len(missing):
             for name, path in paths.items():
                 yield name, read_verified(path, *missing[name])
@@ -130,7 +140,8 @@ def _unpacked(
                 cache.remove(path)
 
 
-def _find(directory: str, name: str) -> str | None:
+def find(directory: str, name: str) -> str | None:
+    """The path of a file in `directory`: plain, .gz or .xz; None if it is not there."""
     for candidate in (name, name.replace("-idx", ".idx")):  # the second: as some mirrors of MNIST spell it
         for suffix in SUFFIXES:
             path = os.path.join(directory, candidate + suffix)
@@ -150,11 +161,11 @@ def _warn_unwritable(source: Source, directory: str, reason: OSError) -> None:
 def _what_is_missing(source: Source, root: str) -> str:
     if not os.path.isdir(root):
         return f"load: root {root!r} is not a folder; give the one that holds {source.title}, or leave root out"
-    names = [name for name in source.files if not _find(root, name)]
+    names = [name for name in source.files if not find(root, name)]
     pickled = os.path.join(root, "cifar-10-batches-py")
     hint = ""
     if source.name == "cifar10" and (os.path.isdir(pickled) or os.path.isfile(os.path.join(root, "data_batch_1"))):
-        hint = " (the folder has the pickled version: reading it would run the code in it, so it is not read)"
+        hint = " (the folder has the pickled version, which vision.datasets.CIFAR10 reads)"
     archives = "".join(f", or {archive.remote.name}" for archive in source.archives if len(archive.files) > 1)
     return (
         f"load: no {source.title} in {root}: {', '.join(names)} not found, plain, .gz or .xz{archives}{hint}. "

@@ -21,6 +21,21 @@ if TYPE_CHECKING:
 
 SPATIAL = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
 ANY = ("nearest", "nearest-exact", "area")
+Taps = list[tuple[np.ndarray, np.ndarray]]
+
+
+def _triangle(d: np.ndarray) -> np.ndarray:
+    return np.maximum(1 - np.abs(d), 0)
+
+
+def _keys(d: np.ndarray) -> np.ndarray:
+    """Keys' cubic with a = -0.5, at distances d of up to 2."""
+    d = np.abs(d)
+    near, far = (1.5 * d - 2.5) * d * d + 1, ((-0.5 * d + 2.5) * d - 4) * d + 2
+    return np.where(d < 1, near, np.where(d < 2, far, 0))
+
+
+FILTERS = {"bilinear": (1, _triangle), "bicubic": (2, _keys)}  # of antialias=True: how far each reaches, and its weights
 
 
 @composite(r"\mathrm{interpolate}(x)")
@@ -38,9 +53,11 @@ def interpolate(
     mode: "nearest", "nearest-exact", "area" for any of them; "linear" for one dimension of space, "bilinear" and
     "bicubic" (Keys 1981, a = -0.75) for two, "trilinear" for three.
     align_corners=True puts the corner pixels of both images on one another; False their outer edges.
+    antialias=True, for "bilinear" and "bicubic", widens the filter by as much as the image shrinks, so that every
+    pixel counts; it is what Pillow does (the cubic's a is then -0.5).
 
     Raises ArgumentError for an unknown mode, or options that do not go together; ShapeError for the wrong number of
-    dimensions. antialias=True is not offered.
+    dimensions.
     """
     is_tensor("interpolate", input=input)
     n = input.ndim - 2
@@ -52,10 +69,8 @@ def interpolate(
             f"{show(input)}; "
             + {1: "use mode='linear'", 2: "use mode='bilinear'", 3: "use mode='trilinear'"}.get(n, "reshape it")
         )
-    if antialias:
-        raise ArgumentError(
-            "interpolate: antialias=True is not offered; blur or average with avg_pool2d before shrinking"
-        )
+    if antialias and mode not in FILTERS:
+        raise ArgumentError(f"interpolate: antialias=True needs mode 'bilinear' or 'bicubic', got {mode!r}; leave it out")
     if align_corners is not None and mode in ANY:
         raise ArgumentError(f"interpolate: align_corners has no meaning with mode {mode!r}; leave it out")
     out, factors = _sizes(input, n, size, scale_factor, bool(recompute_scale_factor), mode == "area")
@@ -64,6 +79,11 @@ def interpolate(
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[n - 1](input, out)
     x = input
+    if antialias:
+        floating("interpolate", x)
+        for d in (1, 0):  # PyTorch's order, of which roundings tell
+            x = _filtered(x, d + 2, out[d], factors[d], mode, bool(align_corners))
+        return x
     for d in range(n):
         x = _along(x, d + 2, out[d], factors[d], mode, bool(align_corners))
     return x
@@ -100,13 +120,41 @@ def _along(x: Tensor, dim: int, out: int, factor: float | None, mode: str, align
     taps = (_cubic_taps if mode == "bicubic" else _linear_taps)(
         *_positions(n, out, factor, align_corners, mode == "bicubic"), n
     )
-    shape = (out,) + (1,) * (x.ndim - dim - 1)
+    return _weighted(x, dim, taps)
+
+
+def _weighted(x: Tensor, dim: int, taps: Taps) -> Tensor:
+    """The sum over the taps of weight[out] * x[..., index[out], ...]."""
+    shape = (-1,) + (1,) * (x.ndim - dim - 1)
     y = None
     for index, weight in taps:
         part = x.index_select(dim, from_numpy(index)) * from_numpy(weight.astype(x.dtype.np).reshape(shape))
         y = part if y is None else y + part
     assert y is not None
     return y
+
+
+def _filtered(x: Tensor, dim: int, out: int, factor: float | None, mode: str, align_corners: bool) -> Tensor:
+    """x resampled along one dimension under a filter that is as wide as an output pixel, if that is wider than one."""
+    n = x.shape[dim]
+    if out == n and factor in (None, 1.0):
+        return x
+    radius, weight_at = FILTERS[mode]
+    real: Any = np.float64 if x.dtype.itemsize == 8 else np.float32  # positions in PyTorch's precision
+    if align_corners:
+        scale = real((n - 1) / (out - 1) if out > 1 else 0.0)
+    else:
+        scale = real(1.0 / factor) if factor is not None else real(n) / real(out)
+    width = max(scale, real(1))
+    support = real(radius) * width
+    center = scale * (np.arange(out, dtype=real) + real(0.5))
+    first = np.maximum((center - support + real(0.5)).astype(np.int64), 0)
+    count = np.minimum((center + support + real(0.5)).astype(np.int64), n) - first
+    k = np.arange(count.max())
+    distance = ((first[:, None] + k).astype(real) - center[:, None] + real(0.5)) / width
+    weight = np.where(k < count[:, None], weight_at(distance), real(0))
+    weight /= weight.sum(1, keepdims=True)
+    return _weighted(x, dim, [(np.minimum(first + j, n - 1), weight[:, j]) for j in k.tolist()])
 
 
 def _nearest(x: Tensor, dim: int, n: int, out: int, factor: float | None, mode: str) -> Tensor:
@@ -146,9 +194,6 @@ def _positions(
             at = np.maximum(at, 0.0)
     before = np.floor(at)
     return before.astype(np.int64), at - before
-
-
-Taps = list[tuple[np.ndarray, np.ndarray]]
 
 
 def _linear_taps(before: np.ndarray, t: np.ndarray, n: int) -> Taps:
