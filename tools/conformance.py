@@ -55,8 +55,8 @@ def page() -> str:
         "# Conformance with PyTorch",
         "",
         "Made from the tables in `tests/conformance` by `python tools/conformance.py`.",
-        f"{len(found.cases)} expressions are read once with Cutaway and once with PyTorch. Types, dtypes, shapes, values, first",
-        f"and second gradients must agree; {refused} of them both must refuse, with the same class of exception.",
+        f"{len(found.cases)} expressions are read once with Cutaway and once with PyTorch. Types, dtypes, shapes, values,",
+        f"first and second gradients must agree; {refused} of them both must refuse, with the same class of exception.",
         f"In brackets is the number of cases about a name: {frame.ENOUGH} at least, but for the reasons given.",
     ]
     for section in sorted({section for section, _ in counts} | set(listed)):
