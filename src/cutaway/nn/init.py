@@ -65,6 +65,9 @@ def fans(tensor: Tensor) -> tuple[int, int]:
     return tensor.shape[1] * field, tensor.shape[0] * field
 
 
+_calculate_fan_in_and_fan_out = fans  # the name under which programs call it
+
+
 def _fan(tensor: Tensor, mode: str) -> int:
     if mode.lower() not in ("fan_in", "fan_out"):
         raise ArgumentError(f"kaiming: mode {mode!r} is unknown; use 'fan_in' or 'fan_out'")
