@@ -99,7 +99,7 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value
         return value
     if name in _METHODS:
-        value = guarded(getattr(Tensor, name))
+        value = guarded(getattr(Tensor, name), out=True)
         globals()[name] = value
         return value
     from cutaway.core.absent import absent

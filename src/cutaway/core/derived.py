@@ -59,7 +59,8 @@ def _floating(name: str, x: Tensor) -> None:
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The sum over `dim` (all without one); integers sum to int64."""
     x = x if dtype is None else x.to(as_dtype(dtype, "sum"))
-    return reduce.sum(x, dim=normalize_dims(_or_all(dim), x._data.ndim, "sum"), keepdim=keepdim)
+    y = reduce.sum(x, dim=normalize_dims(_or_all(dim), x._data.ndim, "sum"), keepdim=keepdim)
+    return y if dtype is None else y.to(as_dtype(dtype, "sum"))
 
 
 def _or_all(dim: Dims) -> Dims:
@@ -119,13 +120,15 @@ def norm(x: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False, dtype: 
     _floating("norm", x)
     if x._data.dtype == HALF:
         return norm(x.float(), p, dim, keepdim).half()
+    if isinstance(p, str) and p != "fro":
+        raise ArgumentError(f"norm: p must be a number, inf, -inf or 'fro', got {p!r}")
     p = 2.0 if p in ("fro", None) else float(p)
     if p == float("inf"):
         return amax(elementwise.abs(x), dim, keepdim)
     if p == -float("inf"):
         return amin(elementwise.abs(x), dim, keepdim)
     if p == 0:
-        return sum((x != 0).to(x.dtype), dim, keepdim)
+        return sum(elementwise.where(x == 0, x * 0.0, 1.0), dim, keepdim)
     if p == 1:
         return sum(elementwise.abs(x), dim, keepdim)
     if p == 2:
@@ -644,6 +647,37 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return elementwise.where(condition, input, other)
 
 
+def frac(x: Tensor) -> Tensor:
+    """x - trunc(x).  Raises DTypeError for integers."""
+    _floating("frac", x)
+    return x - elementwise.trunc(x)
+
+
+def lerp(x: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """x + weight (end - x).  Raises DTypeError for integers and for dtypes that differ."""
+    _floating("lerp", x)
+    for other in (end, weight):
+        if isinstance(other, _t.Tensor):
+            _alike("lerp", x, other)
+    if not isinstance(end, _t.Tensor):
+        raise ArgumentTypeError(f"lerp: end must be a Tensor, got {describe(end)}; pass cutaway.full_like(x, end)")
+    return elementwise.add(x, (end - x) * weight)
+
+
+def scaled(name: str, x: Any, other: Any, alpha: Any) -> Any:
+    """alpha other, for add and sub.  Raises DTypeError for a fraction of integers."""
+    if isinstance(alpha, float) and not is_floating(x) and not is_floating(other):
+        raise DTypeError(f"{name}: alpha must be a whole number where both are integers, got {alpha}")
+    return other * alpha
+
+
+def need_tensor(name: str, other: Any) -> Tensor:
+    """What has to be a Tensor.  Raises ArgumentTypeError for a number."""
+    if not isinstance(other, _t.Tensor):
+        raise ArgumentTypeError(f"{name}: the operand must be a Tensor, got {describe(other)}; wrap it with cutaway.tensor(...)")
+    return other
+
+
 def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Elements limited to [min, max]; the limits are numbers or Tensors."""
     if min is None and max is None:
@@ -993,15 +1027,25 @@ def _sum_out(term: str, x: Tensor, needed: str) -> tuple[str, Tensor]:
 
 
 def isclose(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
-    """|a - b| <= atol + rtol |b|, element by element.  Raises ShapeError for shapes that do not broadcast."""
+    """|a - b| <= atol + rtol |b|, element by element.
+
+    Raises ShapeError for shapes that do not broadcast, DTypeError for dtypes that differ.
+    """
+    _alike("isclose", a, b)
     broadcast_shapes(a._data.shape, b._data.shape, op="isclose")
     return constant(np.asarray(np.isclose(a._data, b._data, rtol, atol, equal_nan)))
 
 
 def allclose(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
-    """True if all elements are close.  Raises ShapeError for shapes that do not broadcast."""
+    """True if all elements are close.  Raises ShapeError for shapes that do not broadcast, DTypeError for two dtypes."""
+    _alike("allclose", a, b)
     broadcast_shapes(a._data.shape, b._data.shape, op="allclose")
     return bool(np.allclose(a._data, b._data, rtol, atol, equal_nan))
+
+
+def _alike(name: str, a: Tensor, b: Tensor) -> None:
+    if a._data.dtype != b._data.dtype:
+        raise DTypeError(f"{name}: {show(a, b)} have different dtypes; convert one with .to(dtype)")
 
 
 def equal(a: Tensor, b: Tensor) -> bool:
@@ -1014,7 +1058,11 @@ def equal(a: Tensor, b: Tensor) -> bool:
 
 def pow(x: Any, exponent: Any) -> Tensor:
     """x to the power of `exponent`; whole and half powers that have a quicker form take it."""
+    if not isinstance(x, _t.Tensor) and not isinstance(exponent, _t.Tensor):
+        raise ArgumentTypeError(f"pow: one of base and exponent must be a Tensor, got {describe(x)} and {describe(exponent)}")
     if isinstance(x, _t.Tensor) and type(exponent) in (int, float):
+        if x._data.dtype.kind == "b" and type(exponent) is int:
+            x = x.long()
         if exponent == 2 and (type(exponent) is int or x._data.dtype.kind == "f"):
             return elementwise.mul(x, x)
         if x._data.dtype.kind == "f":

@@ -149,13 +149,16 @@ def from_numpy_dtype(d: np.dtype, op: str = "tensor") -> dtype:
 
 
 def fitting(op: str, value: Any, d: np.dtype) -> Any:
-    """`value` as a number of this dtype.  Raises DTypeError where an integer dtype cannot hold it."""
+    """`value` as a number of this dtype.  Raises DTypeError where an integer dtype cannot hold it.
+
+    As in PyTorch, -1 in uint8 is 255: a negative number counts from the end, once.
+    """
     if d.kind not in "iu" or isinstance(value, (bool, np.bool_)):
         return value
     limits = np.iinfo(d)
-    if not limits.min <= value <= limits.max:  # NaN is neither
+    if not (-limits.max if d.kind == "u" else limits.min) <= value <= limits.max:  # NaN is neither
         raise DTypeError(f"{op}: the number {value} does not fit {d.name}; convert the tensor to a wider dtype")
-    return int(value)
+    return int(value) % (limits.max + 1) if d.kind == "u" else int(value)
 
 
 def promote_np(a: np.dtype, b: np.dtype) -> np.dtype:
