@@ -115,7 +115,7 @@ def as_dtype(d: object, op: str = "dtype") -> dtype:
     if d is int:
         return int64
     if d is float:
-        return _default
+        return float64
     if isinstance(getattr(d, "dtype", None), dtype):  # cutaway.FloatTensor
         return d.dtype  # type: ignore[attr-defined, no-any-return]
     if isinstance(d, (np.dtype, type)):
@@ -149,16 +149,13 @@ def from_numpy_dtype(d: np.dtype, op: str = "tensor") -> dtype:
 
 
 def fitting(op: str, value: Any, d: np.dtype) -> Any:
-    """`value` as a number of this dtype.  Raises DTypeError where an integer dtype cannot hold it.
-
-    As in PyTorch, -1 in uint8 is 255: a negative number counts from the end, once.
-    """
+    """`value` as a number of this dtype.  Raises DTypeError where an integer dtype cannot hold it."""
     if d.kind not in "iu" or isinstance(value, (bool, np.bool_)):
         return value
     limits = np.iinfo(d)
-    if not (-limits.max if d.kind == "u" else limits.min) <= value <= limits.max:  # NaN is neither
+    if not limits.min <= value <= limits.max:  # NaN is neither
         raise DTypeError(f"{op}: the number {value} does not fit {d.name}; convert the tensor to a wider dtype")
-    return int(value) % (limits.max + 1) if d.kind == "u" else int(value)
+    return int(value)
 
 
 def promote_np(a: np.dtype, b: np.dtype) -> np.dtype:

@@ -41,6 +41,10 @@ class ArgumentTypeError(CutawayError, TypeError):
     """An argument has the wrong Python type."""
 
 
+class KindError(ArgumentTypeError, ArgumentError):
+    """Data of which no tensor can be made, or a seed that is no number."""
+
+
 class IndexTypeError(ArgumentTypeError, IndexOutOfRange):
     """What stands in the brackets is no index."""
 

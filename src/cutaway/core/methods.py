@@ -66,7 +66,9 @@ class Methods:
         return _ew.sub(other, self)
 
     def __rmul__(self, other: Any) -> Any:
-        return NotImplemented if isinstance(other, (str, list, tuple)) else _ew.mul(self, other)  # [0] * n
+        if isinstance(other, (str, list, tuple)) and self._data.size == 1 and self._data.dtype.kind in "iu":
+            return NotImplemented  # [0] * n
+        return _ew.mul(self, other)
 
     def __rtruediv__(self, other: Any) -> Tensor:
         return _ew.div(other, self)
@@ -655,7 +657,7 @@ class Methods:
         """Moved round along `dims`."""
         return _d.roll(self, shifts, dims)
 
-    def repeat_interleave(self, repeats: Any, dim: Any = None) -> Tensor:
+    def repeat_interleave(self, repeats: Any = None, dim: Any = None, *, output_size: Any = None) -> Tensor:
         """Each element several times."""
         return _d.repeat_interleave(self, repeats, dim)
 
@@ -761,7 +763,7 @@ class Methods:
 
     def new_tensor(self, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         """From data."""
-        return _d.new(self, np.asarray(data), dtype, device, requires_grad)
+        return _d.new(self, data, dtype, device, requires_grad)
 
     def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         """Of a size, filled with 0."""
@@ -939,21 +941,21 @@ class Methods:
         """`ceil`, written into this tensor."""
         return self._assign(self.ceil(), "ceil_")
 
-    def round_(self) -> Tensor:
+    def round_(self, *, decimals: int = 0) -> Tensor:
         """`round`, written into this tensor."""
-        return self._assign(self.round(), "round_")
+        return self._assign(self.round(decimals=decimals), "round_")
 
     def square_(self) -> Tensor:
         """`square`, written into this tensor."""
         return self._assign(self.square(), "square_")
 
-    def tril_(self) -> Tensor:
+    def tril_(self, diagonal: int = 0) -> Tensor:
         """`tril`, written into this tensor."""
-        return self._assign(self.tril(), "tril_")
+        return self._assign(self.tril(diagonal), "tril_")
 
-    def triu_(self) -> Tensor:
+    def triu_(self, diagonal: int = 0) -> Tensor:
         """`triu`, written into this tensor."""
-        return self._assign(self.triu(), "triu_")
+        return self._assign(self.triu(diagonal), "triu_")
 
     def fill_(self, value: Any) -> Tensor:
         """Every element set to `value`."""

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
 INT64, BOOL = np.dtype(np.int64), np.dtype(bool)
 KEEPING = ("", "same", "equal")  # equal dtypes stay as they are, whatever they are
-COMPARISONS = frozenset("eq ne lt le gt ge".split())
-WRAPPING = frozenset("add sub mul floor_divide remainder bitwise_and bitwise_or bitwise_xor".split())
-WITH_ARRAYS = COMPARISONS | WRAPPING | {"div", "pow"}  # the operators: x + array is a Tensor, as in PyTorch
+# The operators: x + array is a Tensor, as in PyTorch.
+WITH_ARRAYS = frozenset("add sub mul div floor_divide remainder pow eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor".split())
 
 
 def coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
@@ -73,8 +72,6 @@ def _common(name: str, inputs: tuple[Any, ...], promote: str) -> tuple[Tensor, .
     if len(inputs) == 1 and not isinstance(inputs[0], Tensor):
         raise not_a_tensor(name, inputs[0])
     target = result_np(_standing(name, x) for x in inputs)
-    if name in COMPARISONS and target.kind in "iu" and any(_is_beyond(x, target) for x in inputs):
-        target = INT64
     if promote == "float" and target.kind != "f":
         target = get_default_dtype().np
     if (target == BOOL and promote in ("number", "signed")) or (
@@ -109,20 +106,12 @@ def _standing(name: str, x: Any) -> tuple[np.dtype, int]:
     raise not_a_tensor(name, x)
 
 
-def _is_beyond(x: Any, dtype: np.dtype) -> bool:
-    """True for a number that the integer dtype cannot hold."""
-    limits = np.iinfo(dtype)
-    return not isinstance(x, (Tensor, np.ndarray)) and not limits.min <= x <= limits.max
-
-
 def _constant(name: str, x: Any, dtype: np.dtype) -> Tensor:
     if isinstance(x, np.ndarray):
         return Tensor._wrap(x.astype(dtype, copy=False))
     if not isinstance(x, (bool, int, float, np.number, np.bool_)):
         raise not_a_tensor(name, x)
     try:
-        if name in WRAPPING and dtype.kind in "iu":  # as in C: uint8 + 300 is uint8 + 44
-            return Tensor._wrap(np.asarray(x, np.int64).astype(dtype))
         return Tensor._wrap(np.asarray(x, dtype))
     except OverflowError:
         raise DTypeError(

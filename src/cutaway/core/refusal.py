@@ -47,6 +47,11 @@ def guarded(fn: F, out: bool = False) -> F:
     return call  # type: ignore[return-value]
 
 
+def function(fn: F) -> F:
+    """`fn`, guarded, which takes `out=`, too."""
+    return guarded(fn, out=True)
+
+
 def guard_class(cls: type, names: Sequence[str] = ("__init__",)) -> None:
     """Guard these of its methods if `cls` is Cutaway's own: for `__init_subclass__`; a user's classes stay as they are."""
     if cls.__module__.startswith("cutaway."):
