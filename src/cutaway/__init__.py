@@ -17,8 +17,8 @@ from cutaway.core.dtypes import (
 from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
     ArgumentError, ArgumentTypeError, CutawayError, DeviceError, DownloadError, DTypeError, FileFormatError,
-    GradcheckError, GradError, IndexOutOfRange, MissingAttribute, MissingKey, NotWritten, ShapeError, StateError, TraceError,
-    UnsafeFileError,
+    GradcheckError, GradError, IndexOutOfRange, KindError, MissingAttribute, MissingKey, NotWritten, ShapeError,
+    StateError, TraceError, UnsafeFileError,
 )  # fmt: skip
 from cutaway.core.functions import (
     arange, as_tensor, cat, einsum, empty, empty_like, eye, from_numpy, full, full_like, hstack, linspace, logspace,
@@ -99,7 +99,7 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value
         return value
     if name in _METHODS:
-        value = guarded(getattr(Tensor, name))
+        value = guarded(getattr(Tensor, name), out=True)
         globals()[name] = value
         return value
     from cutaway.core.absent import absent

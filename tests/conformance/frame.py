@@ -20,7 +20,7 @@ After " -- " may stand `values` (no gradient is compared), `first` (not that of 
 Compared are type, dtype, shape, values, requires_grad, and the first and second gradients by random projection towards the
 inputs that require one (x, y, pos, ...). Results may be nested in tuples, lists and dicts; text is compared as text.
 
-A case counts for those names of its heading that it mentions (dunder names: all its heading's).
+A case counts for those names of its heading that it mentions, and for the name that is alone in its heading.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def cases(
         about = (one,) if one else names
         for where, written in spelled(filled, section):
             ast.parse(lines_of(written))
-            mentioned = tuple(n for n in about if n.startswith("__") or re.search(rf"\b{n}\b", written))
+            mentioned = tuple(n for n in about if len(about) == 1 or re.search(rf"\b{n}\b", written))
             if not mentioned:
                 raise ValueError(f"mentions none of {' '.join(about)}")
             yield Case(file, number, written, mark, note, where, mentioned, inputs)

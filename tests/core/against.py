@@ -25,7 +25,7 @@ def run(source: str, scope: dict[str, Any]) -> Any:
     *before, last = tree.body
     if not isinstance(last, ast.Expr):
         exec(compile(tree, source, "exec"), scope)
-        return scope["y"]
+        return scope.get("y")
     exec(compile(ast.Module(before, []), source, "exec"), scope)
     return eval(compile(ast.Expression(last.value), source, "eval"), scope)
 

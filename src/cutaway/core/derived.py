@@ -16,11 +16,11 @@ import cutaway.core.tensor as _t
 from cutaway.core import random
 from cutaway.core.aval import broadcast_shapes, normalize_dim, normalize_dims, show
 from cutaway.core.dtypes import as_dtype, check_device, fitting
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, KindError, ShapeError
 from cutaway.core.op import composite
 from cutaway.core.ops import contract, elementwise, movement, reduce
 from cutaway.core.ops import index as index_ops
-from cutaway.core.refusal import describe, guarded
+from cutaway.core.refusal import describe, function, guarded
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -59,7 +59,8 @@ def _floating(name: str, x: Tensor) -> None:
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The sum over `dim` (all without one); integers sum to int64."""
     x = x if dtype is None else x.to(as_dtype(dtype, "sum"))
-    return reduce.sum(x, dim=normalize_dims(_or_all(dim), x._data.ndim, "sum"), keepdim=keepdim)
+    y = reduce.sum(x, dim=normalize_dims(_or_all(dim), x._data.ndim, "sum"), keepdim=keepdim)
+    return y if dtype is None else y.to(as_dtype(dtype, "sum"))
 
 
 def _or_all(dim: Dims) -> Dims:
@@ -119,13 +120,15 @@ def norm(x: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False, dtype: 
     _floating("norm", x)
     if x._data.dtype == HALF:
         return norm(x.float(), p, dim, keepdim).half()
+    if isinstance(p, str) and p != "fro":
+        raise KindError(f"norm: p must be a number, inf, -inf or 'fro', got {p!r}")
     p = 2.0 if p in ("fro", None) else float(p)
     if p == float("inf"):
         return amax(elementwise.abs(x), dim, keepdim)
     if p == -float("inf"):
         return amin(elementwise.abs(x), dim, keepdim)
     if p == 0:
-        return sum((x != 0).to(x.dtype), dim, keepdim)
+        return sum(elementwise.where(x == 0, x * 0.0, 1.0), dim, keepdim)
     if p == 1:
         return sum(elementwise.abs(x), dim, keepdim)
     if p == 2:
@@ -340,7 +343,7 @@ def unique(
 # --- joining and parting ----------------------------------------------------------------------------------------------
 
 
-@guarded
+@function
 def cat(tensors: Any, dim: int = 0) -> Tensor:
     """Tensors one after another along `dim`.  Raises ShapeError naming the dimension that disagrees."""
     parts = need_tensors("cat", tensors)
@@ -352,7 +355,7 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     return movement.concatenate(*parts, dim=normalize_dim(dim, parts[0]._data.ndim, "cat"))
 
 
-@guarded
+@function
 def stack(tensors: Any, dim: int = 0) -> Tensor:
     """Tensors of equal shape along a new dimension `dim`."""
     parts = need_tensors("stack", tensors)
@@ -365,14 +368,14 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
     return movement.concatenate(*[unsqueeze(p, d) for p in parts], dim=d)
 
 
-@guarded
+@function
 def hstack(tensors: Any) -> Tensor:
     """Side by side: along dim 1, or 0 for vectors."""
     parts = [atleast_1d(p) for p in need_tensors("hstack", tensors)]
     return cat(parts, 0 if parts[0]._data.ndim == 1 else 1)
 
 
-@guarded
+@function
 def vstack(tensors: Any) -> Tensor:
     """One below the other: along dim 0, vectors as rows."""
     return cat([p.reshape(1, -1) if p._data.ndim < 2 else p for p in need_tensors("vstack", tensors)], 0)
@@ -399,7 +402,11 @@ def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
 def split(x: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views along `dim`: of one size (the last may be smaller), or of the sizes listed."""
     d = normalize_dim(dim, x._data.ndim, "split")
-    n = x._data.shape[d] if x._data.ndim else 0
+    if not x._data.ndim:
+        raise ShapeError("split: a 0-d tensor has no dimension to split")
+    if isinstance(split_size_or_sections, str):
+        raise ArgumentTypeError(f"split: expected a size or a list of sizes, got {split_size_or_sections!r}")
+    n = x._data.shape[d]
     if isinstance(split_size_or_sections, int):
         if split_size_or_sections < 1:
             raise ArgumentError(f"split: the size must be positive, got {split_size_or_sections}")
@@ -444,6 +451,8 @@ def sizes_of(name: str, args: tuple[Any, ...]) -> tuple[int, ...]:
 def infer(name: str, x: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
     """`shape` with a -1 computed from the number of elements."""
     if -1 not in shape:
+        if shape and builtins.min(shape) < -1:
+            raise ShapeError(f"{name}: sizes must be 0 or more, or -1 for what is left over, got {list(shape)}")
         return shape
     known = 1
     for n in shape:
@@ -455,13 +464,20 @@ def infer(name: str, x: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(x._data.size // known if n == -1 else n for n in shape)
 
 
+def _given(name: str, sizes: tuple[Any, ...]) -> None:
+    if not sizes:
+        raise ArgumentTypeError(f"{name}: the argument is missing; write {name}(2, 3), or {name}(()) for none")
+
+
 def reshape(x: Tensor, *shape: Any) -> Tensor:
     """The same elements in another shape: a view where possible, else a copy."""
+    _given("reshape", shape)
     return movement.reshape(x, shape=infer("reshape", x, sizes_of("reshape", shape)))
 
 
 def view(x: Tensor, *shape: Any) -> Tensor:
     """The same memory in another shape (or of another dtype).  Raises ShapeError where that takes a copy."""
+    _given("view", shape)
     if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list, _t.Tensor, np.integer)):
         d = as_dtype(shape[0], "view")
         if d.np == x._data.dtype:
@@ -574,8 +590,14 @@ def repeat(x: Tensor, *repeats: Any) -> Tensor:
     return elementwise.copy(y) if builtins.all(r == 1 for r in times) else contiguous(y)
 
 
-def repeat_interleave(x: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
-    """Each element `repeats` times (a number or one per element), along `dim` or flattened."""
+def repeat_interleave(
+    x: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Each element `repeats` times (a number or one per element), along `dim` or flattened; alone, each place x times."""
+    if repeats is None:
+        return repeat_interleave(constant(np.arange(x._data.size)), x, 0)
+    if isinstance(repeats, float):
+        raise ArgumentTypeError(f"repeat_interleave: repeats must be an int or a Tensor of ints, got {repeats}")
     if dim is None:
         x, dim = movement.reshape(x, shape=(x._data.size,)), 0
     d = normalize_dim(dim, x._data.ndim, "repeat_interleave")
@@ -612,6 +634,7 @@ def roll(x: Tensor, shifts: Any, dims: Any = None) -> Tensor:
 
 def flip(x: Tensor, *dims: Any) -> Tensor:
     """Reversed along `dims`."""
+    _given("flip", dims)
     return movement.flip(x, dims=normalize_dims(sizes_of("flip", dims), x._data.ndim, "flip"))
 
 
@@ -623,6 +646,9 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     )
     if indexing not in ("ij", "xy"):
         raise ArgumentError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
+    for p in parts:
+        if p._data.ndim > 1 or p._data.dtype != parts[0]._data.dtype:
+            raise ShapeError(f"meshgrid: needs vectors of one dtype, got {show(*parts)}")
     n = len(parts)
     shape = tuple(p._data.size for p in parts)
     grids = []
@@ -636,12 +662,43 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 # --- choosing ---------------------------------------------------------------------------------------------------------
 
 
-@guarded
+@function
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """`input` where the condition holds, else `other`; alone, the positions where it holds."""
     if input is None and other is None:
         return nonzero(condition, as_tuple=True)
     return elementwise.where(condition, input, other)
+
+
+def frac(x: Tensor) -> Tensor:
+    """x - trunc(x).  Raises DTypeError for integers."""
+    _floating("frac", x)
+    return x - elementwise.trunc(x)
+
+
+def lerp(x: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """x + weight (end - x).  Raises DTypeError for integers and for dtypes that differ."""
+    _floating("lerp", x)
+    for other in (end, weight):
+        if isinstance(other, _t.Tensor):
+            _alike("lerp", x, other)
+    if not isinstance(end, _t.Tensor):
+        raise ArgumentTypeError(f"lerp: end must be a Tensor, got {describe(end)}; pass cutaway.full_like(x, end)")
+    return elementwise.add(x, (end - x) * weight)
+
+
+def scaled(name: str, x: Any, other: Any, alpha: Any) -> Any:
+    """alpha other, for add and sub.  Raises DTypeError for a fraction of integers."""
+    if isinstance(alpha, float) and not is_floating(x) and not is_floating(other):
+        raise DTypeError(f"{name}: alpha must be a whole number where both are integers, got {alpha}")
+    return other * alpha
+
+
+def need_tensor(name: str, other: Any) -> Tensor:
+    """What has to be a Tensor.  Raises ArgumentTypeError for a number."""
+    if not isinstance(other, _t.Tensor):
+        raise ArgumentTypeError(f"{name}: the operand must be a Tensor, got {describe(other)}; wrap it with cutaway.tensor(...)")
+    return other
 
 
 def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
@@ -714,6 +771,11 @@ def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
 
 def _along(op: Any, x: Tensor, dim: int, index: Any, *more: Any) -> Tensor:
     d = normalize_dim(dim, x._data.ndim, op.name)
+    if isinstance(index, _t.Tensor) and index._data.dtype == np.int32:
+        index = index.long()
+    if not x._data.ndim and isinstance(index, _t.Tensor) and index._data.ndim == 1:
+        y = op(x.reshape(1), index, *more, dim=0)
+        return y if op is index_ops.gather else y.reshape(())  # type: ignore[no-any-return]
     return op(x, index, *more, dim=d)  # type: ignore[no-any-return]
 
 
@@ -728,8 +790,10 @@ def scatter(
         src = constant(np.full(index._data.shape, fitting("scatter", src, x._data.dtype), x._data.dtype))
     if reduce == "add":
         return _along(index_ops.scatter_add, x, dim, index, src)
+    if reduce == "multiply":
+        return x.scatter_reduce(dim, index, src, "prod")
     if reduce is not None:
-        raise ArgumentError(f"scatter: reduce must be None or 'add', got {reduce!r}")
+        raise ArgumentError(f"scatter: reduce must be None, 'add' or 'multiply', got {reduce!r}")
     return _along(index_ops.scatter, x, dim, index, src)
 
 
@@ -769,14 +833,14 @@ def tril(x: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of the last two dimensions, zero above the diagonal."""
     _matrix("tril", x)
     rows, columns = x._data.shape[-2:]
-    return _triangle(x, np.tri(rows, columns, k=diagonal, dtype=bool))
+    return _triangle(x, np.tri(rows, columns, k=operator.index(diagonal), dtype=bool))
 
 
 def triu(x: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of the last two dimensions, zero below the diagonal."""
     _matrix("triu", x)
     rows, columns = x._data.shape[-2:]
-    return _triangle(x, ~np.tri(rows, columns, k=diagonal - 1, dtype=bool))
+    return _triangle(x, ~np.tri(rows, columns, k=operator.index(diagonal) - 1, dtype=bool))
 
 
 def _matrix(name: str, x: Tensor) -> None:
@@ -785,15 +849,27 @@ def _matrix(name: str, x: Tensor) -> None:
 
 
 def _diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """The diagonal of two dimensions, as a new last dimension (a copy)."""
-    _matrix("diagonal", x)
+    """The diagonal of two dimensions, as a new last dimension (a view)."""
+    dim1, dim2 = (normalize_dim(d, x._data.ndim, "diagonal") for d in (dim1, dim2))
+    if dim1 == dim2:
+        raise ShapeError(f"diagonal: the two dimensions must differ, got dim {dim1} twice")
     moved = movedim(x, (dim1, dim2), (0, 1))
     n, m = moved._data.shape[:2]
     k = np.arange(builtins.max(0, builtins.min(n, m - offset) if offset >= 0 else builtins.min(n + offset, m)))
     picked = index_ops.index(
         moved, constant(k - builtins.min(offset, 0)), constant(k + builtins.max(offset, 0)), dims=(0, 1)
     )
-    return movedim(picked, 0, -1)
+    return _onto(x, movedim(picked, 0, -1), lambda a: np.diagonal(a, offset, dim1, dim2))
+
+
+def _onto(x: Tensor, y: Tensor, see: Callable[[np.ndarray], np.ndarray]) -> Tensor:
+    """`y`, which was copied out of x, on x's own memory: what is written to it is written to x."""
+    if type(x._data) is np.ndarray:
+        x._settle()
+        y._data = see(x._data)
+        y._data.flags.writeable = x._data.flags.writeable
+        y._cell, y._epoch, y._view = x._cell, x._epoch, True
+    return y
 
 
 diagonal = _diagonal
@@ -993,15 +1069,25 @@ def _sum_out(term: str, x: Tensor, needed: str) -> tuple[str, Tensor]:
 
 
 def isclose(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
-    """|a - b| <= atol + rtol |b|, element by element.  Raises ShapeError for shapes that do not broadcast."""
+    """|a - b| <= atol + rtol |b|, element by element.
+
+    Raises ShapeError for shapes that do not broadcast, DTypeError for dtypes that differ.
+    """
+    _alike("isclose", a, b)
     broadcast_shapes(a._data.shape, b._data.shape, op="isclose")
     return constant(np.asarray(np.isclose(a._data, b._data, rtol, atol, equal_nan)))
 
 
 def allclose(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
-    """True if all elements are close.  Raises ShapeError for shapes that do not broadcast."""
+    """True if all elements are close.  Raises ShapeError for shapes that do not broadcast, DTypeError for two dtypes."""
+    _alike("allclose", a, b)
     broadcast_shapes(a._data.shape, b._data.shape, op="allclose")
     return bool(np.allclose(a._data, b._data, rtol, atol, equal_nan))
+
+
+def _alike(name: str, a: Tensor, b: Tensor) -> None:
+    if a._data.dtype != b._data.dtype:
+        raise DTypeError(f"{name}: {show(a, b)} have different dtypes; convert one with .to(dtype)")
 
 
 def equal(a: Tensor, b: Tensor) -> bool:
@@ -1014,7 +1100,11 @@ def equal(a: Tensor, b: Tensor) -> bool:
 
 def pow(x: Any, exponent: Any) -> Tensor:
     """x to the power of `exponent`; whole and half powers that have a quicker form take it."""
+    if not isinstance(x, _t.Tensor) and not isinstance(exponent, _t.Tensor):
+        raise ArgumentTypeError(f"pow: one of base and exponent must be a Tensor, got {describe(x)} and {describe(exponent)}")
     if isinstance(x, _t.Tensor) and type(exponent) in (int, float):
+        if x._data.dtype.kind == "b" and type(exponent) is int:
+            x = x.long()
         if exponent == 2 and (type(exponent) is int or x._data.dtype.kind == "f"):
             return elementwise.mul(x, x)
         if x._data.dtype.kind == "f":
@@ -1065,10 +1155,16 @@ def select(x: Tensor, dim: int, index: int) -> Tensor:
     return y
 
 
-def new(x: Tensor, values: np.ndarray, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+def new(x: Tensor, values: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     """Values as a new tensor, of x's dtype unless told otherwise."""
     check_device(device)
-    y = constant(np.array(values, x._data.dtype if dtype is None else as_dtype(dtype).np))
+    d = x._data.dtype if dtype is None else as_dtype(dtype).np
+    if not isinstance(values, np.ndarray):
+        from cutaway.core.creation import tensor
+
+        values = tensor(values)._data
+    with np.errstate(all="ignore"):
+        y = constant(values.astype(d))
     return y.requires_grad_() if requires_grad else y
 
 

@@ -115,7 +115,7 @@ def as_dtype(d: object, op: str = "dtype") -> dtype:
     if d is int:
         return int64
     if d is float:
-        return _default
+        return float64
     if isinstance(getattr(d, "dtype", None), dtype):  # cutaway.FloatTensor
         return d.dtype  # type: ignore[attr-defined, no-any-return]
     if isinstance(d, (np.dtype, type)):
