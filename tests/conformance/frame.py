@@ -13,12 +13,13 @@ Each `*.txt` here is one topic. Its lines are
       ~ x.{}(b8) -- why                  they differ, for this reason; the test fails once they agree
 
 In a case `t` is the library, `np` NumPy, `inf` and `nan` are numbers, and INPUTS (or the file's own) are there by name, made
-anew for each library; the seed is 0. "; " begins a new line, so `d = f64; with t.no_grad(): d.add_(1); d` works; the value is
+anew for each library; the seed is 0. `nn`, `F`, `init`, `optim`, `lr_scheduler`, `distributions`, `data` and `utils` (of nn)
+are the library's modules, helpers.py has `weights`, `follow`, `walk`, ..., and `real(2, 3)`, `whole(4, low=0, high=3)`, ... make an input on the spot, each other numbers. "; " begins a new line, so `d = f64; with t.no_grad(): d.add_(1); d` works; the value is
 the last line's. A line `@sum(x, 1)` is two cases: `t.sum(x, 1)` in [torch] and `x.sum(1)` in [torch.Tensor].
 After " -- " may stand `values` (no gradient is compared), `first` (not that of the gradient) or `within 1e-5` (tolerance).
 
 Compared are type, dtype, shape, values, requires_grad, and the first and second gradients by random projection towards the
-inputs that require one (x, y, pos, ...). Results may be nested in tuples, lists and dicts; text is compared as text.
+inputs that require one (x, y, pos, ...) and towards the parameters of modules in the result. Results may be nested in tuples, lists and dicts; text is compared as text.
 
 A case counts for those names of its heading that it mentions, and for the name that is alone in its heading.
 """
@@ -58,19 +59,22 @@ class Case:
 # --- inputs -----------------------------------------------------------------------------------------------------------
 
 
+TURN = [0]  # how many inputs were made on the spot
+
+
 def rng(shape: tuple[int, ...]) -> np.random.Generator:
-    """Numbers that differ from shape to shape and not from run to run."""
-    return np.random.default_rng([7, *shape])
+    """Numbers that differ from shape to shape, on the spot from one to the next, and not from run to run."""
+    return np.random.default_rng([7 + TURN[0], *shape])
 
 
-def real(*shape: int) -> Any:
-    """float64 from a normal distribution, with gradient."""
-    return rng(shape).standard_normal(shape), True
+def real(*shape: int, dtype: str = "float64") -> Any:
+    """From a normal distribution, with gradient."""
+    return rng(shape).standard_normal(shape).astype(dtype), True
 
 
-def positive(*shape: int) -> Any:
-    """float64 from [0.5, 2), with gradient."""
-    return rng(shape).uniform(0.5, 2, shape), True
+def positive(*shape: int, dtype: str = "float64") -> Any:
+    """From [0.5, 2), with gradient."""
+    return rng(shape).uniform(0.5, 2, shape).astype(dtype), True
 
 
 def unit(*shape: int) -> Any:
@@ -94,6 +98,22 @@ def these(values: Any, dtype: str = "float64", grad: bool = False) -> Any:
 
 
 MAKERS = {f.__name__: f for f in (real, positive, unit, plain, whole, these)} | {"nan": np.nan, "inf": np.inf}
+
+def on_the_spot(tensor: Any, made_so_far: list[Any]) -> dict[str, Any]:
+    """`real` and the like, as functions that make a tensor of a library; what they make is added to `made_so_far`."""
+
+    def maker(make: Any) -> Any:
+        def spot(*args: Any, **kwargs: Any) -> Any:
+            TURN[0] += 1
+            array, grad = make(*args, **kwargs)
+            made_so_far.append(tensor(np.asarray(array), requires_grad=grad))
+            return made_so_far[-1]
+
+        return spot
+
+    TURN[0] = 0
+    return {name: maker(make) for name, make in MAKERS.items() if callable(make)}
+
 
 INPUTS = {
     "x": "real(3, 4)",

@@ -12,7 +12,8 @@ import pytest
 
 import cutaway
 
-from .frame import Case, lines_of, made, tables
+from .helpers import bound_to
+from .frame import TURN, Case, lines_of, made, on_the_spot, tables
 
 torch = pytest.importorskip("torch")
 from ..core.against import builtin_class, flat, run, same, scope_of  # noqa: E402
@@ -42,9 +43,9 @@ def check(case: Case) -> None:
     source = lines_of(case.source)
     ins, outs = {}, {}
     for t in (torch, cutaway):
-        inputs, outs[t] = value(t, case, source)
+        ins[t], outs[t] = value(t, case, source)
         outs[t] = flat(outs[t])
-        ins[t] = [*inputs.values()]
+        ins[t] += [p for y in outs[t] if isinstance(y, t.nn.Module) for p in y.parameters()]
     words = case.note.split()
     rtol = float(words[words.index("within") + 1]) if "within" in words and not case.mark else 1e-9
     orders = 0 if "values" in words else 1 if "first" in words else 2
@@ -53,8 +54,8 @@ def check(case: Case) -> None:
         same(ins, outs, rtol, rtol / 100, orders)
 
 
-def value(t: Any, case: Case, source: str) -> tuple[dict[str, Any], Any]:
-    """The inputs that the case names, and its value, in library `t`."""
+def value(t: Any, case: Case, source: str) -> tuple[list[Any], Any]:
+    """The inputs that the case names or makes, and its value, in library `t`."""
     used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
     inputs = {}
     for name, definition in case.inputs.items():
@@ -64,7 +65,10 @@ def value(t: Any, case: Case, source: str) -> tuple[dict[str, Any], Any]:
     t.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return inputs, run(source, scope_of(t, inputs))
+        found = [*inputs.values()]
+        y = run(source, scope_of(t, {**bound_to(t), **on_the_spot(t.tensor, found), **inputs}))
+        TURN[0] = 0
+        return found, y
 
 
 def same_refusal(case: Case) -> None:

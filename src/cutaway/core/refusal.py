@@ -54,7 +54,7 @@ def function(fn: F) -> F:
 
 def guard_class(cls: type, names: Sequence[str] = ("__init__",)) -> None:
     """Guard these of its methods if `cls` is Cutaway's own: for `__init_subclass__`; a user's classes stay as they are."""
-    if cls.__module__.startswith("cutaway."):
+    if getattr(cls, "__module__", "").startswith("cutaway."):  # a class that exec made may have none
         guard_methods(cls, [name for name in names if name in vars(cls)])
 
 

@@ -46,6 +46,11 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise ArgumentError(f"cross_entropy: label_smoothing must lie between 0 and 1, got {label_smoothing}")
     if tuple(input.shape) == tuple(target.shape) and input.ndim:
+        if ignore_index >= 0:
+            raise ArgumentError(
+                f"cross_entropy: ignore_index={ignore_index} is for class indices, target {show(target)} holds "
+                "probabilities; leave it out, or give a row of zeros to what is to be skipped"
+            )
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     dim, target = _class_indices("cross_entropy", input, target)
     valid = _valid("cross_entropy", target, input.shape[dim], ignore_index)
