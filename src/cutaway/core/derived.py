@@ -217,6 +217,13 @@ def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     return z - elementwise.log(sum(elementwise.exp(z), d, keepdim=True))
 
 
+def given_dim(name: str, dim: int | None) -> int:
+    """A dim that must be said.  Raises ArgumentTypeError for None."""
+    if dim is None:
+        raise ArgumentTypeError(f"{name}: dim must be an int, got None; write dim=-1 for the last dimension")
+    return dim
+
+
 def _softmax_dim(name: str, x: Tensor, dim: int | None) -> int:
     if dim is None:  # PyTorch's old default
         return 0 if x._data.ndim in (0, 1, 3) else 1
@@ -724,6 +731,8 @@ def masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
 
 def filled(x: Tensor, value: Any) -> Tensor:
     """`value` everywhere, in the shape and dtype of x."""
+    if isinstance(value, (list, tuple, np.ndarray, str)):
+        raise ArgumentTypeError(f"fill_: the value must be a number or a 0-d tensor, got {describe(value)}; use copy_ for more")
     if isinstance(value, _t.Tensor):
         return movement.expand(_one("fill_", value, x), shape=x._data.shape)
     return index_ops.full(shape=x._data.shape, value=fitting("fill_", value, x._data.dtype), dtype=x._data.dtype)
@@ -967,14 +976,21 @@ def outer(a: Tensor, b: Tensor) -> Tensor:
 
 def addmm(x: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta x + alpha (a b)."""
-    y = mm(a, b)
-    return (x if beta == 1 else x * beta) + (y if alpha == 1 else y * alpha)
+    return _added(x, mm(a, b), beta, alpha)
 
 
 def baddbmm(x: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta x + alpha (a b) for batches."""
-    y = bmm(a, b)
-    return (x if beta == 1 else x * beta) + (y if alpha == 1 else y * alpha)
+    return _added(x, bmm(a, b), beta, alpha)
+
+
+def _added(x: Tensor, y: Tensor, beta: Any, alpha: Any) -> Tensor:
+    """beta x + alpha y, of y's shape; where beta is 0, x is not looked at (it may hold NaN)."""
+    y = y if alpha == 1 else y * alpha
+    if beta == 0:
+        return y
+    broadcast_shapes(x._data.shape, y._data.shape, op="addmm")
+    return (expand(x, y._data.shape) if x._data.ndim > y._data.ndim else x if beta == 1 else x * beta) + y
 
 
 @guarded
