@@ -32,7 +32,7 @@ def run(source: str, scope: dict[str, Any]) -> Any:
 
 def scope_of(t: Any, tensors: dict[str, Any]) -> dict[str, Any]:
     """What an expression can name."""
-    return {"t": t, "np": np, "inf": float("inf"), "nan": float("nan"), **tensors}
+    return {"t": t, "np": np, "__name__": "case", "inf": float("inf"), "nan": float("nan"), **tensors}
 
 
 def evaluate(t: Any, source: str, tensors: list[Any]) -> Any:
