@@ -11,8 +11,8 @@ from typing import Any
 
 from cutaway.core.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from cutaway.core.dtypes import (
-    bfloat16, device, dtype, float16, float32, float64, get_default_dtype, int8, int16, int32, int64, set_default_dtype,
-    uint8,
+    bfloat16, channels_last, contiguous_format, device, dtype, float16, float32, float64, get_default_dtype, int8, int16,
+    int32, int64, preserve_format, set_default_dtype, strided, uint8,
 )  # fmt: skip
 from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
@@ -36,10 +36,12 @@ from cutaway.core.generator import (
 )
 from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Size, Tensor
+from cutaway.core.topics import NAMES
 
 __version__ = "0.1.0"
 
 concat = concatenate = cat
+row_stack = vstack
 half, float, double = float16, float32, float64
 short, int, long = int16, int32, int64
 pi, e = 3.141592653589793, 2.718281828459045
@@ -49,7 +51,7 @@ newaxis = None
 # Loaded when first named.
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "functional", "gradcheck",
-    "interop", "mps", "nn", "optim", "profiler", "serialization", "utils",
+    "interop", "linalg", "mps", "nn", "optim", "profiler", "serialization", "utils",
 )  # fmt: skip
 _ELSEWHERE = {
     "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",
@@ -57,6 +59,12 @@ _ELSEWHERE = {
     **dict.fromkeys(
         "BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor ShortTensor".split(),
         "cutaway.core.legacy",
+    ),
+    **dict.fromkeys(
+        "asarray atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors bucketize can_cast cartesian_prod "
+        "cdist chain_matmul column_stack combinations dstack finfo iinfo isin promote_types result_type searchsorted std_mean "
+        "tensordot tril_indices triu_indices var_mean xlogy".split(),
+        "cutaway.core.topics.functions",
     ),
 }  # fmt: skip
 # `cutaway.exp(x)` is `Tensor.exp(x)`: nothing is written twice.
@@ -72,8 +80,10 @@ _METHODS = frozenset(
     repeat_interleave reshape roll round rsqrt scatter scatter_add select sigmoid sign sin sinh softmax sort split sqrt
     square squeeze std sub subtract sum swapaxes t tan tanh topk trace transpose tril triu true_divide trunc unbind
     unflatten unique unsqueeze var
+    exp_ log_ sqrt_ abs_ neg_ sigmoid_ tanh_ relu_ floor_ ceil_ round_ square_ reciprocal_ rsqrt_ sin_ cos_ trunc_ erf_ tan_ asin_ acos_
+    atan_ sinh_ cosh_ log1p_ expm1_ log2_ log10_ exp2_ frac_ sign_ zero_ fill_ clamp_ detach_
     """.split()
-)
+) | NAMES
 
 
 def is_tensor(x: Any) -> Any:

@@ -41,7 +41,7 @@ def scope_of(t: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         "lr_scheduler": t.optim.lr_scheduler, "distributions": t.distributions, "data": t.utils.data,
     }  # fmt: skip
     python = {"np": np, "copy": copy, "pickle": pickle, "OrderedDict": OrderedDict, "namedtuple": namedtuple}
-    return {"t": t, "inf": math.inf, "nan": math.nan, **modules, **python, **tensors}
+    return {"t": t, "__name__": "case", "inf": math.inf, "nan": math.nan, **modules, **python, **tensors}
 
 
 def evaluate(t: Any, source: str, tensors: list[Any]) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 import cutaway.core.tensor as _t
 from cutaway.core import random
 from cutaway.core.aval import broadcast_shapes, normalize_dim, normalize_dims, show
-from cutaway.core.dtypes import as_dtype, check_device, fitting
+from cutaway.core.dtypes import as_dtype, check_device, fitting, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, KindError, ShapeError
 from cutaway.core.op import composite
 from cutaway.core.ops import contract, elementwise, movement, reduce
@@ -48,7 +48,13 @@ def need_tensors(name: str, tensors: Any) -> list[Tensor]:
     return list(tensors)
 
 
-def _floating(name: str, x: Tensor) -> None:
+def default_float() -> Any:
+    """The dtype of new floating tensors."""
+    return get_default_dtype()
+
+
+def floating(name: str, x: Tensor) -> None:
+    """Raise DTypeError unless x is floating."""
     if x._data.dtype.kind != "f":
         raise DTypeError(f"{name}: needs a floating tensor, got {show(x)}; convert it with .float()")
 
@@ -79,7 +85,7 @@ def count(x: Tensor, dim: Dims) -> int:
 def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The average over `dim`.  Raises DTypeError for integers."""
     x = x if dtype is None else x.to(as_dtype(dtype, "mean"))
-    _floating("mean", x)
+    floating("mean", x)
     if x._data.dtype == HALF:
         return mean(x.float(), dim, keepdim).half()
     return sum(x, dim, keepdim) / float(count(x, dim))
@@ -91,7 +97,7 @@ def var(
     """The variance: squared distances from the mean, divided by n - correction (1 by default: Bessel's)."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
-    _floating("var", x)
+    floating("var", x)
     less = correction if correction is not None else 0 if unbiased is False else 1
     if x._data.dtype == HALF:
         return var(x.float(), dim, keepdim=keepdim, correction=less).half()
@@ -117,7 +123,7 @@ def _flat_at_zero(root: Any, y: Tensor) -> Tensor:
 def norm(x: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The p-norm: (sum |x|^p)^(1/p); p may be inf, -inf, 0 or "fro" (= 2)."""
     x = x if dtype is None else x.to(as_dtype(dtype, "norm"))
-    _floating("norm", x)
+    floating("norm", x)
     if x._data.dtype == HALF:
         return norm(x.float(), p, dim, keepdim).half()
     if isinstance(p, str) and p != "fro":
@@ -192,7 +198,7 @@ def cumprod(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
 def softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """exp(x) / sum(exp(x)) along `dim`; shifted by the largest element, so that exp cannot overflow."""
     x = x if dtype is None else x.to(as_dtype(dtype, "softmax"))
-    _floating("softmax", x)
+    floating("softmax", x)
     d = _softmax_dim("softmax", x, dim)
     if not x._data.size:
         return elementwise.copy(x)
@@ -206,7 +212,7 @@ def softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
 def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """The logarithm of softmax along `dim`, without forming softmax."""
     x = x if dtype is None else x.to(as_dtype(dtype, "log_softmax"))
-    _floating("log_softmax", x)
+    floating("log_softmax", x)
     d = _softmax_dim("log_softmax", x, dim)
     if not x._data.size:
         return elementwise.copy(x)
@@ -215,6 +221,13 @@ def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     # Shifted before the logarithm: x - logsumexp(x) would round scores of 10,000 to a thousandth.
     z = x - amax(x.detach(), d, keepdim=True)
     return z - elementwise.log(sum(elementwise.exp(z), d, keepdim=True))
+
+
+def given_dim(name: str, dim: int | None) -> int:
+    """A dim that must be said.  Raises ArgumentTypeError for None."""
+    if dim is None:
+        raise ArgumentTypeError(f"{name}: dim must be an int, got None; write dim=-1 for the last dimension")
+    return dim
 
 
 def _softmax_dim(name: str, x: Tensor, dim: int | None) -> int:
@@ -672,16 +685,16 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 
 def frac(x: Tensor) -> Tensor:
     """x - trunc(x).  Raises DTypeError for integers."""
-    _floating("frac", x)
+    floating("frac", x)
     return x - elementwise.trunc(x)
 
 
 def lerp(x: Tensor, end: Tensor, weight: Any) -> Tensor:
     """x + weight (end - x).  Raises DTypeError for integers and for dtypes that differ."""
-    _floating("lerp", x)
+    floating("lerp", x)
     for other in (end, weight):
         if isinstance(other, _t.Tensor):
-            _alike("lerp", x, other)
+            alike("lerp", x, other)
     if not isinstance(end, _t.Tensor):
         raise ArgumentTypeError(f"lerp: end must be a Tensor, got {describe(end)}; pass cutaway.full_like(x, end)")
     return elementwise.add(x, (end - x) * weight)
@@ -718,12 +731,14 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
 
 def masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value` where the mask is True."""
-    _mask("masked_fill", mask)
+    masked("masked_fill", mask)
     return elementwise.where(mask, _one("masked_fill", value, x), x)
 
 
 def filled(x: Tensor, value: Any) -> Tensor:
     """`value` everywhere, in the shape and dtype of x."""
+    if isinstance(value, (list, tuple, np.ndarray, str)):
+        raise ArgumentTypeError(f"fill_: the value must be a number or a 0-d tensor, got {describe(value)}; use copy_ for more")
     if isinstance(value, _t.Tensor):
         return movement.expand(_one("fill_", value, x), shape=x._data.shape)
     return index_ops.full(shape=x._data.shape, value=fitting("fill_", value, x._data.dtype), dtype=x._data.dtype)
@@ -740,7 +755,8 @@ def _one(name: str, value: Any, x: Tensor) -> Tensor:
     return value.to(x.dtype)
 
 
-def _mask(name: str, mask: Any) -> None:
+def masked(name: str, mask: Any) -> None:
+    """Raise unless the mask is a bool tensor."""
     if not isinstance(mask, _t.Tensor):
         raise ArgumentTypeError(f"{name}: the mask must be a bool tensor, got {describe(mask)}; compare, as in x > 0")
     if mask._data.dtype.kind != "b":
@@ -749,7 +765,7 @@ def _mask(name: str, mask: Any) -> None:
 
 def masked_select(x: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask is True, as a vector."""
-    _mask("masked_select", mask)
+    masked("masked_select", mask)
     shape = broadcast_shapes(x._data.shape, mask._data.shape, op="masked_select")
     y: Tensor = movement.expand(x, shape=shape)[movement.expand(mask, shape=shape)]
     return y
@@ -967,14 +983,21 @@ def outer(a: Tensor, b: Tensor) -> Tensor:
 
 def addmm(x: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta x + alpha (a b)."""
-    y = mm(a, b)
-    return (x if beta == 1 else x * beta) + (y if alpha == 1 else y * alpha)
+    return added(x, mm(a, b), beta, alpha)
 
 
 def baddbmm(x: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta x + alpha (a b) for batches."""
-    y = bmm(a, b)
-    return (x if beta == 1 else x * beta) + (y if alpha == 1 else y * alpha)
+    return added(x, bmm(a, b), beta, alpha)
+
+
+def added(x: Tensor, y: Tensor, beta: Any, alpha: Any) -> Tensor:
+    """beta x + alpha y, of y's shape; where beta is 0, x is not looked at (it may hold NaN)."""
+    y = y if alpha == 1 else y * alpha
+    if beta == 0:
+        return y
+    broadcast_shapes(x._data.shape, y._data.shape, op="addmm")
+    return (expand(x, y._data.shape) if x._data.ndim > y._data.ndim else x if beta == 1 else x * beta) + y
 
 
 @guarded
@@ -1073,19 +1096,20 @@ def isclose(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_
 
     Raises ShapeError for shapes that do not broadcast, DTypeError for dtypes that differ.
     """
-    _alike("isclose", a, b)
+    alike("isclose", a, b)
     broadcast_shapes(a._data.shape, b._data.shape, op="isclose")
     return constant(np.asarray(np.isclose(a._data, b._data, rtol, atol, equal_nan)))
 
 
 def allclose(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """True if all elements are close.  Raises ShapeError for shapes that do not broadcast, DTypeError for two dtypes."""
-    _alike("allclose", a, b)
+    alike("allclose", a, b)
     broadcast_shapes(a._data.shape, b._data.shape, op="allclose")
     return bool(np.allclose(a._data, b._data, rtol, atol, equal_nan))
 
 
-def _alike(name: str, a: Tensor, b: Tensor) -> None:
+def alike(name: str, a: Tensor, b: Tensor) -> None:
+    """Raise DTypeError unless both have one dtype."""
     if a._data.dtype != b._data.dtype:
         raise DTypeError(f"{name}: {show(a, b)} have different dtypes; convert one with .to(dtype)")
 

@@ -188,6 +188,23 @@ def result_np(operands: Iterable[tuple[np.dtype, int]]) -> np.dtype:
 _NAMES = frozenset(d.name for d in ALL)
 
 
+class layout:
+    """A name for how a tensor lies in memory, to be given where PyTorch takes one: `strided`, `contiguous_format`, ..."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"cutaway.{self.name}"
+
+
+strided, contiguous_format, preserve_format, channels_last = map(
+    layout, ("strided", "contiguous_format", "preserve_format", "channels_last")
+)
+
+
 class device:
     """Where a tensor lives. There is one: `cpu`.  Raises DeviceError for any other."""
 

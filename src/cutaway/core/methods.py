@@ -351,13 +351,13 @@ class Methods:
         """True where infinite."""
         return _ew.eq(_ew.abs(self), math.inf) if self._data.dtype.kind == "f" else _ew.ne(self, self)
 
-    def softmax(self, dim: int | None = None, dtype: Any = None) -> Tensor:
+    def softmax(self, dim: int, dtype: Any = None) -> Tensor:
         """exp(self) / sum(exp(self)) along `dim`."""
-        return _d.softmax(self, dim, dtype)
+        return _d.softmax(self, _d.given_dim("softmax", dim), dtype)
 
-    def log_softmax(self, dim: int | None = None, dtype: Any = None) -> Tensor:
+    def log_softmax(self, dim: int, dtype: Any = None) -> Tensor:
         """log(softmax(self)) along `dim`."""
-        return _d.log_softmax(self, dim, dtype)
+        return _d.log_softmax(self, _d.given_dim("log_softmax", dim), dtype)
 
     def maximum(self, other: Any) -> Tensor:
         """The larger of two, element by element."""
@@ -965,9 +965,11 @@ class Methods:
         """Every element set to 0."""
         return self.fill_(0)
 
-    def copy_(self, src: Any, non_blocking: bool = False) -> Tensor:
-        """The elements of `src`, broadcast and converted, written into this tensor."""
-        return self._assign(_d.expand(src.to(self), self._data.shape), "copy_")
+    def copy_(self, other: Any, non_blocking: bool = False) -> Tensor:
+        """The elements of `other`, broadcast and converted, written into this tensor."""
+        if isinstance(other, (int, float)):
+            return self._assign(_d.filled(self, other), "copy_")
+        return self._assign(_d.expand(other.to(self), self._data.shape), "copy_")
 
     def squeeze_(self, dim: Any = None) -> Tensor:
         """`squeeze` of this handle."""

@@ -71,11 +71,11 @@ def _common(name: str, inputs: tuple[Any, ...], promote: str) -> tuple[Tensor, .
         return ()
     if len(inputs) == 1 and not isinstance(inputs[0], Tensor):
         raise not_a_tensor(name, inputs[0])
-    target = result_np(_standing(name, x) for x in inputs)
+    target = result_np(standing(name, x) for x in inputs)
     if promote == "float" and target.kind != "f":
         target = get_default_dtype().np
     if (target == BOOL and promote in ("number", "signed")) or (
-        promote == "signed" and any(_standing(name, x)[0] == BOOL for x in inputs)
+        promote == "signed" and any(standing(name, x)[0] == BOOL for x in inputs)
     ):
         listed = " and ".join(show(x) for x in inputs)
         raise DTypeError(
@@ -92,7 +92,8 @@ def _common(name: str, inputs: tuple[Any, ...], promote: str) -> tuple[Tensor, .
     return tuple(out)
 
 
-def _standing(name: str, x: Any) -> tuple[np.dtype, int]:
+def standing(name: str, x: Any) -> tuple[np.dtype, int]:
+    """(dtype, standing) of an operand, as `result_np` wants it."""
     if isinstance(x, Tensor):
         return x._data.dtype, 2 if x._data.ndim else 1
     if isinstance(x, np.ndarray) and name in WITH_ARRAYS and x.dtype.kind in "biuf":

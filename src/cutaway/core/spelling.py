@@ -11,7 +11,9 @@ from typing import Any
 
 from cutaway.core.errors import ArgumentTypeError, GradError
 
-SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "mat2": "other", "vec": "other", "split_size_or_sections": "split_size"}
+SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "split_size_or_sections": "split_size"} | dict.fromkeys(
+    ("mat2", "vec", "vec2", "tensor"), "other"
+)
 FIRST = ("input", "x", "x1")  # the tensor itself
 LISTED = ("dims", "size", "sizes", "shape", "repeats")  # what is written as f(2, 3), too
 

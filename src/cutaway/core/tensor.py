@@ -16,6 +16,7 @@ from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, Gr
 from cutaway.core.methods import Methods
 from cutaway.core.op import STAGE
 from cutaway.core.refusal import describe, guard_methods
+from cutaway.core.topics import Layout, Order, Places, Products, Special, Statistics, Writing
 
 
 class Size(tuple[int, ...]):
@@ -47,7 +48,7 @@ class Size(tuple[int, ...]):
         return f"cutaway.Size({list(self)})"
 
 
-class Tensor(Methods, Conversions):
+class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Statistics, Writing):
     """A multi-dimensional array that can remember how it was computed.
 
     `Tensor(2, 3)` makes float32 of that shape (zeros), `Tensor([1, 2])` float32 from data; `cutaway.tensor` keeps dtypes.
