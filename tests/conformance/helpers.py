@@ -52,7 +52,11 @@ def bound_to(t: Any) -> dict[str, Any]:
 
     def state(s: Any) -> dict[str, Any]:
         """A state_dict, sorted, without what PyTorch keeps for its own warnings."""
-        kept = {k: v for k, v in s.state_dict().items() if k != "_get_lr_called_within_step" and not callable(v)}
-        return {k: kept[k] for k in sorted(kept)}
+
+        def kept(d: dict[str, Any]) -> dict[str, Any]:
+            names = sorted(k for k, v in d.items() if k != "_get_lr_called_within_step" and not callable(v))
+            return {k: [kept(v) for v in d[k]] if k == "_schedulers" else d[k] for k in names}
+
+        return kept(s.state_dict())
 
     return {f.__name__: f for f in (weights, bowl, closure, follow, groups, walk, state)}

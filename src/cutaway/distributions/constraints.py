@@ -41,7 +41,7 @@ def interval(low: Tensor | float, high: Tensor | float) -> Constraint:
     return Constraint(f"in {low} .. {high}", lambda x: (x >= low) & (x <= high))
 
 
-real = Constraint("a number", lambda x: (x == x) & ~x.isinf())
+real = Constraint("a number, not NaN", lambda x: x == x)
 positive = Constraint("above 0", lambda x: x > 0)
 nonnegative = Constraint("0 or more", lambda x: x >= 0)
 nonnegative_integer = Constraint("a whole number, 0 or more", lambda x: (x % 1 == 0) & (x >= 0))

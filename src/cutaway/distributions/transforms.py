@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from cutaway.core.creation import full_like
 from cutaway.core.errors import NotWritten
 from cutaway.core.tensor import Tensor
 from cutaway.distributions.bernoulli import EPSILON
@@ -150,8 +151,10 @@ class AffineTransform(Transform):
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         """log |scale|."""
-        size = self.scale.abs().log() if isinstance(self.scale, Tensor) else math.log(abs(self.scale))
-        each = x.detach() * 0 + size
+        if isinstance(self.scale, Tensor):
+            each = self.scale.abs().log().expand(x.shape)
+        else:
+            each = full_like(x.detach(), math.log(abs(self.scale)))
         return each.sum(tuple(range(-self.event_dim, 0))) if self.event_dim else each
 
 

@@ -10,7 +10,6 @@ from cutaway.core.autograd import no_grad
 from cutaway.core.aval import show
 from cutaway.core.errors import (
     ArgumentError,
-    ArgumentTypeError,
     AssertedError,
     DTypeError,
     IndexOutOfRange,
@@ -99,7 +98,7 @@ def embedding_bag(
         raise ArgumentError(f"{op}: mode {mode!r} is unknown; use 'sum', 'mean' or 'max'")
     if per_sample_weights is not None:
         if mode != "sum":
-            raise ArgumentTypeError(f"{op}: per_sample_weights is for mode='sum', got mode={mode!r}")
+            raise ArgumentError(f"{op}: per_sample_weights is for mode='sum', got mode={mode!r}")
         if tuple(per_sample_weights.shape) != tuple(input.shape):
             raise ShapeError(
                 f"{op}: per_sample_weights {show(per_sample_weights)} must have the shape of input {show(input)}"

@@ -406,6 +406,8 @@ class Module:
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Let gradients be computed for all parameters, or freeze them."""
+        if not isinstance(requires_grad, bool):
+            raise ArgumentTypeError(f"requires_grad_: must be True or False, got {requires_grad!r}")
         for p in self.parameters():
             p.requires_grad_(requires_grad)
         return self
