@@ -710,7 +710,9 @@ def scaled(name: str, x: Any, other: Any, alpha: Any) -> Any:
 def need_tensor(name: str, other: Any) -> Tensor:
     """What has to be a Tensor.  Raises ArgumentTypeError for a number."""
     if not isinstance(other, _t.Tensor):
-        raise ArgumentTypeError(f"{name}: the operand must be a Tensor, got {describe(other)}; wrap it with cutaway.tensor(...)")
+        raise ArgumentTypeError(
+            f"{name}: the operand must be a Tensor, got {describe(other)}; wrap it with cutaway.tensor(...)"
+        )
     return other
 
 
@@ -738,7 +740,7 @@ def masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
 def filled(x: Tensor, value: Any) -> Tensor:
     """`value` everywhere, in the shape and dtype of x."""
     if isinstance(value, (list, tuple, np.ndarray, str)):
-        raise ArgumentTypeError(f"fill_: the value must be a number or a 0-d tensor, got {describe(value)}; use copy_ for more")
+        raise ArgumentTypeError(f"fill_: the value must be a number or a 0-d tensor, got {describe(value)}; use copy_")
     if isinstance(value, _t.Tensor):
         return movement.expand(_one("fill_", value, x), shape=x._data.shape)
     return index_ops.full(shape=x._data.shape, value=fitting("fill_", value, x._data.dtype), dtype=x._data.dtype)
@@ -807,7 +809,8 @@ def scatter(
     if reduce == "add":
         return _along(index_ops.scatter_add, x, dim, index, src)
     if reduce == "multiply":
-        return x.scatter_reduce(dim, index, src, "prod")
+        y: Tensor = x.scatter_reduce(dim, index, src, "prod")
+        return y
     if reduce is not None:
         raise ArgumentError(f"scatter: reduce must be None, 'add' or 'multiply', got {reduce!r}")
     return _along(index_ops.scatter, x, dim, index, src)
@@ -1125,7 +1128,7 @@ def equal(a: Tensor, b: Tensor) -> bool:
 def pow(x: Any, exponent: Any) -> Tensor:
     """x to the power of `exponent`; whole and half powers that have a quicker form take it."""
     if not isinstance(x, _t.Tensor) and not isinstance(exponent, _t.Tensor):
-        raise ArgumentTypeError(f"pow: one of base and exponent must be a Tensor, got {describe(x)} and {describe(exponent)}")
+        raise ArgumentTypeError(f"pow: needs a Tensor as base or exponent, got {describe(x)} and {describe(exponent)}")
     if isinstance(x, _t.Tensor) and type(exponent) in (int, float):
         if x._data.dtype.kind == "b" and type(exponent) is int:
             x = x.long()

@@ -21,7 +21,8 @@ from cutaway.core.tensor import Size, Tensor
 from cutaway.core.topics import order, products, special, statistics
 
 searchsorted, bucketize, isin = function(order.searchsorted), function(order.bucketize), function(order.isin)
-tensordot, cdist, chain_matmul = map(function, (products.tensordot, products.cdist, products.chain_matmul))
+tensordot, cdist = function(products.tensordot), function(products.cdist)
+chain_matmul = function(products.chain_matmul)
 std_mean, var_mean = function(statistics.std_mean), function(statistics.var_mean)
 xlogy = function(special.xlogy)
 

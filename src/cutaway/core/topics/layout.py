@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ class Layout:
         else:
             ends = [int(i) for i in indices_or_sections]
         cuts = [0, *[max(0, min(n, i + n if i < 0 else i)) for i in ends], n]
-        return tuple(self.narrow(at, a, max(b - a, 0)) for a, b in zip(cuts, cuts[1:], strict=False))
+        return tuple(self.narrow(at, a, max(b - a, 0)) for a, b in pairwise(cuts))
 
     def hsplit(self: Any, indices_or_sections: Any) -> Any:
         """tensor_split along the second dimension, or the only one."""
@@ -82,8 +83,11 @@ class Layout:
         a, b = (normalize_dim(k, self._data.ndim, "rot90") for k in dims)
         if a == b:
             raise ShapeError(f"rot90: the two dims must differ, got {dims}")
-        turned = {1: lambda x: d.transpose(d.flip(x, b), a, b), 2: lambda x: d.flip(x, a, b), 3: lambda x: d.flip(d.transpose(x, a, b), b)}
-        return turned[k % 4](self) if k % 4 else self.clone()
+        if k % 4 == 1:
+            return d.transpose(d.flip(self, b), a, b)
+        if k % 4 == 2:
+            return d.flip(self, a, b)
+        return d.flip(d.transpose(self, a, b), b) if k % 4 else self.clone()
 
     def diag_embed(self: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
         """The last dimension as the diagonal of two new ones, zero elsewhere."""
@@ -120,11 +124,12 @@ class Layout:
         size, stride = d.sizes_of("as_strided", (size,)), d.sizes_of("as_strided", (stride,))
         if len(size) != len(stride):
             raise ShapeError(f"as_strided: size {list(size)} and stride {list(stride)} must be equally many")
-        steps = [np.arange(n).reshape([-1 if k == j else 1 for j in range(len(size))]) * s for k, (n, s) in enumerate(zip(size, stride))]
-        places = np.broadcast_to(sum(steps, np.asarray(storage_offset)), size)
+        places = np.asarray(storage_offset)
+        for n, step in zip(size, stride, strict=True):
+            places = places[..., None] + np.arange(n) * step
         if places.size and (places.max() >= self._data.size or places.min() < 0):
             raise ShapeError(f"as_strided: size {list(size)} and stride {list(stride)} leave the {self._data.size} elements")
-        return self.reshape(-1)[d.constant(np.ascontiguousarray(places))]
+        return self.reshape(-1)[d.constant(places)]
 
     @property
     def mH(self: Any) -> Any:
