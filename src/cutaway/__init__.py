@@ -64,7 +64,7 @@ _ELSEWHERE = {
         """
         asarray atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors bucketize can_cast
         cartesian_prod cdist chain_matmul column_stack combinations dstack finfo iinfo isin promote_types result_type
-        searchsorted std_mean tensordot tril_indices triu_indices var_mean xlogy
+        searchsorted std_mean tensordot trapezoid trapz tril_indices triu_indices vander var_mean xlogy
         """.split(),
         "cutaway.core.topics.functions",
     ),

@@ -73,19 +73,6 @@ class Order:
             found.append(d.constant(np.diff(np.append(first, len(a)))))
         return tuple(found) if len(found) > 1 else found[0]
 
-    def trapezoid(self: Any, x: Any = None, *, dx: Any = 1.0, dim: int = -1) -> Any:
-        """The integral along `dim` by the trapezoid rule."""
-        at = normalize_dim(dim, self._data.ndim, "trapezoid")
-        n = self._data.shape[at]
-        middle = (self.narrow(at, 1, n - 1) + self.narrow(at, 0, n - 1)) / 2
-        return (middle * (dx if x is None else _along(x.diff(), at, self._data.ndim))).sum(at)
-
-    trapz = trapezoid
-
-
-def _along(v: Any, at: int, ndim: int) -> Any:
-    return v if v._data.ndim > 1 else v.reshape([-1 if k == at else 1 for k in range(ndim)])
-
 
 def _running(name: str, x: Any, dim: int, wins: Any) -> Any:
     at = normalize_dim(dim, x._data.ndim, name)
