@@ -61,9 +61,11 @@ _ELSEWHERE = {
         "cutaway.core.legacy",
     ),
     **dict.fromkeys(
-        "asarray atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors bucketize can_cast cartesian_prod "
-        "cdist chain_matmul column_stack combinations dstack finfo iinfo isin promote_types result_type searchsorted std_mean "
-        "tensordot tril_indices triu_indices var_mean xlogy".split(),
+        """
+        asarray atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors bucketize can_cast
+        cartesian_prod cdist chain_matmul column_stack combinations dstack finfo iinfo isin promote_types result_type
+        searchsorted std_mean tensordot trapezoid trapz tril_indices triu_indices vander var_mean xlogy
+        """.split(),
         "cutaway.core.topics.functions",
     ),
 }  # fmt: skip
@@ -80,8 +82,8 @@ _METHODS = frozenset(
     repeat_interleave reshape roll round rsqrt scatter scatter_add select sigmoid sign sin sinh softmax sort split sqrt
     square squeeze std sub subtract sum swapaxes t tan tanh topk trace transpose tril triu true_divide trunc unbind
     unflatten unique unsqueeze var
-    exp_ log_ sqrt_ abs_ neg_ sigmoid_ tanh_ relu_ floor_ ceil_ round_ square_ reciprocal_ rsqrt_ sin_ cos_ trunc_ erf_ tan_ asin_ acos_
-    atan_ sinh_ cosh_ log1p_ expm1_ log2_ log10_ exp2_ frac_ sign_ zero_ fill_ clamp_ detach_
+    abs_ acos_ asin_ atan_ ceil_ clamp_ cos_ cosh_ detach_ erf_ exp2_ exp_ expm1_ fill_ floor_ frac_ log10_ log1p_ log2_
+    log_ neg_ reciprocal_ relu_ round_ rsqrt_ sigmoid_ sin_ sinh_ sqrt_ square_ tan_ tanh_ trunc_ zero_
     """.split()
 ) | NAMES
 

@@ -7,6 +7,7 @@ from cutaway.core.errors import (
     DTypeError,
     GradError,
     IndexOutOfRange,
+    KindError,
     ShapeError,
     StateError,
 )  # fmt: skip

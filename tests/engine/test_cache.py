@@ -175,6 +175,26 @@ def test_temporary_files_of_the_dead_are_cleared_away(folder):
     assert not old.exists() and young.exists()  # the young one may be a living writer's
 
 
+def test_when_it_is_full_those_go_that_were_not_read_for_longest(folder, monkeypatch):
+    cache.get_or_make("0", Maker(b"x" * 1000))
+    size = file_of(folder).stat().st_size
+    monkeypatch.setattr(cache, "LIMIT", 4 * size)
+    for n in range(1, 4):
+        cache.get_or_make(str(n), Maker(b"x" * 1000))
+        for path in folder.iterdir():  # an hour goes by
+            at = path.stat().st_mtime - 3600
+            os.utime(path, (at, at))
+    cache.get_or_make("0", Maker())  # is read
+    for n in range(4, 6):
+        cache.get_or_make(str(n), Maker(b"x" * 1000))
+    kept = {str(n): Maker() for n in range(6)}
+    for key, make in kept.items():
+        if key in "0345":
+            cache.get_or_make(key, make)
+    assert [key for key, make in kept.items() if make.calls] == []
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= cache.LIMIT
+
+
 def test_a_compiled_function_whose_object_is_damaged_is_compiled_anew(folder):
     def result() -> list[float]:
         return cutaway.compile(lambda x: (x * 3.0 + 1.0).sqrt())(x).tolist()

@@ -128,7 +128,8 @@ def test_as_op_by_op(case, dtype):
     tolerance = 2e-5 if dtype == "float32" else 1e-12
     for a, b in zip(got, want, strict=True):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
-        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+        largest = float(np.abs(b).max(initial=1.0))  # of the terms that a small number may be the difference of
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * max(1.0, 0.02 * largest))
 
 
 PRODUCTS: dict[str, tuple[tuple[tuple[int, ...], ...], Callable[[Tensor, Tensor], Tensor]]] = {

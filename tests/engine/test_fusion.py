@@ -259,6 +259,26 @@ def test_a_network_of_dense_layers_needs_few_barriers(several):
     assert sum(segments.barriers(kernels(c))) <= 4
 
 
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.1}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}])
+def test_plain_gradient_descent_subtracts_in_the_products_registers(options, several):
+    x, y = random(40, 30), cutaway.arange(40) % 20
+    found = {}
+    for wrap in (compile, lambda f: f):
+        cutaway.manual_seed(1)
+        model = nn.Linear(30, 20)
+        optimizer = cutaway.optim.SGD(model.parameters(), lr=0.1, **options)
+        step = wrap(stepping(model, optimizer))
+        losses = [float(step(x, y).detach().numpy()) for _ in range(4)]
+        found[wrap] = step, losses, [p.detach().numpy() for p in model.parameters()]
+    (compiled, a, mine), (_, b, others) = found.values()
+    np.testing.assert_allclose(a, b, rtol=1e-5)
+    for p, q in zip(mine, others, strict=True):
+        np.testing.assert_allclose(p, q, rtol=1e-5, atol=1e-6)
+    s = list(compiled.variants.values())[-1].program.schedule
+    fused = [k for k in s.kernels if k.core is not None and k.outputs[0] in s.direct]
+    assert len(fused) == ("momentum" not in options)
+
+
 def test_updates_of_one_form_share_their_code():
     model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8))
     optimiser = cutaway.optim.Adam(model.parameters())

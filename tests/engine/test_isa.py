@@ -67,5 +67,14 @@ def test_integer_division_never_traps(isa):
         assert (q.tolist()[0], q.tolist()[1], r.tolist()[1]) == (low, 3, 1)
 
 
+def test_floor_division_at_the_edges(isa):
+    ends = np.array([-3.0, 3.0, 0.0, -0.0, 0.7, np.inf, -np.inf, np.nan])
+    for name in ("float32", "float64"):
+        a, b = (cutaway.from_numpy(np.ascontiguousarray(x, name)) for x in np.meshgrid(ends, ends))
+        both = lambda a, b: (cutaway.floor_divide(a, b), cutaway.remainder(a, b))
+        for y, z in zip(compile(both)(a, b), both(a, b), strict=True):
+            np.testing.assert_array_equal(y.numpy(), z.numpy())
+
+
 def test_random_programs(isa):
     assert fuzz.check(range(20, 50)) == []

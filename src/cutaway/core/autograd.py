@@ -699,6 +699,14 @@ class OutputNode(Node):
             yield parent, Packed({self.number: g}), False
 
 
+def output_node(parent: Node, number: int, y: Any) -> OutputNode:
+    """The node of result `y` of an operation with several."""
+    node = OutputNode.__new__(OutputNode)
+    Node.__init__(node, _ops.elementwise.copy, {}, (parent,), (), (y._data.shape, y._data.dtype), {}, None)
+    node.number = number
+    return node
+
+
 class Function:
     """An operation with a gradient of one's own: subclass, write `forward(ctx, ...)` and `backward(ctx, *grads)`.
 
@@ -753,9 +761,7 @@ class Function:
             ):
                 made = _Tensor._wrap(o._data)
                 made._cell, made._epoch, made._view = o._cell, o._cell[1], o._view
-                link = OutputNode.__new__(OutputNode)
-                Node.__init__(link, _ops.elementwise.copy, {}, (node,), (), (o._data.shape, o._data.dtype), {}, None)
-                link.number, made._node = k, link
+                made._node = output_node(node, k, made)
                 # An output that is also saved must be the recorded one, or a second derivative would not see it.
                 node.kept = tuple((made, s[1]) if s is not None and s[0] is o else s for s in node.kept)
                 o = made

@@ -66,7 +66,7 @@ def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -
     """The sum over `dim` (all without one); integers sum to int64."""
     x = x if dtype is None else x.to(as_dtype(dtype, "sum"))
     y = reduce.sum(x, dim=normalize_dims(_or_all(dim), x._data.ndim, "sum"), keepdim=keepdim)
-    return y if dtype is None else y.to(as_dtype(dtype, "sum"))
+    return y if dtype is None else y.to(dtype)
 
 
 def _or_all(dim: Dims) -> Dims:
@@ -169,7 +169,8 @@ def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The product over `dim`, or of all elements."""
-    x = x if dtype is None else x.to(as_dtype(dtype, "prod"))
+    if dtype is not None:
+        return prod(x.to(as_dtype(dtype, "prod")), dim, keepdim).to(dtype)
     if dim is None:
         return reduce.prod(movement.reshape(x, shape=(x._data.size,)), dim=0, keepdim=False)
     return reduce.prod(x, dim=normalize_dim(dim, x._data.ndim, "prod"), keepdim=keepdim)
@@ -177,13 +178,15 @@ def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, dtype: Any = 
 
 def cumsum(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Running sums along `dim`."""
-    x = x if dtype is None else x.to(as_dtype(dtype, "cumsum"))
+    if dtype is not None:
+        return cumsum(x.to(as_dtype(dtype, "cumsum")), dim).to(dtype)
     return reduce.cumsum(x, dim=normalize_dim(dim, x._data.ndim, "cumsum"))
 
 
 def cumprod(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Running products along `dim`."""
-    x = x if dtype is None else x.to(as_dtype(dtype, "cumprod"))
+    if dtype is not None:
+        return cumprod(x.to(as_dtype(dtype, "cumprod")), dim).to(dtype)
     if x._data.dtype == HALF:
         return cumprod(x.float(), dim).half()
     x = x.long() if x._data.dtype.kind in "bui" else x
@@ -710,7 +713,9 @@ def scaled(name: str, x: Any, other: Any, alpha: Any) -> Any:
 def need_tensor(name: str, other: Any) -> Tensor:
     """What has to be a Tensor.  Raises ArgumentTypeError for a number."""
     if not isinstance(other, _t.Tensor):
-        raise ArgumentTypeError(f"{name}: the operand must be a Tensor, got {describe(other)}; wrap it with cutaway.tensor(...)")
+        raise ArgumentTypeError(
+            f"{name}: the operand must be a Tensor, got {describe(other)}; wrap it with cutaway.tensor(...)"
+        )
     return other
 
 
@@ -738,7 +743,7 @@ def masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
 def filled(x: Tensor, value: Any) -> Tensor:
     """`value` everywhere, in the shape and dtype of x."""
     if isinstance(value, (list, tuple, np.ndarray, str)):
-        raise ArgumentTypeError(f"fill_: the value must be a number or a 0-d tensor, got {describe(value)}; use copy_ for more")
+        raise ArgumentTypeError(f"fill_: the value must be a number or a 0-d tensor, got {describe(value)}; use copy_")
     if isinstance(value, _t.Tensor):
         return movement.expand(_one("fill_", value, x), shape=x._data.shape)
     return index_ops.full(shape=x._data.shape, value=fitting("fill_", value, x._data.dtype), dtype=x._data.dtype)
@@ -807,7 +812,8 @@ def scatter(
     if reduce == "add":
         return _along(index_ops.scatter_add, x, dim, index, src)
     if reduce == "multiply":
-        return x.scatter_reduce(dim, index, src, "prod")
+        y: Tensor = x.scatter_reduce(dim, index, src, "prod")
+        return y
     if reduce is not None:
         raise ArgumentError(f"scatter: reduce must be None, 'add' or 'multiply', got {reduce!r}")
     return _along(index_ops.scatter, x, dim, index, src)
@@ -875,15 +881,16 @@ def _diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tenso
     picked = index_ops.index(
         moved, constant(k - builtins.min(offset, 0)), constant(k + builtins.max(offset, 0)), dims=(0, 1)
     )
-    return _onto(x, movedim(picked, 0, -1), lambda a: np.diagonal(a, offset, dim1, dim2))
+    return onto(x, movedim(picked, 0, -1), lambda a: np.diagonal(a, offset, dim1, dim2))
 
 
-def _onto(x: Tensor, y: Tensor, see: Callable[[np.ndarray], np.ndarray]) -> Tensor:
+def onto(x: Tensor, y: Tensor, see: Callable[[np.ndarray], np.ndarray], writeable: bool = True) -> Tensor:
     """`y`, which was copied out of x, on x's own memory: what is written to it is written to x."""
     if type(x._data) is np.ndarray:
         x._settle()
         y._data = see(x._data)
-        y._data.flags.writeable = x._data.flags.writeable
+        if y._data.flags.writeable != (writeable and x._data.flags.writeable):
+            y._data.flags.writeable = not y._data.flags.writeable
         y._cell, y._epoch, y._view = x._cell, x._epoch, True
     return y
 
@@ -1125,7 +1132,7 @@ def equal(a: Tensor, b: Tensor) -> bool:
 def pow(x: Any, exponent: Any) -> Tensor:
     """x to the power of `exponent`; whole and half powers that have a quicker form take it."""
     if not isinstance(x, _t.Tensor) and not isinstance(exponent, _t.Tensor):
-        raise ArgumentTypeError(f"pow: one of base and exponent must be a Tensor, got {describe(x)} and {describe(exponent)}")
+        raise ArgumentTypeError(f"pow: needs a Tensor as base or exponent, got {describe(x)} and {describe(exponent)}")
     if isinstance(x, _t.Tensor) and type(exponent) in (int, float):
         if x._data.dtype.kind == "b" and type(exponent) is int:
             x = x.long()

@@ -23,7 +23,7 @@ import numpy as np
 from cutaway.core import accelerate
 from cutaway.core.aval import Aval
 from cutaway.core.dtypes import CPU, check_device, device
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, KindError, StateError
+from cutaway.core.errors import ArgumentError, KindError, StateError
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor

@@ -27,6 +27,7 @@ class Methods:
 
     if TYPE_CHECKING:  # what Tensor has besides
 
+        shape: Any
         is_contiguous: Callable[[], bool]
         stride: Callable[[], tuple[int, ...]]
 
@@ -760,6 +761,12 @@ class Methods:
         return _d.isclose(self, other, rtol, atol, equal_nan)
 
     # --- new tensors of the same dtype --------------------------------------------------------------------------------
+
+    def new(self, *args: Any) -> Tensor:
+        """The old name of new_tensor (for a list) and new_empty (for sizes)."""
+        if len(args) == 1 and not isinstance(args[0], (int, type(self.shape))):
+            return self.new_tensor(args[0])
+        return self.new_empty(*(args or (0,)))
 
     def new_tensor(self, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         """From data."""

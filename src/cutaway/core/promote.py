@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 INT64, BOOL = np.dtype(np.int64), np.dtype(bool)
 KEEPING = ("", "same", "equal")  # equal dtypes stay as they are, whatever they are
 # The operators: x + array is a Tensor, as in PyTorch.
-WITH_ARRAYS = frozenset("add sub mul div floor_divide remainder pow eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor".split())
+WITH_ARRAYS = frozenset(
+    "add sub mul div floor_divide remainder pow eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor".split()
+)
 
 
 def coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:

@@ -57,8 +57,10 @@ def into(out: Any, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         raise ArgumentTypeError(f"{name}: out must be {'a Tensor' if len(ys) == 1 else f'{len(ys)} Tensors'}, got {out!r}")
     for target, result in zip(outs, ys, strict=True):
         if target.requires_grad or result.requires_grad:
-            raise GradError(f"{name}: out= records no gradient; write x = {name}(...), or wrap the call in `with no_grad():`")
+            raise GradError(f"{name}: out= records no gradient; leave it out, or wrap the call in `with no_grad():`")
         if target._data.shape != result._data.shape:
-            target._data, target._cell, target._view = target._data.__class__(result._data.shape, target._data.dtype), [0, 0], False
+            target.data = target.new_zeros(result.shape)
         target._assign(result, name)
-    return out if isinstance(y, tuple) is False else type(y)(*outs) if hasattr(y, "_fields") else tuple(outs)
+    if not isinstance(y, tuple):
+        return out
+    return type(y)(*outs) if hasattr(y, "_fields") else tuple(outs)

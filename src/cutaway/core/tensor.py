@@ -74,7 +74,7 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
 
         of_data = len(args) == 1 and not isinstance(args[0], (int, np.integer, Size))
         if of_data and isinstance(args[0], (float, bool)):
-            raise ArgumentTypeError(f"Tensor: expected sizes or a list of numbers, got {args[0]!r}; use cutaway.tensor({args[0]!r})")
+            raise ArgumentTypeError(f"Tensor: expected sizes or a list, got {args[0]!r}; use cutaway.tensor({args[0]!r})")
         made = tensor(args[0], dtype=dtypes.get_default_dtype()) if of_data else zeros(*(args or [0]))
         self._data = made._data
         self._cell = [0, 0]

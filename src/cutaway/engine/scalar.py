@@ -253,8 +253,10 @@ class VOCABULARY:
         """The quotient, rounded down (NumPy's rules for infinities)."""
         b = a.lift(b)
         if a.dtype.kind == "f":
-            rest = VOCABULARY.remainder(a, b)
+            x, y, d = a.pair(b)
+            rest = Scalar(a.f, a.f.b.frem(x, y), d)
             q = (a - rest) / b
+            q = VOCABULARY.where((rest != 0) & ((rest < 0) ^ (b < 0)), q - 1.0, q)  # no rest + b: b may be infinite
             near = VOCABULARY.floor(q)
             near = VOCABULARY.where(q - near > 0.5, near + 1.0, near)
             return VOCABULARY.where(b == 0, a / b, VOCABULARY.where(q == 0, a * 0.0 / b, near))

@@ -165,7 +165,7 @@ def schedule(graph: Graph) -> Schedule:
         if v in stored and v not in beside.values():
             outputs = (v, beside[v]) if v in beside else (v,)
             kernels.append(Kernel(outputs, reads_of(outputs), v.line, cores.get(v)))
-    return _place_writes(graph, kernels, uses, stored, reads_of)
+    return _place_writes(graph, kernels, uses, stored, cores, reads_of)
 
 
 def _single(output: Value, known: set[Value]) -> set[Value]:
@@ -216,6 +216,7 @@ def _epilogues(
     """Output -> contraction: where all that is made of a contraction is one value of its shape, its sums are not stored."""
     cores: dict[Value, Value] = {}
     written = {w.value for w in graph.writes}
+    roots_read = {*graph.outputs, *(v for v, n in Counter(w.value for w in graph.writes).items() if n > 1)}
     for c in graph.values:
         if c not in stored or c in roots or not (is_contraction(c) or folded_product(c) is not None):
             continue
@@ -226,7 +227,9 @@ def _epilogues(
         if len(users) != 1:
             continue
         (u,) = users
-        if u in cores or u in written or not _is_map(u) or u.aval.dtype != c.aval.dtype or u.aval.size != c.aval.size:
+        if u in written and (u in roots_read or _stored_users(u, uses, stored)):
+            continue  # an optimiser's memory: all of it is one loop over the gradient
+        if u in cores or not _is_map(u) or u.aval.dtype != c.aval.dtype or u.aval.size != c.aval.size:
             continue
         place = place_of([f"d{d}" for d in range(u.aval.ndim)])
         stored.remove(c)
@@ -268,6 +271,7 @@ def _place_writes(
     kernels: list[Kernel],
     uses: dict[Value, list[Value]],
     stored: set[Value],
+    cores: dict[Value, Value],
     reads_of: Callable[[tuple[Value, ...]], tuple[Value, ...]],
 ) -> Schedule:
     """Updates of tensors run last, those of one shape together, and in place where no one else still reads the old value."""
@@ -295,6 +299,8 @@ def _place_writes(
         ready = max((place[i] for i in reads if i in late), default=0)  # no earlier than the updates that it reads
         for n in range(ready, len(groups)):
             common = {*groups[n], *reads_of(groups[n])} & reads
+            if v in cores or groups[n][0] in cores:
+                continue
             if groups[n][0].aval.shape == v.aval.shape and any(r.aval.size > 1 or v.aval.size == 1 for r in common):
                 break
         else:
@@ -302,7 +308,7 @@ def _place_writes(
             groups.append(())
         groups[n] = (*groups[n], v)
         place[v] = n
-    last = [Kernel(g, reads_of(g), g[0].line) for g in groups]
+    last = [Kernel(g, reads_of(g), g[0].line, cores.get(g[0])) for g in groups]
     inputs = {id(v.source.tensor): v for v in graph.inputs if v.source is not None and v.source.kind == "tensor"}
     overlapping = _overlapping(list(inputs.values()))
     direct: dict[Value, Value] = {}

@@ -261,14 +261,14 @@ def _walk(
             raise ShapeError(f"{op}: a state must be {list(expected)} (layers * directions, N, H), got {show(h)}")
     if not steps:
         raise ShapeError(f"{op}: input {show(input)} has no time steps; give sequences of at least 1")
-    running = None if lengths is None else _running(op, lengths, steps, batch)
+    going = None if lengths is None else _going(op, lengths, steps, batch)
     finals: list[State] = []
     for layer in range(num_layers):
         sides = []
         for direction in range(directions):
             at = layer * directions + direction
             w = params[at * each : (at + 1) * each]
-            y, last = _scan(op, x, tuple(h.select(0, at) for h in hx), w, direction == 1, running)
+            y, last = _layer(op, x, tuple(h.select(0, at) for h in hx), w, direction == 1, going)
             sides.append(y)
             finals.append(last)
         x = sides[0] if directions == 1 else cat(sides, -1)
@@ -278,38 +278,63 @@ def _walk(
     return x.transpose(0, 1) if batch_first else x, state
 
 
-def _running(op: str, lengths: Any, steps: int, batch: int) -> list[Tensor | None]:
-    """At each time, which sequences have not ended [N, 1]; None where all go on."""
+def _going(op: str, lengths: Any, steps: int, batch: int) -> Tensor | None:
+    """Which sequences have not ended, at each time [T, N, 1]; None where all go on to the end."""
     sizes = np.asarray(lengths.tolist() if hasattr(lengths, "tolist") else lengths, np.int64)
     if sizes.shape != (batch,) or (batch and not (sizes.min() >= 1 and sizes.max() <= steps)):
         raise ArgumentError(f"{op}: lengths must be {batch} numbers from 1 to {steps}, got {sizes.tolist()}")
-    goes_on = np.arange(steps)[:, None, None] < sizes[:, None]
-    return [None if here.all() else from_numpy(here) for here in goes_on]
+    going = np.arange(steps)[:, None, None] < sizes[:, None]
+    return None if going.all() else from_numpy(going)
 
 
-def _scan(
-    op: str, x: Tensor, state: State, w: Sequence[Any], backwards: bool, running: list[Tensor | None] | None
+def _layer(
+    op: str, x: Tensor, state: State, w: Sequence[Any], backwards: bool, going: Tensor | None
 ) -> tuple[Tensor, State]:
     """One layer in one direction: x[T, N, I] -> y[T, N, H] and the last state."""
     w_ih, w_hh = w[0], w[1]
     b_ih, b_hh = (w[2], w[3]) if len(w) == 4 else (None, None)
-    step = STEPS[op]
     if b_hh is not None and op != "gru":  # only the GRU multiplies W_h h + b_h by a gate before it is added
         b_ih, b_hh = b_ih + b_hh, None
     # The part of the gates that does not wait for the state is one product for all times.
-    ahead = apart(linear(x, w_ih, b_ih))
-    outputs: list[Any] = [None] * len(ahead)
+    y, *last = recurrence(op, linear(x, w_ih, b_ih), w_hh, b_hh, going, backwards, *state)
+    return (y if going is None else where(going, y, 0.0)), tuple(last)
+
+
+@composite(r"s_t = \mathrm{step}(a_t,\, W_h h_{t-1} + b_h,\, s_{t-1})")
+def recurrence(
+    op: str, ahead: Tensor, w_hh: Tensor, b_hh: Tensor | None, going: Tensor | None, backwards: bool, *state: Tensor
+) -> State:
+    """One of STEPS, time after time: ahead[T, N, G H], w_hh[G H, H], state[N, H] each -> h[T, N, H] and the last state.
+
+    ahead: the part of the gates that does not depend on the state. going[T, N, 1]: where False, the state stands still.
+    """
+    states = walk_through(op, ahead, w_hh, b_hh, going, backwards, state)
+    return stack([s[0] for s in states]), *states[0 if backwards else -1]
+
+
+def walk_through(
+    op: str, ahead: Tensor, w_hh: Tensor, b_hh: Tensor | None, going: Tensor | None, backwards: bool, state: State
+) -> list[State]:
+    """The states of `recurrence` at each time."""
+    rows = apart(ahead)
+    goes = [None] * len(rows) if going is None else apart(going)
+    states: list[State] = [()] * len(rows)
     turned = w_hh.t()
-    for t in reversed(range(len(ahead))) if backwards else range(len(ahead)):
-        h = state[0] @ turned
-        new = step(ahead[t], h if b_hh is None else h + b_hh, state)
-        going = None if running is None else running[t]
-        if going is None:
-            state, outputs[t] = new, new[0]
-        else:
-            state = tuple(where(going, a, b) for a, b in zip(new, state, strict=True))
-            outputs[t] = where(going, new[0], 0.0)
-    return stack(outputs), state
+    for t in reversed(range(len(rows))) if backwards else range(len(rows)):
+        state = states[t] = next_state(op, rows[t], from_state(turned, b_hh, state), goes[t], state)
+    return states
+
+
+def next_state(op: str, ahead: Tensor, behind: Tensor, going: Any, state: State) -> State:
+    """From W_i x + b_i and W_h h + b_h, each [N, G H], going[N, 1] (None: all go on) and the state, [N, H] each."""
+    new = STEPS[op](ahead, behind, state)
+    return new if going is None else tuple(where(going, a, b) for a, b in zip(new, state, strict=True))
+
+
+def from_state(turned: Tensor, b_hh: Any, state: State) -> Tensor:
+    """W_h h + b_h [N, G H]."""
+    h: Tensor = state[0] @ turned
+    return h if b_hh is None else h + b_hh
 
 
 def apart(x: Tensor) -> list[Tensor]:

@@ -16,8 +16,9 @@ from cutaway.core.topics.writing import Writing
 
 TOPICS = (Layout, Order, Places, Products, Special, Statistics)
 # Those that a program may call as functions, too.
-NAMES = frozenset(name for topic in TOPICS for name in vars(topic) if name[0] != "_" and not name.endswith("_"))
-METHODS_ONLY = frozenset("fill_diagonal_ mH".split())
+NAMES = frozenset(
+    name for topic in TOPICS for name, f in vars(topic).items() if callable(f) and name[0] != "_" and not name.endswith("_")
+)
 
 for _topic in (*TOPICS, Writing):
     guard_methods(_topic, [n for n, f in vars(_topic).items() if callable(f) and n[0] != "_"])

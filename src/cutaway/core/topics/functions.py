@@ -11,7 +11,7 @@ import numpy as np
 from cutaway.core import derived as d
 from cutaway.core import dtypes
 from cutaway.core.aval import broadcast_shapes as _broadcast
-from cutaway.core.aval import show
+from cutaway.core.aval import normalize_dim, show
 from cutaway.core.creation import tensor
 from cutaway.core.dtypes import as_dtype, check_device, result_np
 from cutaway.core.errors import ArgumentTypeError, ShapeError
@@ -21,7 +21,8 @@ from cutaway.core.tensor import Size, Tensor
 from cutaway.core.topics import order, products, special, statistics
 
 searchsorted, bucketize, isin = function(order.searchsorted), function(order.bucketize), function(order.isin)
-tensordot, cdist, chain_matmul = map(function, (products.tensordot, products.cdist, products.chain_matmul))
+tensordot, cdist = function(products.tensordot), function(products.cdist)
+chain_matmul = function(products.chain_matmul)
 std_mean, var_mean = function(statistics.std_mean), function(statistics.var_mean)
 xlogy = function(special.xlogy)
 
@@ -112,6 +113,32 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Tens
     rows = [*(_choose_again if with_replacement else _choose)(range(input._data.size), r)]
     picked: Tensor = input[d.constant(np.array(rows, np.int64).reshape(-1, r))]
     return picked
+
+
+@function
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    """Powers of a vector as columns: x^(N-1) ... x, 1, or increasing."""
+    if x._data.ndim != 1:
+        raise ShapeError(f"vander: needs a vector, got {show(x)}")
+    n = x._data.size if N is None else N
+    powers = d.constant(np.arange(n) if increasing else np.arange(n)[::-1].copy())
+    return d.pow(x.unsqueeze(1), powers)
+
+
+@function
+def trapezoid(y: Any, x: Any = None, *, dx: Any = 1.0, dim: int = -1) -> Any:
+    """The integral along `dim` by the trapezoid rule."""
+    at = normalize_dim(dim, y._data.ndim, "trapezoid")
+    n = y._data.shape[at]
+    middle = (y.narrow(at, 1, n - 1) + y.narrow(at, 0, n - 1)) / 2
+    return (middle * (dx if x is None else _along(x.diff(), at, y._data.ndim))).sum(at)
+
+
+trapz = trapezoid
+
+
+def _along(v: Any, at: int, ndim: int) -> Any:
+    return v if v._data.ndim > 1 else v.reshape([-1 if k == at else 1 for k in range(ndim)])
 
 
 # --- places of triangles ----------------------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from cutaway.core import derived as d
 from cutaway.core.aval import normalize_dim, show
@@ -49,7 +51,7 @@ class Layout:
         else:
             ends = [int(i) for i in indices_or_sections]
         cuts = [0, *[max(0, min(n, i + n if i < 0 else i)) for i in ends], n]
-        return tuple(self.narrow(at, a, max(b - a, 0)) for a, b in zip(cuts, cuts[1:], strict=False))
+        return tuple(self.narrow(at, a, max(b - a, 0)) for a, b in pairwise(cuts))
 
     def hsplit(self: Any, indices_or_sections: Any) -> Any:
         """tensor_split along the second dimension, or the only one."""
@@ -82,8 +84,11 @@ class Layout:
         a, b = (normalize_dim(k, self._data.ndim, "rot90") for k in dims)
         if a == b:
             raise ShapeError(f"rot90: the two dims must differ, got {dims}")
-        turned = {1: lambda x: d.transpose(d.flip(x, b), a, b), 2: lambda x: d.flip(x, a, b), 3: lambda x: d.flip(d.transpose(x, a, b), b)}
-        return turned[k % 4](self) if k % 4 else self.clone()
+        if k % 4 == 1:
+            return d.transpose(d.flip(self, b), a, b)
+        if k % 4 == 2:
+            return d.flip(self, a, b)
+        return d.flip(d.transpose(self, a, b), b) if k % 4 else self.clone()
 
     def diag_embed(self: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
         """The last dimension as the diagonal of two new ones, zero elsewhere."""
@@ -103,7 +108,7 @@ class Layout:
         return d.diag(self.reshape(-1), offset)
 
     def unfold(self: Any, dimension: int, size: int, step: int) -> Any:
-        """All windows of `size` along a dimension, `step` apart, as a new last dimension (a copy)."""
+        """All windows of `size` along a dimension, `step` apart, as a new last dimension (a view)."""
         at = normalize_dim(dimension, self._data.ndim, "unfold")
         n = self._data.shape[at] if self._data.ndim else 1
         if not 0 <= size <= n or step < 1:
@@ -111,33 +116,31 @@ class Layout:
         start = np.arange(0, n - size + 1, step)
         places = d.constant(start[:, None] + np.arange(size)).reshape(-1)
         picked = (self if self._data.ndim else self.reshape(1)).index_select(at, places)
-        return picked.unflatten(at, (len(start), size)).movedim(at + 1, -1)
+        y = picked.unflatten(at, (len(start), size)).movedim(at + 1, -1)
+        every = (slice(None),) * at + (slice(None, None, step),)
+        return d.onto(self, y, lambda a: sliding_window_view(np.atleast_1d(a), size, at, writeable=True)[every])
 
     def as_strided(self: Any, size: Any, stride: Any, storage_offset: int = 0) -> Any:
-        """Elements of the memory by strides: out[i, j] = memory[offset + i stride[0] + j stride[1]] (a copy)."""
+        """Elements of the memory by strides: out[i, j] = memory[offset + i stride[0] + j stride[1]] (a view)."""
         if not self.is_contiguous():
             raise ShapeError(f"as_strided: needs a contiguous tensor, got strides {self.stride()}; call contiguous() first")
         size, stride = d.sizes_of("as_strided", (size,)), d.sizes_of("as_strided", (stride,))
         if len(size) != len(stride):
             raise ShapeError(f"as_strided: size {list(size)} and stride {list(stride)} must be equally many")
-        steps = [np.arange(n).reshape([-1 if k == j else 1 for j in range(len(size))]) * s for k, (n, s) in enumerate(zip(size, stride))]
-        places = np.broadcast_to(sum(steps, np.asarray(storage_offset)), size)
+        places = np.asarray(storage_offset)
+        for n, step in zip(size, stride, strict=True):
+            places = places[..., None] + np.arange(n) * step
         if places.size and (places.max() >= self._data.size or places.min() < 0):
             raise ShapeError(f"as_strided: size {list(size)} and stride {list(stride)} leave the {self._data.size} elements")
-        return self.reshape(-1)[d.constant(np.ascontiguousarray(places))]
+        steps = [step * self._data.itemsize for step in stride]
+        apart = len(set(places.flat)) == places.size  # else several elements share a place: not to be written to
+        see = lambda a: as_strided(a.reshape(-1)[storage_offset:], size, steps)
+        return d.onto(self, self.reshape(-1)[d.constant(places)], see, apart)
 
     @property
     def mH(self: Any) -> Any:
         """The last two dimensions swapped (a view)."""
         return d.transpose(self, -2, -1)
-
-    def vander(self: Any, N: int | None = None, increasing: bool = False) -> Any:
-        """Powers of a vector as columns: x^(N-1) ... x, 1, or increasing."""
-        if self._data.ndim != 1:
-            raise ShapeError(f"vander: needs a vector, got {show(self)}")
-        n = self._data.size if N is None else N
-        powers = d.constant(np.arange(n) if increasing else np.arange(n)[::-1].copy())
-        return d.pow(self.unsqueeze(1), powers)
 
 
 def _split(name: str, x: Any, parts: Any, least: int, at: int) -> Any:

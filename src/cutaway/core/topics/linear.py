@@ -1,6 +1,7 @@
 """Linear algebra: NumPy's LAPACK computes, and each gradient is a formula in Tensor operations.
 
-Sources: M. Giles, Collected matrix derivative results for forward and reverse mode AD (2008); for QR, Walter & Lehmann (2010).
+Sources: M. Giles, Collected matrix derivative results for forward and reverse mode AD (2008);
+for QR, Walter & Lehmann (2010).
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cutaway.core import derived as d
-from cutaway.core.aval import show
 from cutaway.core.autograd import Function
+from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, DTypeError, ShapeError
+from cutaway.core.refusal import function
 from cutaway.core.topics.products import matrix_product
 
 
@@ -85,6 +87,7 @@ class _Inverse(Function):
         return -(y @ g @ y)
 
 
+@function
 def inv(A: Any) -> Any:
     """The inverse of square matrices.  Raises ArgumentError for a singular one."""
     return _Inverse.apply(_matrices("inv", A))
@@ -104,6 +107,7 @@ class _Solve(Function):
         return -(gb @ _h(_Solve.apply(a, b))), gb
 
 
+@function
 def solve(A: Any, B: Any, *, left: bool = True) -> Any:
     """X with A X = B, for a vector or the columns of B; X A = B with left=False."""
     _matrices("solve", A)
@@ -133,6 +137,7 @@ class _SlogDet(Function):
         return g[..., None, None] * _h(_Inverse.apply(ctx.saved_tensors[0]))
 
 
+@function
 def slogdet(A: Any) -> SlogDet:
     """(sign, log |det|) of square matrices, without overflow."""
     return SlogDet(*_SlogDet.apply(_matrices("slogdet", A)))
@@ -151,11 +156,13 @@ class _Det(Function):
         return (g * _Det.apply(a))[..., None, None] * _h(_Inverse.apply(a))
 
 
+@function
 def det(A: Any) -> Any:
     """Determinants of square matrices. The gradient needs them to be invertible."""
     return _Det.apply(_matrices("det", A))
 
 
+@function
 def logdet(A: Any) -> Any:
     """Logarithms of determinants; NaN where these are negative."""
     sign, logarithm = slogdet(A)
@@ -179,6 +186,7 @@ class _Cholesky(Function):
         return (s + _h(s)) * 0.5
 
 
+@function
 def cholesky(A: Any, *, upper: bool = False) -> Any:
     """L, lower triangular with A = L L'; with `upper` its transpose.  Raises ArgumentError unless A is positive definite."""
     y = _Cholesky.apply(_matrices("cholesky", A))
@@ -203,6 +211,7 @@ class _QR(Function):
         return (gq + q @ m) @ _h(_Inverse.apply(r))
 
 
+@function
 def qr(A: Any, mode: str = "reduced") -> QR:
     """A = Q R with orthonormal columns in Q and R upper triangular; mode "reduced" or "complete" (without gradient)."""
     _matrices("qr", A, square=False)
@@ -225,10 +234,10 @@ def _diagonal(x: Any) -> Any:
 
 class _Eigh(Function):
     @staticmethod
-    def forward(ctx: Any, a: Any, triangle: str) -> Any:
+    def forward(ctx: Any, a: Any, triangle: Any) -> Any:
         ctx.save_for_backward(a)
         ctx.triangle = triangle
-        return _lapack("eigh", lambda m: tuple(np.linalg.eigh(m, triangle)), a)
+        return _lapack("eigh", lambda m: tuple(np.linalg.eigh(m, UPLO=triangle)), a)
 
     @staticmethod
     def backward(ctx: Any, gl: Any, gv: Any) -> Any:
@@ -238,11 +247,13 @@ class _Eigh(Function):
         return (y + _h(y)) * 0.5, None
 
 
+@function
 def eigh(A: Any, UPLO: str = "L") -> Eigh:
     """Eigenvalues in ascending order and eigenvectors (columns) of symmetric matrices, of which one triangle is read."""
     return Eigh(*_Eigh.apply(_matrices("eigh", A), UPLO))
 
 
+@function
 def eigvalsh(A: Any, UPLO: str = "L") -> Any:
     """Eigenvalues of symmetric matrices, in ascending order."""
     return eigh(A, UPLO).eigenvalues
@@ -266,6 +277,7 @@ class _SVD(Function):
         return y + (u / row) @ _h(gv - v @ pv)
 
 
+@function
 def svd(A: Any, full_matrices: bool = True) -> SVD:
     """A = U diag(S) Vh, S descending. With full_matrices, U and V are square and have no gradient."""
     _matrices("svd", A, square=False)
@@ -274,11 +286,13 @@ def svd(A: Any, full_matrices: bool = True) -> SVD:
     return SVD(*_SVD.apply(A))
 
 
+@function
 def svdvals(A: Any) -> Any:
     """Singular values, descending."""
     return _SVD.apply(_matrices("svdvals", A, square=False))[1]
 
 
+@function
 def pinv(A: Any, *, rtol: float | None = None, hermitian: bool = False) -> Any:
     """Moore and Penrose's inverse; singular values below rtol times the largest count as 0."""
     u, s, vh = _SVD.apply(_matrices("pinv", A, square=False))
@@ -288,6 +302,7 @@ def pinv(A: Any, *, rtol: float | None = None, hermitian: bool = False) -> Any:
     return _h(vh) @ (back.unsqueeze(-1) * _h(u))
 
 
+@function
 def matrix_rank(A: Any, *, rtol: float | None = None, hermitian: bool = False) -> Any:
     """How many singular values exceed rtol times the largest."""
     s = svdvals(A.detach())
@@ -304,6 +319,7 @@ class LstSq(NamedTuple):
     singular_values: Any
 
 
+@function
 def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None) -> LstSq:
     """X that makes |A X - B| least, for A of full rank."""
     d.alike("lstsq", _matrices("lstsq", A, square=False), B)
@@ -313,11 +329,13 @@ def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = No
     return LstSq(x, residuals, matrix_rank(A), d.constant(np.zeros(0, A._data.dtype)))
 
 
+@function
 def vector_norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The norm (sum |x|^ord)^(1/ord) over `dim`, or of all."""
     return d.norm(x, ord, dim, keepdim, dtype)
 
 
+@function
 def matrix_norm(A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None) -> Any:
     """A norm of matrices: "fro", "nuc", 1 or -1 (columns), inf or -inf (rows), 2 or -2 (singular values)."""
     x = A if dtype is None else A.to(dtype)
@@ -342,11 +360,12 @@ def matrix_norm(A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = F
     return y
 
 
+@function
 def norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """vector_norm, or matrix_norm where `ord` is given for two dims; without `ord`, the 2-norm of all."""
     if isinstance(dim, int):
         dim = (dim,)
-    two = dim is not None and len(dim) == 2 or (dim is None and A._data.ndim == 2)
+    two = (dim is not None and len(dim) == 2) or (dim is None and A._data.ndim == 2)
     if ord is None:
         return d.norm(A, 2, dim, keepdim, dtype)
     if isinstance(ord, str) or two:
@@ -354,6 +373,7 @@ def norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dty
     return vector_norm(A, ord, dim, keepdim, dtype=dtype)
 
 
+@function
 def cond(A: Any, p: Any = None) -> Any:
     """How much a system is conditioned: the norm of A times that of its inverse (p None or 2: of singular values)."""
     if p in (None, 2):
@@ -362,6 +382,7 @@ def cond(A: Any, p: Any = None) -> Any:
     return matrix_norm(A, p) * matrix_norm(inv(A), p)
 
 
+@function
 def multi_dot(tensors: Any) -> Any:
     """The product of matrices, of which the first and the last may be vectors."""
     parts = d.need_tensors("multi_dot", tensors)
@@ -370,21 +391,25 @@ def multi_dot(tensors: Any) -> Any:
     return matrix_product(parts)
 
 
+@function
 def matrix_power(A: Any, n: int) -> Any:
     """Square matrices times themselves, n times; a negative n takes the inverse."""
     return inv(A).matrix_power(-n) if n < 0 else A.matrix_power(n)
 
 
+@function
 def cross(input: Any, other: Any, *, dim: int = -1) -> Any:
     """The vector product along `dim`, which has size 3."""
     return input.cross(other, dim)
 
 
+@function
 def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """Diagonals of matrices (a view)."""
     return A.diagonal(offset, dim1, dim2)
 
 
+@function
 def vecdot(x: Any, y: Any, *, dim: int = -1) -> Any:
     """Inner products along `dim`."""
     d.floating("vecdot", x)

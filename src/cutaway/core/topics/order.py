@@ -54,14 +54,17 @@ class Order:
         """The positions of elements that are not zero: [n, ndim]."""
         return d.nonzero(self)
 
-    def unique_consecutive(self: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+    def unique_consecutive(
+        self: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+    ) -> Any:
         """Runs of equal elements (or slices) as one, with inverse and counts if asked for."""
-        a = self._data.reshape(-1) if dim is None else np.moveaxis(self._data, normalize_dim(dim, self._data.ndim, "unique"), 0)
+        at = 0 if dim is None else normalize_dim(dim, self._data.ndim, "unique_consecutive")
+        a = self._data.reshape(-1) if dim is None else np.moveaxis(self._data, at, 0)
         new = np.ones(len(a), bool)
         if len(a):
             new[1:] = (a[1:] != a[:-1]).reshape(len(a) - 1, -1).any(1)
         first = np.flatnonzero(new)
-        values = np.ascontiguousarray(a[first] if dim is None else np.moveaxis(a[first], 0, dim))
+        values = np.ascontiguousarray(np.moveaxis(a[first], 0, at))
         found = [d.constant(values)]
         if return_inverse:
             inverse = np.cumsum(new) - 1
@@ -69,19 +72,6 @@ class Order:
         if return_counts:
             found.append(d.constant(np.diff(np.append(first, len(a)))))
         return tuple(found) if len(found) > 1 else found[0]
-
-    def trapezoid(self: Any, x: Any = None, *, dx: Any = 1.0, dim: int = -1) -> Any:
-        """The integral along `dim` by the trapezoid rule."""
-        at = normalize_dim(dim, self._data.ndim, "trapezoid")
-        n = self._data.shape[at]
-        middle = (self.narrow(at, 1, n - 1) + self.narrow(at, 0, n - 1)) / 2
-        return (middle * (dx if x is None else _along(x.diff(), at, self._data.ndim))).sum(at)
-
-    trapz = trapezoid
-
-
-def _along(v: Any, at: int, ndim: int) -> Any:
-    return v if v._data.ndim > 1 else v.reshape([-1 if k == at else 1 for k in range(ndim)])
 
 
 def _running(name: str, x: Any, dim: int, wins: Any) -> Any:
@@ -92,10 +82,8 @@ def _running(name: str, x: Any, dim: int, wins: Any) -> Any:
     found = np.zeros(a.shape, np.int64)
     best, where = a[0].copy(), np.zeros(a.shape[1:], np.int64)
     for k in range(1, len(a)):
-        new = wins(a[k], best) | (a[k] != a[k]) if a.dtype.kind == "f" else wins(a[k], best)
-        best, where = np.where(new & (best == best), a[k], best) if a.dtype.kind == "f" else np.where(new, a[k], best), np.where(
-            new, k, where
-        )
+        new = wins(a[k], best) | (a[k] != a[k])  # once there is a NaN, it stays
+        best, where = np.where(new, a[k], best), np.where(new, k, where)
         found[k] = where
     index = d.constant(np.ascontiguousarray(np.moveaxis(found, 0, at)))
     return d.ValuesIndices(x.gather(at, index), index)
@@ -113,7 +101,7 @@ def searchsorted(
         raise ArgumentError(f"searchsorted: side must be 'left' or 'right' and agree with right={right}, got {side!r}")
     rows = sorted_sequence if sorter is None else sorted_sequence.gather(-1, sorter)
     a, v = rows._data, np.asarray(input._data if hasattr(input, "_data") else input)
-    where = "right" if right or side == "right" else "left"
+    where: Any = "right" if right or side == "right" else "left"
     if a.ndim == 1:
         found = np.searchsorted(a, v, where)
     elif v.ndim != a.ndim or v.shape[:-1] != a.shape[:-1]:

@@ -77,8 +77,8 @@ class Places:
     def scatter_reduce(self: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
         """A copy of x where x[index[i, j], j] (for dim 0) joins all src[i, j] that name it: sum, prod, mean, amax or amin.
 
-        Without `include_self` what stood there does not take part. Gradients: of sum and mean; of prod where no element is 0;
-        of amax and amin those that are extreme share.
+        Without `include_self` what stood there does not take part. The gradient of amax and amin is shared by those that
+        are extreme, that of prod needs factors that are not 0.
         """
         if reduce not in REDUCTIONS:
             raise ArgumentError(f"scatter_reduce: reduce must be one of {', '.join(REDUCTIONS)}, got {reduce!r}")

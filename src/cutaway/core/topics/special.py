@@ -87,8 +87,8 @@ class Special:
     def copysign(self: Any, other: Any) -> Any:
         """|self| with the sign of `other`; the sign of -0.0 counts."""
         x = _float(self)
-        negative = other.signbit() if hasattr(other, "signbit") else bool(np.signbit(other))
-        return ew.where(negative, -ew.abs(x), ew.abs(x)) if hasattr(other, "signbit") else ew.abs(x) * (-1.0 if negative else 1.0)
+        negative = other.signbit() if hasattr(other, "_data") else d.constant(np.asarray(np.signbit(other)))
+        return ew.where(negative, -ew.abs(x), ew.abs(x))
 
     def signbit(self: Any) -> Any:
         """True for negative numbers, -0.0 among them."""

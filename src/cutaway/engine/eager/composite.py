@@ -19,14 +19,17 @@ from cutaway.core.tensor import Tensor
 from cutaway.engine.eager.native import order_of
 from cutaway.engine.eager.node import CompositeNode
 from cutaway.engine.eager.plan import Input, Plan, Refused, number_array
+from cutaway.engine.eager.walk import Walk
+from cutaway.functional.recurrent import recurrence
 
 HEAT = 50  # a signature is compiled at this many calls; larger arrays count for more
 LEAST = 3  # calls, however large
+RECURRENCE = recurrence.__wrapped__  # type: ignore[attr-defined]
 _SLOT = object()  # where a Tensor goes in a call
 MOST = 512  # signatures that are remembered
 
 Signature = tuple[Any, ...]
-CALLS: dict[Signature, Plan | int | None] = {}  # a plan, or how warm the signature is, or None: it cannot be
+CALLS: dict[Signature, Plan | Walk | int | None] = {}  # a plan, or how warm the signature is, or None: it cannot be
 SIMPLE = frozenset([int, float, bool, str, type(None), DType])  # arguments that are taken by value
 KNOWN: dict[type, bool] = {Tensor: True}  # types of Tensors that mean nothing more
 
@@ -65,12 +68,14 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
             return NOT
     signature = tuple(key)
     plan = CALLS.get(signature, 0)
-    if type(plan) is Plan:
+    if type(plan) is Plan or type(plan) is Walk:
         plan.used = True
     else:
         plan = None if plan is None else _warm(signature, plan, fn, args, kwargs)  # type: ignore[arg-type]
         if plan is None:
             return NOT
+    if isinstance(plan, Walk):
+        return plan.run(arrays, tuple(parents), saved)
     random = None
     if plan.numbers:
         random = default_generator._seed, default_generator._offset
@@ -84,7 +89,7 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
 
 def _warm(
     signature: Signature, heat: int, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Plan | None:
+) -> Plan | Walk | None:
     """Count a call of a signature without a plan; its plan, if it is time."""
     tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
     heat += 1 + min(sum([t._data.size for t in tensors]) // ELEMENTS, HEAT // LEAST)
@@ -106,21 +111,21 @@ def _warm(
             **{k: next(left) if a is _SLOT else a for k, a in named.items()},
         )
 
-    plan: Plan | None
+    plan: Plan | Walk | None
     try:
-        plan = Plan(fn.__name__, call, inputs)
+        plan = Walk(fn.__name__, slots, inputs, _SLOT) if fn is RECURRENCE else Plan(fn.__name__, call, inputs)
     except (Refused, *RAW):
         plan = None  # op by op; an error will be said there
     _remember(signature, plan)
     return plan
 
 
-def _remember(signature: Signature, what: Plan | int | None) -> None:
+def _remember(signature: Signature, what: Plan | Walk | int | None) -> None:
     """Keep it; of too many, those go first that were not used since they were looked at last."""
     CALLS[signature] = what
     while len(CALLS) > MOST:
         oldest = next(iter(CALLS))
         known = CALLS.pop(oldest)
-        if isinstance(known, Plan) and known.used:
+        if isinstance(known, (Plan, Walk)) and known.used:
             known.used = False
             CALLS[oldest] = known

@@ -18,6 +18,7 @@ from cutaway.engine.program import ALIGN, Program, address_of
 from cutaway.engine.schedule import schedule
 
 Dims = tuple[int, ...]
+Addresses = Sequence[int]  # of an array, one a time
 
 
 class Scratch:
@@ -90,10 +91,7 @@ class Native:
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The results for these arguments, which lie in row-major order; so do the results, before their permutation."""
-        try:
-            pair = self._tables.pop()
-        except IndexError:
-            pair = self._table()
+        pair = self._take_table()
         table, where = pair
         for n, number in self.arguments:
             table[number] = address_of(arrays[n])
@@ -102,9 +100,7 @@ class Native:
             y = empty(shape, dtype, large) if large else np.empty(shape, dtype)
             table[number] = address_of(y)
             out.append(y)
-        nth = self.threads
-        if nth > 1:
-            nth = min(nth, threads.get_num_threads())
+        nth = self._nth()
         if self.scratch:
             scratch = Scratch.take(self.scratch)
             threads.pool().run(self.address, where, scratch.address, nth, hold=nth == 1)
@@ -113,6 +109,33 @@ class Native:
             threads.pool().run(self.address, where, 0, nth, hold=nth == 1)
         self._tables.append(pair)
         return out
+
+    def repeat(
+        self, times: int, arguments: Sequence[Addresses], results: Sequence[Addresses], last_first: bool = False
+    ) -> None:
+        """Run once for each time: where the arguments, by their index, and the results lie then."""
+        pair = self._take_table()
+        table, where = pair
+        moving = [(number, arguments[n]) for n, number in self.arguments]
+        moving += [(r.number, addresses) for r, addresses in zip(self.results, results, strict=True)]
+        nth, run = self._nth(), threads.pool().run
+        scratch = Scratch.take(self.scratch)
+        for t in reversed(range(times)) if last_first else range(times):
+            for number, addresses in moving:
+                table[number] = addresses[t]
+            run(self.address, where, scratch.address, nth, hold=nth == 1)
+        Scratch.spare.append(scratch)
+        self._tables.append(pair)
+
+    def _take_table(self) -> Any:
+        try:
+            return self._tables.pop()
+        except IndexError:
+            return self._table()
+
+    def _nth(self) -> int:
+        nth: int = self.threads
+        return nth if nth == 1 else min(nth, threads.get_num_threads())
 
 
 def _peel(graph: Graph, loose: Sequence[bool]) -> tuple[Graph, list[Dims | None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,10 @@ from cutaway.core.generator import default_generator
 from cutaway.core.op import OPS
 from cutaway.core.tensor import Tensor
 from cutaway.engine.eager.native import order_of
-from cutaway.engine.eager.plan import Plan
+
+if TYPE_CHECKING:
+    from cutaway.engine.eager.plan import Plan
+    from cutaway.engine.eager.walk import Walk
 
 COPY = OPS["copy"]
 NOTHING = np.empty(0)
@@ -24,9 +27,11 @@ class CompositeNode(Node):
 
     __slots__ = ("arrays", "plan", "random")
 
+    plan: Any  # a Plan; a WalkNode's is a Walk
+
     def __init__(
         self,
-        plan: Plan,
+        plan: Plan | Walk,
         parents: tuple[Node | None, ...],
         saved: list[Saved],
         arrays: list[np.ndarray],
@@ -55,16 +60,8 @@ class CompositeNode(Node):
 
     def gradients(self, g: Any, wanted: Wanted, create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
         """(parent, gradient, fresh) for each parent that wants one."""
-        if self.freed:
-            raise self._freed_error()
-        plan, saved = self.plan, self.saved
-        for n in plan.saved_arguments:
-            s = saved[n]
-            if s[1][0] != s[2]:
-                self._unpack(s, None, n)  # says so
-        y = self.saved_y
-        if y is not None and y[1][0] != y[2]:
-            self._unpack(y, None, "y")
+        self._check()
+        plan = self.plan
         if create_graph or type(g._data) is not np.ndarray:
             yield from self._again(g, wanted)
             return
@@ -79,6 +76,18 @@ class CompositeNode(Node):
             parent = self.parents[n]
             if parent is not None and (wanted is None or parent in wanted):
                 yield parent, Tensor._wrap(gi if result.dims is None else gi.transpose(result.dims)), True
+
+    def _check(self) -> None:
+        """Raises GradError if something that is read was freed or overwritten."""
+        if self.freed:
+            raise self._freed_error()
+        for n in self.plan.saved_arguments:
+            s = self.saved[n]
+            if s[1][0] != s[2]:
+                self._unpack(s, None, n)  # says so
+        y = self.saved_y
+        if y is not None and y[1][0] != y[2]:
+            self._unpack(y, None, "y")
 
     def _again(self, g: Any, wanted: Wanted) -> Iterator[tuple[Node, Any, bool]]:
         """The composite once more, op by op and recorded, so that the gradient has a history of its own."""
@@ -110,6 +119,11 @@ class CompositeNode(Node):
         finally:
             RECORDING.reset(token)
             default_generator._seed, default_generator._offset = before
-        for (parent, _), gi in zip(targets, walk([(y._node, g)], [t for _, t in targets], True, True), strict=True):
+        found = walk(self._roots(y, g), [t for _, t in targets], True, True)
+        for (parent, _), gi in zip(targets, found, strict=True):
             if gi is not None and (wanted is None or parent in wanted):
                 yield parent, gi, False
+
+    def _roots(self, results: Any, g: Any) -> list[tuple[Node, Any]]:
+        """Where what arrives comes in, in the composite that was done again."""
+        return [(results._node, g)]

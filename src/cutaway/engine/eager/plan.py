@@ -24,6 +24,8 @@ from cutaway.engine.passes.rewrite import Builder
 from cutaway.engine.symbol import Symbol
 from cutaway.engine.trace import Tracer, symbol_of
 
+QUICK = frozenset("add sub mul neg gt ge lt le eq ne".split())
+
 
 class Refused(Exception):
     """The composite does something that only Python can do: it looks at values, writes, or gives back its argument."""
@@ -153,10 +155,10 @@ class Plan:
         place.update({v: len(self.inputs) + n for n, v in enumerate(numbers)})
         padded = below(v for v in whole.values if v.op is not None and v.op.name == "pad")
         forbidden = {v for v, n in place.items() if 0 <= n < len(self.inputs) and n not in kept and v not in padded}
-        saved = _saved(whole, y, late, roots, place, forbidden)
+        saved = saved_values(whole, {y}, late, roots, place, forbidden)
         made = [v for v in saved if v not in place and v is not y]
         loose = [True] * (1 + len(made))
-        self.forward = Native(_extract(whole, [y, *made], place), loose)
+        self.forward = Native(extract(whole, [y, *made], place), loose)
         self.order = self.forward.results[0].dims
         # The gradient program reads: saved arguments by number, then y and what was made.
         self.saves_y = y in saved
@@ -191,7 +193,7 @@ class Plan:
         stored[self._g] = inverse(order) if order else None
         outputs = [v for v in self._gradients if v is not None]
         loose = [self.inputs[k].wants == 2 for k in self.towards]
-        return Native(_extract(self._whole, outputs, place, stored), loose)
+        return Native(extract(self._whole, outputs, place, stored), loose)
 
 
 def _kept(y: Tensor, handles: Sequence[Tensor]) -> set[int]:
@@ -210,10 +212,10 @@ def _kept(y: Tensor, handles: Sequence[Tensor]) -> set[int]:
     return found
 
 
-def _saved(
-    whole: Graph, y: Value, late: set[Value], roots: set[Value], place: dict[Value, int], forbidden: set[Value]
+def saved_values(
+    whole: Graph, results: set[Value], late: set[Value], roots: set[Value], place: dict[Value, int], forbidden: set[Value]
 ) -> list[Value]:
-    """What the gradient half reads of the other one; `forbidden` arguments are not to be read again."""
+    """What the gradient half (`late`, `roots`) reads of the other one; `forbidden` arguments are not to be read again."""
     border: dict[Value, None] = {}
     for v in whole.values:
         if v in late or v in roots:
@@ -227,7 +229,7 @@ def _saved(
         """What must be saved for `v` to be computed again by elementwise ops and movements."""
         if v in forbidden:
             return frozenset([v])
-        if v in place or v is y or _constant(v):
+        if v in place or v in results or _constant(v):
             return frozenset()
         if v not in known:
             fused = v.op is not None and (v.op.kind == "elementwise" or _moves(v))
@@ -237,7 +239,7 @@ def _saved(
     def need(v: Value) -> None:
         if _constant(v):
             return
-        if v not in place and v is not y and not forbidden.intersection(v.inputs) and again(v):
+        if v not in place and v not in results and not forbidden.intersection(v.inputs) and again(v):
             for i in v.inputs:
                 need(i)
         else:
@@ -256,7 +258,23 @@ def _saved(
 
     for v in border:
         need(v)
+    for v in reversed(list(saved)):  # what is quickly made of the rest is no rest
+        if v not in place and v not in results and _made_of(v, saved.keys() - {v}, place, results, forbidden):
+            del saved[v]
     return list(saved)
+
+
+def _made_of(
+    v: Value, saved: set[Value], place: dict[Value, int], results: set[Value], forbidden: set[Value]
+) -> bool:
+    """Whether `v` is one or two elementwise ops of saved values, and no function that takes time."""
+    def known(i: Value) -> bool:
+        return i in saved or i in results or (i in place and i not in forbidden) or _constant(i)
+
+    def quick(u: Value) -> bool:
+        return u.op is not None and u.op.name in QUICK and u.aval.shape == v.aval.shape
+
+    return quick(v) and all(known(i) or (quick(i) and all(map(known, i.inputs))) for i in v.inputs)
 
 
 def _moves(v: Value) -> bool:
@@ -273,7 +291,7 @@ def _constant(v: Value) -> bool:
     return all(_constant(i) for i in v.inputs)
 
 
-def _extract(
+def extract(
     whole: Graph, outputs: Sequence[Value], place: dict[Value, int], stored: dict[Value, Dims | None] | None = None
 ) -> Graph:
     """The part of a graph that `outputs` need; values in `place` are arguments, and `stored` says in which order."""

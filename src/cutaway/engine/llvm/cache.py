@@ -1,7 +1,8 @@
 """The object cache: machine code on disk, keyed by what it depends on.
 
 A file is a header (magic, SHA-256 of the body, the full key) and the body. It is written under a temporary name and renamed,
-so concurrent writers and a kill leave whole files; a file with any byte changed fails its digest and is made anew.
+so concurrent writers and a kill leave whole files; a file with any byte changed fails its digest and is made anew. Beyond
+LIMIT bytes, those files go that were not read for the longest time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 MAGIC = b"cutaway-object-1\n"
+LIMIT = 1 << 29  # bytes of all files
 STALE = 3600  # seconds after which no one is still writing a temporary file
 
 
@@ -58,11 +60,12 @@ def get_or_make(key: str, make: Callable[[], bytes]) -> bytes:
     with contextlib.suppress(OSError):
         body = unpack(key, path.read_bytes())
         if body is not None:
+            os.utime(path)
             return body
     body = make()
     with contextlib.suppress(OSError):
         root.mkdir(parents=True, exist_ok=True)
-        _clear(root)
+        _clear(root, len(body))
         handle, temporary = tempfile.mkstemp(dir=root, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as f:
@@ -75,9 +78,21 @@ def get_or_make(key: str, make: Callable[[], bytes]) -> bytes:
     return body
 
 
-def _clear(root: Path) -> None:
-    """Remove what killed writers left."""
-    for f in root.glob("*.tmp"):
+def _clear(root: Path, coming: int) -> None:
+    """Remove what killed writers left, and make room for so many bytes."""
+    now = time.time()
+    kept: list[tuple[float, int, Path]] = []
+    for f in root.iterdir():
         with contextlib.suppress(OSError):
-            if time.time() - f.stat().st_mtime > STALE:
+            found = f.stat()
+            if f.suffix == ".o":
+                kept.append((found.st_mtime, found.st_size, f))
+            elif f.suffix == ".tmp" and now - found.st_mtime > STALE:
                 f.unlink()
+    surplus = sum([size for _, size, _ in kept]) + coming - LIMIT
+    for _, size, f in sorted(kept):
+        if surplus <= 0:
+            break
+        with contextlib.suppress(OSError):
+            f.unlink()
+            surplus -= size
