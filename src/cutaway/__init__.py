@@ -51,7 +51,7 @@ newaxis = None
 # Loaded when first named.
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "functional", "gradcheck",
-    "interop", "linalg", "mps", "nn", "optim", "profiler", "serialization", "utils",
+    "inspect", "interop", "linalg", "mps", "nn", "optim", "profiler", "serialization", "utils",
 )  # fmt: skip
 _ELSEWHERE = {
     "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",

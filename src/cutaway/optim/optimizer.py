@@ -12,7 +12,7 @@ from cutaway.core import accelerate
 from cutaway.core.autograd import enable_grad
 from cutaway.core.dtypes import float32, float64, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
-from cutaway.core.op import STAGE
+from cutaway.core.op import SCOPE, STAGE
 from cutaway.core.refusal import guard_class, guarded
 from cutaway.core.tensor import Tensor
 from cutaway.optim.advance import Job, Programs, advance
@@ -116,20 +116,23 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient, in place; gives what `closure`, if any, computes anew."""
         if self._before or self._after:
-            return self._hooked(closure)
-        loss = self._step(closure)
+            loss = self._hooked(closure)
+        else:
+            observer = SCOPE.get()
+            loss = self._step(closure) if observer is None else observer(self._step, (closure,), {})
         self._steps += 1
         return loss
 
     def _hooked(self, closure: Callable[[], Any] | None) -> Any:
+        """The step between the hooks."""
         args: tuple[Any, ...] = () if closure is None else (closure,)
         kwargs: dict[str, Any] = {}
         for hook in [*self._before.values()]:
             changed = hook(self, args, kwargs)
             if changed is not None:
                 args, kwargs = changed
-        loss = self._step(*args, **kwargs) if args or kwargs else self._step(None)
-        self._steps += 1
+        observer = SCOPE.get()
+        loss = self._step(*args, **kwargs) if observer is None else observer(self._step, args, kwargs)
         for hook in [*self._after.values()]:
             hook(self, args, kwargs)
         return loss
@@ -142,7 +145,7 @@ class Optimizer:
         """Call `hook(optimizer, args, kwargs)` after each step."""
         return Handle(self._after, hook)
 
-    def _step(self, closure: Callable[[], Any] | None) -> Any:
+    def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
         if closure is not None:
             with enable_grad():
