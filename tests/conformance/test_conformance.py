@@ -12,8 +12,8 @@ import pytest
 
 import cutaway
 
-from .helpers import bound_to
 from .frame import TURN, Case, lines_of, made, on_the_spot, tables
+from .helpers import bound_to
 
 torch = pytest.importorskip("torch")
 from ..core.against import builtin_class, flat, run, same, scope_of  # noqa: E402

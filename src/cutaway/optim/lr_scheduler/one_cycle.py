@@ -9,7 +9,6 @@ from cutaway.core.errors import ArgumentError
 from cutaway.optim.lr_scheduler.schedule import LRScheduler, check_between, check_count, check_optimizer, per_group
 from cutaway.optim.optimizer import Optimizer
 
-
 Phase = dict[str, Any]  # until "end_step", between which values of the group rate and momentum go; as PyTorch saves it
 
 
