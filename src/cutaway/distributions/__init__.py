@@ -7,9 +7,11 @@ from cutaway.core.absent import absent
 from cutaway.distributions import constraints, transforms
 from cutaway.distributions.bernoulli import Bernoulli
 from cutaway.distributions.categorical import Categorical
+from cutaway.distributions.dirichlet import Beta, Dirichlet
 from cutaway.distributions.distribution import Distribution
 from cutaway.distributions.divergence import kl_divergence, register_kl
 from cutaway.distributions.exponential import Exponential, Laplace
+from cutaway.distributions.gamma import Gamma
 from cutaway.distributions.geometric import Geometric
 from cutaway.distributions.independent import Independent
 from cutaway.distributions.multivariate_normal import MultivariateNormal
@@ -27,10 +29,10 @@ from cutaway.distributions.transforms import (
 from cutaway.distributions.uniform import Uniform
 
 __all__ = [
-    "AffineTransform", "Bernoulli", "Categorical", "ComposeTransform", "Distribution", "ExpTransform", "Exponential",
-    "Geometric", "Gumbel", "Independent", "Laplace", "LogNormal", "MultivariateNormal", "Normal", "OneHotCategorical",
-    "SigmoidTransform", "TanhTransform", "Transform", "TransformedDistribution", "Uniform", "constraints",
-    "kl_divergence", "register_kl", "transforms",
+    "AffineTransform", "Bernoulli", "Beta", "Categorical", "ComposeTransform", "Dirichlet", "Distribution",
+    "ExpTransform", "Exponential", "Gamma", "Geometric", "Gumbel", "Independent", "Laplace", "LogNormal",
+    "MultivariateNormal", "Normal", "OneHotCategorical", "SigmoidTransform", "TanhTransform", "Transform",
+    "TransformedDistribution", "Uniform", "constraints", "kl_divergence", "register_kl", "transforms",
 ]  # fmt: skip
 
 

@@ -11,8 +11,10 @@ from cutaway.core.errors import ArgumentError, NotWritten
 from cutaway.core.tensor import Tensor
 from cutaway.distributions.bernoulli import Bernoulli
 from cutaway.distributions.categorical import Categorical
+from cutaway.distributions.dirichlet import Beta, Dirichlet
 from cutaway.distributions.distribution import Distribution
 from cutaway.distributions.exponential import Exponential, Laplace
+from cutaway.distributions.gamma import Gamma
 from cutaway.distributions.geometric import Geometric
 from cutaway.distributions.independent import Independent, sum_last
 from cutaway.distributions.multivariate_normal import MultivariateNormal, log_det, solve_lower
@@ -124,3 +126,22 @@ def _geometric(p: Geometric, q: Geometric) -> Tensor:
 @register_kl(LogNormal, LogNormal)
 def _log_normal(p: LogNormal, q: LogNormal) -> Tensor:
     return _normal(p.base_dist, q.base_dist)
+
+
+@register_kl(Gamma, Gamma)
+def _gamma(p: Gamma, q: Gamma) -> Tensor:
+    a, b = p.concentration, q.concentration
+    return b * (p.rate / q.rate).log() + b.lgamma() - a.lgamma() + (a - b) * a.digamma() + (q.rate - p.rate) * (a / p.rate)
+
+
+@register_kl(Dirichlet, Dirichlet)
+def _dirichlet(p: Dirichlet, q: Dirichlet) -> Tensor:
+    a, b = p.concentration, q.concentration
+    s = a.sum(-1)
+    spread = s.lgamma() - b.sum(-1).lgamma() - (a.lgamma() - b.lgamma()).sum(-1)
+    return spread + ((a - b) * (a.digamma() - s.digamma().unsqueeze(-1))).sum(-1)
+
+
+@register_kl(Beta, Beta)
+def _beta(p: Beta, q: Beta) -> Tensor:
+    return _dirichlet(p._dirichlet, q._dirichlet)

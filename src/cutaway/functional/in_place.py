@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cutaway.core.refusal import guarded
 from cutaway.functional import activation
 
 if TYPE_CHECKING:
@@ -13,15 +13,49 @@ if TYPE_CHECKING:
 __all__ = ["celu_", "elu_", "hardtanh_", "leaky_relu_", "relu_", "rrelu_", "selu_", "threshold_"]
 
 
-def _over(fn: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def written(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return fn(input, *args, **kwargs, inplace=True)
-
-    written.__name__ = written.__qualname__ = f"{fn.__name__}_"
-    written.__doc__ = f"{fn.__name__}, written over its input."
-    return written
+@guarded
+def relu_(input: Tensor) -> Tensor:
+    """`relu` over its input."""
+    return activation.relu(input, True)
 
 
-relu_, leaky_relu_, elu_ = _over(activation.relu), _over(activation.leaky_relu), _over(activation.elu)
-selu_, celu_, hardtanh_ = _over(activation.selu), _over(activation.celu), _over(activation.hardtanh)
-threshold_, rrelu_ = _over(activation.threshold), _over(activation.rrelu)
+@guarded
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """`leaky_relu` over its input."""
+    return activation.leaky_relu(input, negative_slope, True)
+
+
+@guarded
+def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`elu` over its input."""
+    return activation.elu(input, alpha, True)
+
+
+@guarded
+def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`celu` over its input."""
+    return activation.celu(input, alpha, True)
+
+
+@guarded
+def selu_(input: Tensor) -> Tensor:
+    """`selu` over its input."""
+    return activation.selu(input, True)
+
+
+@guarded
+def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """`hardtanh` over its input."""
+    return activation.hardtanh(input, min_val, max_val, True)
+
+
+@guarded
+def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
+    """`threshold` over its input."""
+    return activation.threshold(input, threshold, value, True)
+
+
+@guarded
+def rrelu_(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Tensor:
+    """`rrelu` over its input."""
+    return activation.rrelu(input, lower, upper, training, True)
