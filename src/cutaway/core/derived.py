@@ -35,7 +35,7 @@ def constant(array: np.ndarray) -> Tensor:
 
 
 def values(x: Tensor) -> np.ndarray:
-    """The elements, for what must look at them.  Raises TraceError under a tracer: they may change until the program runs."""
+    """The elements, for what must look at them.  Raises TraceError under a tracer: they may change before it runs."""
     return x._data if STAGE.get() is None else elementwise.copy(x)._data
 
 
@@ -131,6 +131,10 @@ def norm(x: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False, dtype: 
     floating("norm", x)
     if x._data.dtype == HALF:
         return norm(x.float(), p, dim, keepdim).half()
+    if p == "nuc":
+        from cutaway.core.topics.linear import matrix_norm
+
+        return matrix_norm(x, "nuc", (-2, -1) if dim is None else dim, keepdim)  # type: ignore[no-any-return]
     if isinstance(p, str) and p != "fro":
         raise KindError(f"norm: p must be a number, inf, -inf or 'fro', got {p!r}")
     p = 2.0 if p in ("fro", None) else float(p)

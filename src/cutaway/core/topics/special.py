@@ -180,6 +180,10 @@ class Special:
         """log |Gamma(self)|."""
         return _functions().Lgamma.apply(_float(self))
 
+    def polygamma(self: Any, n: int) -> Any:
+        """The n-th derivative of digamma(self)."""
+        return _functions().polygamma(n, _float(self))
+
     def digamma(self: Any) -> Any:
         """The derivative of lgamma."""
         return _functions().polygamma(0, _float(self))
