@@ -36,7 +36,7 @@ from cutaway.core.generator import (
 )
 from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Size, Tensor
-from cutaway.core.topics import NAMES
+from cutaway.core.topics import NAMES as _TOPICS
 
 __version__ = "0.1.0"
 
@@ -51,7 +51,7 @@ newaxis = None
 # Loaded when first named.
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "functional", "gradcheck",
-    "inspect", "interop", "linalg", "mps", "nn", "optim", "profiler", "serialization", "utils",
+    "inspect", "interop", "linalg", "mps", "nn", "optim", "profiler", "serialization", "testing", "utils",
 )  # fmt: skip
 _ELSEWHERE = {
     "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",
@@ -62,9 +62,23 @@ _ELSEWHERE = {
     ),
     **dict.fromkeys(
         """
+        celu conv1d conv2d conv_transpose2d cosine_similarity dropout pairwise_distance pixel_shuffle prelu selu threshold
+        """.split(),
+        "cutaway.functional",
+    ),
+    **dict.fromkeys(
+        """
+        are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision set_default_device
+        set_float32_matmul_precision set_printoptions use_deterministic_algorithms
+        """.split(),
+        "cutaway.core.topics.settings",
+    ),
+    **dict.fromkeys(
+        """
         asarray atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors bucketize can_cast
-        cartesian_prod cdist chain_matmul column_stack combinations dstack finfo iinfo isin promote_types result_type
-        searchsorted std_mean tensordot trapezoid trapz tril_indices triu_indices vander var_mean xlogy
+        cartesian_prod cdist chain_matmul column_stack combinations dstack finfo iinfo is_complex isin polygamma
+        promote_types result_type rsub scalar_tensor searchsorted std_mean tensordot trapezoid trapz tril_indices
+        triu_indices vander var_mean xlogy
         """.split(),
         "cutaway.core.topics.functions",
     ),
@@ -85,7 +99,7 @@ _METHODS = frozenset(
     abs_ acos_ asin_ atan_ ceil_ clamp_ cos_ cosh_ detach_ erf_ exp2_ exp_ expm1_ fill_ floor_ frac_ log10_ log1p_ log2_
     log_ neg_ reciprocal_ relu_ round_ rsqrt_ sigmoid_ sin_ sinh_ sqrt_ square_ tan_ tanh_ trunc_ zero_
     """.split()
-) | NAMES
+) | _TOPICS - {"polygamma"}
 
 
 def is_tensor(x: Any) -> Any:

@@ -17,7 +17,7 @@ from cutaway.core import random
 from cutaway.core.aval import broadcast_shapes, normalize_dim, normalize_dims, show
 from cutaway.core.dtypes import as_dtype, check_device, fitting, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, KindError, ShapeError
-from cutaway.core.op import composite
+from cutaway.core.op import STAGE, composite
 from cutaway.core.ops import contract, elementwise, movement, reduce
 from cutaway.core.ops import index as index_ops
 from cutaway.core.refusal import describe, function, guarded
@@ -32,6 +32,11 @@ HALF = np.dtype(np.float16)
 def constant(array: np.ndarray) -> Tensor:
     """A Tensor on `array`, without history."""
     return _t.Tensor._wrap(array)
+
+
+def values(x: Tensor) -> np.ndarray:
+    """The elements, for what must look at them.  Raises TraceError under a tracer: they may change before it runs."""
+    return x._data if STAGE.get() is None else elementwise.copy(x)._data
 
 
 def need_tensors(name: str, tensors: Any) -> list[Tensor]:
@@ -126,6 +131,10 @@ def norm(x: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False, dtype: 
     floating("norm", x)
     if x._data.dtype == HALF:
         return norm(x.float(), p, dim, keepdim).half()
+    if p == "nuc":
+        from cutaway.core.topics.linear import matrix_norm
+
+        return matrix_norm(x, "nuc", (-2, -1) if dim is None else dim, keepdim)  # type: ignore[no-any-return]
     if isinstance(p, str) and p != "fro":
         raise KindError(f"norm: p must be a number, inf, -inf or 'fro', got {p!r}")
     p = 2.0 if p in ("fro", None) else float(p)
@@ -346,7 +355,7 @@ def unique(
     """The distinct elements in order, with their inverse and counts if asked for."""
     # NumPy's stubs have an overload for each choice of literal flags, and none for flags that are variables.
     out: Any = np.unique(  # type: ignore[call-overload]
-        x._data, return_inverse=return_inverse, return_counts=return_counts, axis=dim
+        values(x), return_inverse=return_inverse, return_counts=return_counts, axis=dim
     )
     if not isinstance(out, tuple):
         return constant(out)
@@ -778,7 +787,8 @@ def masked_select(x: Tensor, mask: Tensor) -> Tensor:
 
 def nonzero(x: Tensor, as_tuple: bool = False) -> Any:
     """The positions of elements that are not zero: [n, ndim], or one vector per dimension."""
-    found = np.nonzero(x._data) if x._data.ndim else np.nonzero(x._data.reshape(1))
+    a = values(x)
+    found = np.nonzero(a) if a.ndim else np.nonzero(a.reshape(1))
     if as_tuple:
         return tuple(constant(np.asarray(f)) for f in found)
     n = len(found[0])
@@ -1105,14 +1115,14 @@ def isclose(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_
     """
     alike("isclose", a, b)
     broadcast_shapes(a._data.shape, b._data.shape, op="isclose")
-    return constant(np.asarray(np.isclose(a._data, b._data, rtol, atol, equal_nan)))
+    return constant(np.asarray(np.isclose(values(a), values(b), rtol, atol, equal_nan)))
 
 
 def allclose(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """True if all elements are close.  Raises ShapeError for shapes that do not broadcast, DTypeError for two dtypes."""
     alike("allclose", a, b)
     broadcast_shapes(a._data.shape, b._data.shape, op="allclose")
-    return bool(np.allclose(a._data, b._data, rtol, atol, equal_nan))
+    return bool(np.allclose(values(a), values(b), rtol, atol, equal_nan))
 
 
 def alike(name: str, a: Tensor, b: Tensor) -> None:
@@ -1123,7 +1133,7 @@ def alike(name: str, a: Tensor, b: Tensor) -> None:
 
 def equal(a: Tensor, b: Tensor) -> bool:
     """True if shapes and all elements are equal."""
-    return bool(a._data.shape == b._data.shape and (a._data == b._data).all())
+    return bool(a._data.shape == b._data.shape and (values(a) == values(b)).all())
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------

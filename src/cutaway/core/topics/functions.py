@@ -215,6 +215,35 @@ def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
 
 
 @function
+def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+    """other - alpha input."""
+    y: Tensor = other - (input if alpha == 1 else input * alpha)
+    return y
+
+
+@function
+def polygamma(n: int, input: Any) -> Tensor:
+    """The n-th derivative of digamma."""
+    y: Tensor = input.polygamma(n)
+    return y
+
+
+@function
+def is_complex(input: Any) -> bool:
+    """False."""
+    d.need_tensor("is_complex", input)
+    return False
+
+
+@function
+def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A 0-d tensor, of the default dtype unless told otherwise."""
+    kind = dtypes.get_default_dtype() if dtype is None else dtype
+    y: Tensor = tensor(s, dtype=kind, device=device, requires_grad=requires_grad)
+    return y
+
+
+@function
 def can_cast(from_: Any, to: Any) -> bool:
     """True if values of one dtype may be stored in another: never from floats to integers, or from numbers to bools."""
     a, b = as_dtype(from_), as_dtype(to)

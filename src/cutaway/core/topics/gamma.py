@@ -30,7 +30,7 @@ _lgamma = np.vectorize(_lgamma_of, otypes=[float])
 def _applied(fn: Any, x: Any) -> Any:
     """An array function of float64 on a tensor, in the tensor's dtype."""
     with np.errstate(all="ignore"):
-        a = np.asarray(x._data, np.float64)
+        a = np.asarray(d.values(x), np.float64)
         return d.constant(np.asarray(fn(a) if a.size else a, x._data.dtype))
 
 

@@ -53,6 +53,32 @@ class Layout:
         cuts = [0, *[max(0, min(n, i + n if i < 0 else i)) for i in ends], n]
         return tuple(self.narrow(at, a, max(b - a, 0)) for a, b in pairwise(cuts))
 
+    def split_with_sizes(self: Any, split_sizes: Any, dim: int = 0) -> Any:
+        """Views along `dim` of the sizes listed."""
+        return d.split(self, [*split_sizes], dim)
+
+    def sum_to_size(self: Any, *size: Any) -> Any:
+        """The sum over the dimensions that a tensor of that size would be stretched along."""
+        shape = d.sizes_of("sum_to_size", size)
+        lead = self._data.ndim - len(shape)
+        wide = [n for n, want in zip(self._data.shape[max(lead, 0):], shape) if want not in (1, n)]
+        if lead < 0 or wide:
+            raise ShapeError(f"sum_to_size: {show(self)} is not what {list(shape)} stretches to")
+        along = [k for k, n in enumerate(self._data.shape) if k < lead or (shape[k - lead] == 1 and n != 1)]
+        return d.sum(self, along).reshape(shape) if along else self
+
+    def is_same_size(self: Any, other: Any) -> bool:
+        """True if both shapes are equal."""
+        return bool(self._data.shape == other._data.shape)
+
+    def is_signed(self: Any) -> bool:
+        """True for a dtype that has negative numbers."""
+        return self._data.dtype.kind in "if"
+
+    def is_nonzero(self: Any) -> bool:
+        """Whether the one element is not 0.  Raises ShapeError for any other count."""
+        return bool(self)
+
     def hsplit(self: Any, indices_or_sections: Any) -> Any:
         """tensor_split along the second dimension, or the only one."""
         return _split("hsplit", self, indices_or_sections, 1, 1 if self._data.ndim > 1 else 0)

@@ -61,7 +61,7 @@ def _matrices(name: str, x: Any, square: bool = True) -> Any:
 def _lapack(name: str, fn: Any, *xs: Any) -> Any:
     """What a function of numpy.linalg gives, as tensors.  Raises ArgumentError where it finds no solution."""
     try:
-        found = fn(*(x._data for x in xs))
+        found = fn(*map(d.values, xs))
     except np.linalg.LinAlgError as error:
         raise ArgumentError(f"{name} of {show(*xs)}: {error}; the matrix may be singular or not positive definite") from None
     dtype = xs[0]._data.dtype

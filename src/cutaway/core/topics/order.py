@@ -59,7 +59,8 @@ class Order:
     ) -> Any:
         """Runs of equal elements (or slices) as one, with inverse and counts if asked for."""
         at = 0 if dim is None else normalize_dim(dim, self._data.ndim, "unique_consecutive")
-        a = self._data.reshape(-1) if dim is None else np.moveaxis(self._data, at, 0)
+        a = d.values(self)
+        a = a.reshape(-1) if dim is None else np.moveaxis(a, at, 0)
         new = np.ones(len(a), bool)
         if len(a):
             new[1:] = (a[1:] != a[:-1]).reshape(len(a) - 1, -1).any(1)
@@ -78,7 +79,7 @@ def _running(name: str, x: Any, dim: int, wins: Any) -> Any:
     at = normalize_dim(dim, x._data.ndim, name)
     if not x._data.ndim or not x._data.size:
         return d.ValuesIndices(ew.copy(x), d.constant(np.zeros(x._data.shape, np.int64)))
-    a = np.moveaxis(x._data, at, 0)
+    a = np.moveaxis(d.values(x), at, 0)
     found = np.zeros(a.shape, np.int64)
     best, where = a[0].copy(), np.zeros(a.shape[1:], np.int64)
     for k in range(1, len(a)):
@@ -100,7 +101,7 @@ def searchsorted(
     if side not in (None, "left", "right") or (side == "left" and right):
         raise ArgumentError(f"searchsorted: side must be 'left' or 'right' and agree with right={right}, got {side!r}")
     rows = sorted_sequence if sorter is None else sorted_sequence.gather(-1, sorter)
-    a, v = rows._data, np.asarray(input._data if hasattr(input, "_data") else input)
+    a, v = d.values(rows), d.values(input) if hasattr(input, "_data") else np.asarray(input)
     where: Any = "right" if right or side == "right" else "left"
     if a.ndim == 1:
         found = np.searchsorted(a, v, where)
@@ -123,5 +124,5 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
 
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Any:
     """True where an element is among `test_elements`; either may be a number."""
-    a, b = (np.asarray(getattr(x, "_data", x)) for x in (elements, test_elements))
+    a, b = (d.values(x) if hasattr(x, "_data") else np.asarray(x) for x in (elements, test_elements))
     return d.constant(np.asarray(np.isin(a, b, invert=invert)))

@@ -119,20 +119,20 @@ def _front(name: str, x: Any, dim: int, index: Any) -> tuple[Any, int]:
     n = x._data.shape[at] if x._data.ndim else 1
     if index._data.dtype.kind not in "iu" or index._data.ndim > 1:
         raise IndexOutOfRange(f"{name}: the index must be a vector of integers, got {show(index)}")
-    if index._data.size and (index._data.max() >= n or index._data.min() < -n):
+    if type(index._data) is np.ndarray and index._data.size and (index._data.max() >= n or index._data.min() < -n):
         raise IndexOutOfRange(f"{name}: an index is out of range for dim {dim} of size {n} in {show(x)}")
     return x.movedim(at, 0), at
 
 
 def _at(a: np.ndarray, at: int, index: Any, part: np.ndarray, fn: Any) -> np.ndarray:
     y = a.copy()
-    fn.at(y, index_ops.mesh(index._data, at), part)
+    fn.at(y, index_ops.mesh(d.values(index), at), part)
     return y
 
 
 def _product(x: Any, at: int, index: Any, part: Any) -> Any:
     """The value by NumPy; the gradient of y is y / factor, as PyTorch has it where no factor is 0."""
-    y = d.constant(_at(x._data, at, index, part._data, np.multiply))
+    y = d.constant(_at(d.values(x), at, index, d.values(part), np.multiply))
     if not (x.requires_grad or part.requires_grad):
         return y
     # y (1 + sum_k (f_k - f_k.detach()) / f_k.detach()): the value is y, the gradient towards f_k is y / f_k.
@@ -146,7 +146,7 @@ def _extreme(x: Any, at: int, index: Any, part: Any, stands: Any, fn: Any) -> An
     if x._data.dtype.kind in "iu":
         info = np.iinfo(x._data.dtype)
         limit = info.min if fn is np.maximum else info.max
-    y = d.constant(_at(np.where(stands._data, x._data, limit).astype(x._data.dtype), at, index, part._data, fn))
+    y = d.constant(_at(np.where(d.values(stands), d.values(x), limit).astype(x._data.dtype), at, index, d.values(part), fn))
     if not (x.requires_grad or part.requires_grad):
         return y
     mine = ((x == y) & stands).to(x.dtype)

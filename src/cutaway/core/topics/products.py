@@ -63,6 +63,39 @@ class Products:
         """The p-norm of self - other."""
         return d.norm(self - other, p)
 
+    def det(self: Any) -> Any:
+        """Determinants of square matrices."""
+        return _linear().det(self)
+
+    def logdet(self: Any) -> Any:
+        """Logarithms of determinants; NaN where these are negative."""
+        return _linear().logdet(self)
+
+    def slogdet(self: Any) -> Any:
+        """(sign, log |det|) of square matrices."""
+        return _linear().slogdet(self)
+
+    def inverse(self: Any) -> Any:
+        """The inverse of square matrices."""
+        return _linear().inv(self)
+
+    def pinverse(self: Any, rcond: float = 1e-15) -> Any:
+        """Moore and Penrose's inverse."""
+        return _linear().pinv(self, rtol=rcond)
+
+    def cholesky(self: Any, upper: bool = False) -> Any:
+        """L, lower triangular with self = L L'; with `upper` its transpose."""
+        return _linear().cholesky(self, upper=upper)
+
+    def qr(self: Any, some: bool = True) -> Any:
+        """self = Q R; see linalg.qr."""
+        return _linear().qr(self, "reduced" if some else "complete")
+
+    def svd(self: Any, some: bool = True, compute_uv: bool = True) -> Any:
+        """self = U diag(S) V': the old form, with V and not its transpose; see linalg.svd."""
+        u, s, vh = _linear().svd(self, full_matrices=not some)
+        return u, s, d.transpose(vh, -2, -1)
+
     def matrix_power(self: Any, n: int) -> Any:
         """A square matrix (or a batch) times itself, n times; by squaring."""
         if self._data.ndim < 2 or self._data.shape[-1] != self._data.shape[-2]:
@@ -79,6 +112,12 @@ class Products:
         if result is None:
             return d.constant(np.eye(size, dtype=self._data.dtype)).expand(self._data.shape).clone()
         return result.clone() if result is self else result
+
+
+def _linear() -> Any:
+    from cutaway.core.topics import linear
+
+    return linear
 
 
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:

@@ -94,7 +94,7 @@ class Special:
         """True for negative numbers, -0.0 among them."""
         if self._data.dtype.kind != "f":
             return self < 0
-        return d.constant(np.asarray(np.signbit(self._data)))
+        return d.constant(np.asarray(np.signbit(d.values(self))))
 
     def sgn(self: Any) -> Any:
         """-1, 0 or 1."""
@@ -180,6 +180,10 @@ class Special:
         """log |Gamma(self)|."""
         return _functions().Lgamma.apply(_float(self))
 
+    def polygamma(self: Any, n: int) -> Any:
+        """The n-th derivative of digamma(self)."""
+        return _functions().polygamma(n, _float(self))
+
     def digamma(self: Any) -> Any:
         """The derivative of lgamma."""
         return _functions().polygamma(0, _float(self))
@@ -219,4 +223,5 @@ def _whole(name: str, fn: Any, a: Any, b: Any) -> Any:
     dtype = (a | b)._data.dtype if hasattr(b, "_data") else a._data.dtype
     if dtype.kind not in "iu":
         raise DTypeError(f"{name}: needs integers, got {a.dtype}")
-    return d.constant(np.asarray(fn(a._data.astype(dtype), np.asarray(getattr(b, "_data", b)).astype(dtype))))
+    other = d.values(b) if hasattr(b, "_data") else np.asarray(b)
+    return d.constant(np.asarray(fn(d.values(a).astype(dtype), other.astype(dtype))))

@@ -66,7 +66,7 @@ class Statistics:
         at = normalize_dim(dim, self._data.ndim, "mode")
         if not self._data.ndim:
             return d.ValuesIndices(self, d.constant(np.zeros((), np.int64)))
-        a = np.moveaxis(self._data, at, -1)
+        a = np.moveaxis(d.values(self), at, -1)
         found = np.apply_along_axis(_most_frequent, -1, a) if a.size else np.zeros(a.shape[:-1], np.int64)
         where = d.constant(np.expand_dims(found, at))
         values = self.gather(at, where)
@@ -92,13 +92,14 @@ class Statistics:
         """How often each whole number from 0 on occurs, or the sum of its weights."""
         if self._data.dtype.kind not in "iu" or self._data.ndim != 1:
             raise ShapeError(f"bincount: needs a vector of integers, got {show(self)}")
-        if self._data.size and self._data.min() < 0:
-            raise ArgumentError(f"bincount: the numbers must be 0 or more, got {self._data.min()} among {show(self)}")
+        a = d.values(self)
+        if a.size and a.min() < 0:
+            raise ArgumentError(f"bincount: the numbers must be 0 or more, got {a.min()} among {show(self)}")
         if weights is None:
-            return d.constant(np.bincount(self._data, minlength=minlength).astype(np.int64, copy=False))
+            return d.constant(np.bincount(a, minlength=minlength).astype(np.int64, copy=False))
         if weights._data.shape != self._data.shape:
             raise ShapeError(f"bincount: {show(self)} and weights {show(weights)} must have one shape")
-        y = np.bincount(self._data, weights._data, minlength)
+        y = np.bincount(a, d.values(weights), minlength)
         return d.constant(y.astype(np.float32 if weights._data.dtype == np.float32 else np.float64, copy=False))
 
     def histc(self: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
@@ -106,12 +107,12 @@ class Statistics:
         d.floating("histc", self)
         if bins < 1 or max < min:
             raise ArgumentError(f"histc: needs bins > 0 and min <= max, got bins={bins}, min={min}, max={max}")
-        low, high = float(min), float(max)
-        if low == high and self._data.size:
-            low, high = float(self._data.min()), float(self._data.max())
+        a, low, high = d.values(self), float(min), float(max)
+        if low == high and a.size:
+            low, high = float(a.min()), float(a.max())
         if low == high:
             low, high = low - 1, high + 1
-        return d.constant(np.histogram(self._data, bins, (low, high))[0].astype(self._data.dtype))
+        return d.constant(np.histogram(a, bins, (low, high))[0].astype(self._data.dtype))
 
     def cov(self: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
         """Covariances of variables x[V, N] in rows: [V, V]."""
@@ -159,7 +160,7 @@ def _quantile(name: str, x: Any, q: Any, dim: int | None, keepdim: bool, interpo
     d.floating(name, x)
     if interpolation not in INTERPOLATIONS:
         raise ArgumentError(f"{name}: interpolation must be one of {', '.join(INTERPOLATIONS)}, got {interpolation!r}")
-    at = np.asarray(q._data if hasattr(q, "_data") else q, np.float64)
+    at = np.asarray(d.values(q) if hasattr(q, "_data") else q, np.float64)
     if at.ndim > 1:
         raise ShapeError(f"{name}: q must be a number or a vector, got shape {list(at.shape)}")
     if hasattr(q, "_data") and q._data.dtype != x._data.dtype:
@@ -177,7 +178,7 @@ def _quantile(name: str, x: Any, q: Any, dim: int | None, keepdim: bool, interpo
     if not n:
         raise ArgumentError(f"{name}: {show(x)} has no elements along the dimension")
     values = x.sort(-1)[0]
-    bad = (x != x).sum(-1)._data if x._data.dtype.kind == "f" else np.zeros(x._data.shape[:-1], int)
+    bad = d.values((x != x).sum(-1)) if x._data.dtype.kind == "f" else np.zeros(x._data.shape[:-1], int)
     last = np.maximum(n - 1 - bad, 0) if name == "nanquantile" else np.full(bad.shape, n - 1)
     results = []
     for one in at.reshape(-1):

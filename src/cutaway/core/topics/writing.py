@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from cutaway.core import derived as d
+from cutaway.core.dtypes import strided
+from cutaway.core.errors import GradError
+
 
 def _written(name: str) -> Callable[..., Any]:
     """The method that writes what the method `name` gives."""
@@ -45,6 +51,52 @@ class Writing:
 
     swapaxes_ = swapdims_ = transpose_
 
+    def resize_(self: Any, *size: Any, memory_format: Any = None) -> Any:
+        """Of another size: the first elements stay, new ones are 0.  Raises GradError if a gradient is recorded."""
+        shape = d.sizes_of("resize_", size)
+        if self.requires_grad:
+            raise GradError("resize_: a tensor that requires grad cannot be resized; use reshape, or detach() it first")
+        array = np.zeros(int(np.prod(shape)), self._data.dtype)
+        n = min(array.size, self._data.size)
+        array[:n] = self._data.reshape(-1)[:n]
+        self._data, self._cell, self._view = array.reshape(shape), [self._cell[0] + 1, self._cell[1]], False
+        return self
+
+    def resize_as_(self: Any, other: Any) -> Any:
+        """Of the size of `other`; see `resize_`."""
+        return self.resize_(other.shape)
+
+    def apply_(self: Any, callable: Any) -> Any:
+        """Each element replaced by what a Python function makes of it: slow."""
+        found = [callable(v) for v in self._data.reshape(-1).tolist()]
+        return self._assign(d.constant(np.array(found, self._data.dtype).reshape(self._data.shape)), "apply_")
+
+    def share_memory_(self: Any) -> Any:
+        """Itself: processes do not share tensors here."""
+        return self
+
+    def pin_memory(self: Any, device: Any = None) -> Any:
+        """Itself: there is no device to copy to."""
+        return self
+
+    def is_shared(self: Any) -> bool:
+        """False."""
+        return False
+
+    def is_pinned(self: Any, device: Any = None) -> bool:
+        """False."""
+        return False
+
+    def get_device(self: Any) -> int:
+        """-1: the CPU."""
+        return -1
+
     def ndimension(self: Any) -> int:
         """Number of dimensions."""
         return int(self.ndim)
+
+    is_cpu = property(lambda self: True, doc="True.")
+    is_mps = is_meta = is_quantized = property(lambda self: False, doc="False.")
+    layout = property(lambda self: strided, doc="Always strided.")
+    H = property(lambda self: d.t(self), doc="The transpose of a matrix (a view).")
+    real = property(lambda self: self, doc="Itself: there are no complex numbers here.")
