@@ -16,8 +16,9 @@ from cutaway.core.dtypes import (
 )  # fmt: skip
 from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
-    ArgumentError, ArgumentTypeError, CutawayError, DeviceError, DownloadError, DTypeError, FileFormatError,
-    GradcheckError, GradError, IndexOutOfRange, KindError, MissingAttribute, MissingKey, NotWritten, ShapeError,
+    ArgumentError, ArgumentTypeError, AssertedError, CutawayError, DeviceError, DownloadError, DTypeError, ExportError,
+    FileFormatError, GradcheckError, GradError, IndexOutOfRange, KindError, MissingAttribute, MissingKey, MissingLibrary,
+    NameRefused, NotWritten, ShapeError,
     StateError, TraceError, UnsafeFileError,
 )  # fmt: skip
 from cutaway.core.functions import (
@@ -51,7 +52,7 @@ newaxis = None
 # Loaded when first named.
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "functional", "gradcheck",
-    "inspect", "interop", "linalg", "mps", "nn", "optim", "profiler", "serialization", "testing", "utils",
+    "inspect", "interop", "linalg", "mps", "nn", "onnx", "optim", "profiler", "serialization", "testing", "utils",
 )  # fmt: skip
 _ELSEWHERE = {
     "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",
