@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import cutaway
@@ -109,6 +110,23 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     done = cutaway_command("train", "--resume", run)
     assert done.returncode == 1
     assert f"{run / 'config.json'}: damaged" in done.stderr
+
+
+def test_a_run_is_exported(tmp_path):
+    pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    run = tmp_path / "run"
+    assert cutaway_command("train", "gates", "--epochs", "200", "--seed", "1", "--out", run).returncode == 0
+    done = cutaway_command("export", run)
+    assert done.stderr == ""
+    assert done.stdout == f"{run / 'model.onnx'}: x[batch, 6] -> logits[batch, 2], as learned in 200 steps\n"
+    session = onnxruntime.InferenceSession(run / "model.onnx", providers=["CPUExecutionProvider"])
+    rows = np.array([[1, 0, 0, 0, a, b] for a in (0, 1) for b in (0, 1)], np.float32)
+    assert session.run(None, {"x": rows})[0].argmax(1).tolist() == [0, 0, 0, 1]  # AND
+    assert cutaway_command("export", run, tmp_path / "older.onnx", "--opset", "13").returncode == 0
+    done = cutaway_command("export", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"cutaway: export {tmp_path}: no config.json there")
 
 
 def test_an_occupied_folder_is_refused(tmp_path):

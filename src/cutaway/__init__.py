@@ -16,9 +16,9 @@ from cutaway.core.dtypes import (
 )  # fmt: skip
 from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
-    ArgumentError, ArgumentTypeError, CutawayError, DeviceError, DownloadError, DTypeError, FileFormatError,
-    GradcheckError, GradError, IndexOutOfRange, KindError, MissingAttribute, MissingKey, NotWritten, ShapeError,
-    StateError, TraceError, UnsafeFileError,
+    ArgumentError, ArgumentTypeError, CutawayError, DeviceError, DownloadError, DTypeError, ExportError, FileFormatError,
+    GradcheckError, GradError, IndexOutOfRange, KindError, MissingAttribute, MissingKey, MissingLibrary, NotWritten,
+    ShapeError, StateError, TraceError, UnsafeFileError,
 )  # fmt: skip
 from cutaway.core.functions import (
     arange, as_tensor, cat, einsum, empty, empty_like, eye, from_numpy, full, full_like, hstack, linspace, logspace,
@@ -51,7 +51,7 @@ newaxis = None
 # Loaded when first named.
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "functional", "gradcheck",
-    "interop", "linalg", "mps", "nn", "optim", "profiler", "serialization", "testing", "utils",
+    "inspect", "interop", "linalg", "mps", "nn", "onnx", "optim", "profiler", "serialization", "testing", "utils",
 )  # fmt: skip
 _ELSEWHERE = {
     "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",
@@ -76,9 +76,9 @@ _ELSEWHERE = {
     **dict.fromkeys(
         """
         asarray atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors bucketize can_cast
-        cartesian_prod cdist chain_matmul column_stack combinations dstack finfo get_device iinfo is_complex
-        isin polygamma promote_types real result_type rsub scalar_tensor searchsorted std_mean tensordot trapezoid trapz tril_indices
-        triu_indices vander var_mean xlogy
+        cartesian_prod cdist chain_matmul column_stack combinations dstack finfo get_device iinfo is_complex isin
+        polygamma promote_types real result_type rsub scalar_tensor searchsorted std_mean tensordot trapezoid trapz
+        tril_indices triu_indices vander var_mean xlogy
         """.split(),
         "cutaway.core.topics.functions",
     ),

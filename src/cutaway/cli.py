@@ -172,6 +172,23 @@ def bench(
     raise typer.Exit(code)
 
 
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, such as runs/NAME.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="The file to write.", show_default="model.onnx in the run's folder")
+    ] = None,
+    opset: Annotated[int | None, typer.Option(help="The version of ONNX's operators, from 13.", show_default="18")] = None,
+) -> None:
+    """Write a trained network as an ONNX file, which other programs run.
+
+    Needs the package onnx: pip install 'cutaway\\[onnx]'.
+    """
+    from cutaway.train.export import export as write
+
+    print(write(run, file, opset))
+
+
 @recipe_app.callback()
 def _list(context: typer.Context) -> None:
     """The recipes that come with Cutaway: list them, or copy one to make it your own."""

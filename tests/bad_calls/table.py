@@ -16,7 +16,7 @@ import cutaway
 from cutaway.core import errors
 from cutaway.core.errors import CutawayError
 
-BUILT_IN = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError)
+BUILT_IN = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError, ImportError)
 INSIDE = ("_data", "_node", "_cell", "Traceback", "NoneType' object", "not subscriptable", "object at 0x")
 """What no text may hold: names of what is inside, and Python's own words for a slip inside."""
 

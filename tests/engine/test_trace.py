@@ -391,6 +391,26 @@ def test_shape_errors_are_those_of_eager_mode():
     assert fn(cutaway.ones(2, 5)).shape == (2, 4)
 
 
+def test_views_are_refused_where_eager_mode_refuses_them():
+    x = cutaway.arange(24).reshape(2, 3, 4)
+    for f in (
+        lambda x: x.view(x.size(0), -1), lambda x: x[:, 1:].view(2, 2, 2, 2), lambda x: x.transpose(0, 1).view(-1),
+        lambda x: x.transpose(0, 1).contiguous().view(-1), lambda x: x[:, 1:].view(-1), lambda x: x.mT.view(2, 2, 2, 3),
+        lambda x: x[:, None].expand(2, 4, 3, 4).view(8, 12), lambda x: x.mT.contiguous().mT.view(6, 4),
+    ):  # fmt: skip
+        try:
+            expected = f(x)
+        except ShapeError:
+            with pytest.raises(ShapeError, match=r"without a copy; use reshape, or contiguous\(\) first"):
+                compile(f)(x)
+        else:
+            assert cutaway.equal(compile(f)(x), expected)
+    w = nn.Parameter(cutaway.ones(6, 2))
+    assert compile(lambda x: x * w.view(3, 4))(x).shape == (2, 3, 4)
+    with pytest.raises(ShapeError, match="without a copy"):
+        compile(lambda x: x * w.mT.view(3, 4))(x)
+
+
 def test_gradients_of_leaves_are_restored():
     w = cutaway.ones(2, requires_grad=True)
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from cutaway.core.aval import Aval
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten, ShapeError
-from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, RESULT, STAGE, Op
+from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, INTERPRETER, RESULT, SCOPE, STAGE, Op
 from cutaway.core.refusal import describe, guarded
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # --- recording on and off ---------------------------------------------------------------------------------------------
 
 RECORDING: ContextVar[bool] = ContextVar("recording", default=True)
+# An observer of walks, called with (node, the gradient that arrived, parent, the gradient towards it); None almost always.
+WATCH: ContextVar[Callable[[Any, Any, Any, Any], None] | None] = ContextVar("watch", default=None)
 
 
 def is_grad_enabled() -> bool:
@@ -406,6 +408,8 @@ def walk(
         return g, fresh
 
     found: dict[Node, Any] = {}
+    watch = WATCH.get()
+    unseen = INTERPRETER.set(None) if watch is not None and not create_graph else None  # gradients are told of as wholes
     token = RECORDING.set(create_graph)
     try:
         for node, g in roots:
@@ -415,6 +419,9 @@ def walk(
             node = heappop(waiting)[1]
             g, _ = receive(node)
             for parent, gi, fresh in node.gradients(g, wanted, create_graph):
+                if watch is not None:
+                    watch(node, g, parent, gi)
+                    fresh = False  # the observer holds it
                 arrive(parent, gi, fresh)
             if not retain_graph:
                 node.free()
@@ -424,6 +431,8 @@ def walk(
                 leaf.accumulate(g, fresh, create_graph)
     finally:
         RECORDING.reset(token)
+        if unseen is not None:
+            INTERPRETER.reset(unseen)
     return [found.get(t) for t in targets or ()]
 
 
@@ -738,7 +747,8 @@ class Function:
         ctx.needs_input_grad = tuple(t is not None and t._node is not None for t in tensors)
         token = RECORDING.set(False)
         try:
-            out = cls.forward(ctx, *args, **kwargs)
+            observer = SCOPE.get()
+            out = cls.forward(ctx, *args, **kwargs) if observer is None else observer(cls.forward, (ctx, *args), kwargs)
         finally:
             RECORDING.reset(token)
         outs = out if isinstance(out, tuple) else (out,)

@@ -515,12 +515,26 @@ def view(x: Tensor, *shape: Any) -> Tensor:
             )
         return constant(x._settle()._data.view(d.np))
     y = movement.reshape(x, shape=infer("view", x, sizes_of("view", shape)))
-    if y._data.size and not np.may_share_memory(y._data, x._data):
+    if y._data.size and not (
+        np.may_share_memory(y._data, x._data) if type(y._data) is np.ndarray else _may_be_seen(x, y._data.shape)
+    ):
         raise ShapeError(
             f"view: {show(x)} with strides {x.stride()} cannot be seen as {list(y.shape)} without a copy; "
             "use reshape, or contiguous() first"
         )
     return y
+
+
+def _may_be_seen(x: Tensor, shape: tuple[int, ...]) -> bool:
+    """While tracing: True if the memory that a value will have can be seen in this shape without a copy."""
+    symbol: Any = x._data
+    if type(symbol) is np.ndarray:  # a parameter, whose memory is there
+        memory = x._settle()._data
+        return np.may_share_memory(memory.reshape(shape), memory)
+    steps = [s // symbol.itemsize for s in symbol.view_strides]
+    memory = np.empty(builtins.sum((n - 1) * s for n, s in zip(symbol.shape, steps, strict=True)) + 1, np.int8)
+    like = np.lib.stride_tricks.as_strided(memory, symbol.shape, steps)
+    return np.may_share_memory(like.reshape(shape), memory)
 
 
 def unsqueeze(x: Tensor, dim: int) -> Tensor:
@@ -637,7 +651,8 @@ def repeat_interleave(
 
 def contiguous(x: Tensor) -> Tensor:
     """Itself if it lies in row-major order, else a copy that does."""
-    return x if x.is_contiguous() else elementwise.copy(x)
+    steps = getattr(x._data, "view_strides", None)  # of one that is only being traced
+    return x if (x.is_contiguous() if steps is None else steps == x._data.strides) else elementwise.copy(x)
 
 
 def roll(x: Tensor, shifts: Any, dims: Any = None) -> Tensor:

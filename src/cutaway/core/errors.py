@@ -75,6 +75,14 @@ class TraceError(CutawayError, RuntimeError):
     """A program cannot be staged: it asks for values that are known only when it runs."""
 
 
+class ExportError(CutawayError, RuntimeError):
+    """A program has a part that the file's format cannot say."""
+
+
+class MissingLibrary(CutawayError, ImportError):
+    """A package that this needs, and Cutaway does not, is not installed."""
+
+
 class DownloadError(CutawayError, RuntimeError):
     """No mirror gave the file."""
 

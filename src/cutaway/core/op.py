@@ -170,7 +170,8 @@ class Stage(Protocol):
 # The tracer at work, while a program is staged.
 STAGE: ContextVar[Stage | None] = ContextVar("stage", default=None)
 
-# An observer of composites, called with (function, arguments, keywords); None almost always.
+# An observer of composites, modules' calls, optimisers' steps and users' Functions, called with (function, arguments,
+# keywords) to run them; None almost always.
 SCOPE: ContextVar[Callable[..., Any] | None] = ContextVar("scope", default=None)
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -201,7 +202,7 @@ def composite(formula: str = "") -> Callable[[F], F]:
                     raise
                 raise refusal from error
 
-        call.formula = formula  # type: ignore[attr-defined]
+        call.formula = fn.formula = formula  # type: ignore[attr-defined]
         return call  # type: ignore[return-value]
 
     return mark

@@ -1,1 +1,1 @@
-"""Formats that others read and write: PyTorch's checkpoints, safetensors."""
+"""Formats that others read and write: PyTorch's checkpoints, safetensors, ONNX."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cutaway.core.autograd import no_grad
 from cutaway.core.dtypes import check_device, dtype, float16, float32, float64
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DTypeError, MissingAttribute, NotWritten
+from cutaway.core.op import SCOPE
 from cutaway.core.refusal import RAW, describe, explain, guard_class, guard_methods
 from cutaway.core.tensor import Tensor
 from cutaway.nn.hooks import Hook, Hooks, RemovableHandle, call_with_hooks
@@ -72,6 +73,9 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
+            observer = SCOPE.get()
+            if observer is not None:
+                return observer(self._called, args, kwargs)
             if self._hooks is None:
                 return self.forward(*args, **kwargs)
             return call_with_hooks(self, args, kwargs)
@@ -84,6 +88,10 @@ class Module:
                 raise
             say_where(refusal, self)
             raise refusal from error
+
+    def _called(self, *args: Any, **kwargs: Any) -> Any:
+        """Forward, with hooks."""
+        return self.forward(*args, **kwargs) if self._hooks is None else call_with_hooks(self, args, kwargs)
 
     # --- attributes ---------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from cutaway.core import accelerate
 from cutaway.core.autograd import enable_grad
 from cutaway.core.dtypes import float32, float64, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
-from cutaway.core.op import STAGE
+from cutaway.core.op import SCOPE, STAGE
 from cutaway.core.refusal import guard_class, guarded
 from cutaway.core.tensor import Tensor
 from cutaway.optim.advance import Job, Programs, advance
@@ -108,7 +108,8 @@ class Optimizer:
     @guarded
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient, in place; gives what `closure`, if any, computes anew."""
-        loss = self._step(closure)
+        observer = SCOPE.get()
+        loss = self._step(closure) if observer is None else observer(self._step, (closure,), {})
         self._steps += 1
         return loss
 

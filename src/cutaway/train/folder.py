@@ -56,14 +56,14 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open(cls, path: Path) -> tuple[RunFolder, Recipe, Settings]:
+    def open(cls, path: Path, asked: str = "--resume") -> tuple[RunFolder, Recipe, Settings]:
         """The run at `path`, with the recipe as it was when the run began.
 
         Raises ArgumentError if there is no run, FileFormatError if its config.json is damaged.
         """
         config_path = path / CONFIG
         if not config_path.is_file():
-            raise ArgumentError(f"--resume {path}: no {CONFIG} there; give the folder of a run, such as runs/NAME")
+            raise ArgumentError(f"{asked} {path}: no {CONFIG} there; give the folder of a run, such as runs/NAME")
         try:
             config = json.loads(config_path.read_text(encoding="utf-8"))
             recipe = recipes.load(config["recipe"], path / RECIPE)

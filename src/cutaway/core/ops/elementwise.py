@@ -163,10 +163,20 @@ tan: Op = unary(
 sinh: Op = unary("sinh", lambda m, a: m.sinh(a), (lambda g, a: g * cosh(a),), formula=r"\sinh a", onnx="Sinh")
 cosh: Op = unary("cosh", lambda m, a: m.cosh(a), (lambda g, a: g * sinh(a),), formula=r"\cosh a", onnx="Cosh")
 asin: Op = unary(
-    "asin", lambda m, a: m.asin(a), (lambda g, a: g / sqrt(1 - a * a),), formula=r"\arcsin a", domain=(-0.8, 0.8)
+    "asin",
+    lambda m, a: m.asin(a),
+    (lambda g, a: g / sqrt(1 - a * a),),
+    formula=r"\arcsin a",
+    onnx="Asin",
+    domain=(-0.8, 0.8),
 )
 acos: Op = unary(
-    "acos", lambda m, a: m.acos(a), (lambda g, a: -g / sqrt(1 - a * a),), formula=r"\arccos a", domain=(-0.8, 0.8)
+    "acos",
+    lambda m, a: m.acos(a),
+    (lambda g, a: -g / sqrt(1 - a * a),),
+    formula=r"\arccos a",
+    onnx="Acos",
+    domain=(-0.8, 0.8),
 )
 atan: Op = unary("atan", lambda m, a: m.atan(a), (lambda g, a: g / (a * a + 1),), formula=r"\arctan a", onnx="Atan")
 

@@ -34,7 +34,6 @@ philox_uniform: Op = Op(
     _shape,
     (None,),
     formula=r"u \sim \mathcal{U}[0, 1)",
-    onnx="RandomUniform",
     samples=lambda: [
         Sample((np.array([7, 0]),), {"shape": (3, 5), "dtype": np.dtype("float32")}),
         Sample((np.array([7, 3]),), {"shape": (9,), "dtype": np.dtype("float64")}),

@@ -1,0 +1,267 @@
+"""Recorder: watches a program while it runs, and keeps what happened: operations, what enclosed them, gradients.
+
+It sits on the interpreter stack and lets the work be done as always, native programs included. Of a value it keeps the array
+itself, so a recording costs little time; memory that the program owns and may write to again (parameters, data) is copied.
+A composite that ran as one native program is one event, which `expand.py` opens when someone wants to look inside.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import cutaway
+from cutaway.core import accelerate
+from cutaway.core.accelerate import NOT
+from cutaway.core.autograd import WATCH, Context, Leaf, Node, Packed
+from cutaway.core.generator import default_generator
+from cutaway.core.op import INTERPRETER, SCOPE, Op
+from cutaway.core.promote import coerce
+from cutaway.core.tensor import Tensor
+
+PACKAGE = os.path.dirname(os.path.abspath(cutaway.__file__)) + os.sep
+LAYER, COMPOSITE, FUNCTION, STEP = "layer", "composite", "function", "step"
+
+Place = tuple[CodeType, int, str]  # code, line, the module's file
+
+
+class Ref(NamedTuple):
+    """A value: its array, and its version when it was met."""
+
+    array: np.ndarray
+    version: int
+
+
+class Scope(NamedTuple):
+    """What encloses events: a layer, a composite, a user's Function, an optimiser's step."""
+
+    number: int
+    parent: int  # -1: nothing
+    kind: str
+    owner: Any  # the module, the function, the optimiser
+    place: Place | None
+
+
+class Event(NamedTuple):
+    """One operation, or a composite that ran as one program. `node` is its entry on the tape, if it has one."""
+
+    number: int
+    scope: int  # that it is in; of a composite, its own
+    op: Op | None  # None: a composite
+    attrs: dict[str, Any]
+    inputs: tuple[Ref, ...]
+    outputs: tuple[Ref, ...]
+    node: Node | None
+    place: Place | None
+    call: Call | None = None
+
+
+class Call(NamedTuple):
+    """How a composite was called, so that it can be called again."""
+
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    random: tuple[int, int]  # seed and position
+    recording: bool
+
+
+class Flow(NamedTuple):
+    """One piece of a backward pass: what arrived at `node`, and the gradient that went on to `parent`."""
+
+    node: Node
+    arrived: Any  # a Tensor's array, or {number of the result: array}
+    parent: Node
+    gradient: Any
+    via: Node | None = None  # what the tape calls the parent, where a box was opened
+
+
+class Recorder:
+    """What happened. Install with `on`, take off with `off`."""
+
+    def __init__(self, native: bool = True) -> None:
+        self.native = native
+        self.events: list[Event] = []
+        self.scopes: list[Scope] = []
+        self.flows: list[Flow] = []
+        self.copies: dict[tuple[int, int], np.ndarray] = {}  # of memory that the program owns, by (id, version)
+        self.names: dict[int, str] = {}  # id of an array -> what the program calls it
+        self.leaves: dict[int, tuple[Node, np.ndarray]] = {}  # id of an array that asks for a gradient
+        self.roots: dict[int, Any] = {}  # modules called from outside any other
+        self._made: set[tuple[int, int]] = set()  # arrays that an event made
+        self._alive: list[Any] = []  # what ids are of
+        self._stack = [-1]
+        self._below: Any = None
+        self._tokens: list[tuple[Any, Any]] = []
+
+    # --- on and off -------------------------------------------------------------------------------------------------
+
+    def on(self) -> None:
+        """Watch from now on."""
+        self._below = INTERPRETER.get()  # within `numpy_only()` there is one, and what is native stays away
+        self._tokens = [
+            (INTERPRETER, INTERPRETER.set(self)), (SCOPE, SCOPE.set(self.enter)), (WATCH, WATCH.set(self.flow))
+        ]  # fmt: skip
+
+    def off(self) -> None:
+        """Watch no longer."""
+        for variable, token in reversed(self._tokens):
+            variable.reset(token)
+        self._tokens = []
+
+    # --- forward ----------------------------------------------------------------------------------------------------
+
+    def __call__(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
+        """An operation: the interpreter's place."""
+        given = coerce(op, inputs)
+        refs = tuple([self.see(t) for t in given])
+        below = INTERPRETER.set(self._below)
+        try:
+            y = Op.eager(op, given, attrs)
+        finally:
+            INTERPRETER.reset(below)
+        self.events.append(
+            Event(len(self.events), self._stack[-1], op, attrs, refs, (self.made(y),), y._node, self.here())
+        )
+        return y
+
+    def enter(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What encloses others is called."""
+        owner = getattr(fn, "__self__", None)
+        if owner is None:
+            ctx = args[0] if args and isinstance(args[0], Context) else None
+            kind, owner = (COMPOSITE, fn) if ctx is None else (FUNCTION, ctx)
+        else:
+            kind = LAYER if hasattr(owner, "named_modules") else STEP
+        number = len(self.scopes)
+        self.scopes.append(Scope(number, self._stack[-1], kind, owner if ctx_free(kind) else (owner, fn), self.here()))
+        if kind == LAYER and not any(n >= 0 and self.scopes[n].kind == LAYER for n in self._stack):
+            self.roots.setdefault(id(owner), owner)
+        self._stack.append(number)
+        try:
+            if kind == STEP:
+                return self._aside(fn, args, kwargs)
+            if kind == COMPOSITE and self.native and self._below is None and accelerate.composite is not None:
+                y = self._natively(fn, args, kwargs, number)
+                if y is not NOT:
+                    return y
+            return fn(*args, **kwargs)
+        finally:
+            self._stack.pop()
+
+    def _aside(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Without being watched."""
+        tokens: list[tuple[Any, Any]] = [
+            (INTERPRETER, INTERPRETER.set(self._below)), (SCOPE, SCOPE.set(None)), (WATCH, WATCH.set(None))
+        ]  # fmt: skip
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            for variable, token in reversed(tokens):
+                variable.reset(token)
+
+    def _natively(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], scope: int) -> Any:
+        """The composite by its native program, as one event; NOT if there is none."""
+        native = accelerate.composite
+        assert native is not None
+        tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
+        refs = tuple([self.see(t) for t in tensors])
+        random = default_generator._seed, default_generator._offset
+        y = self._aside(native, (fn, args, kwargs), {})
+        if y is NOT:
+            return NOT
+        results = y if isinstance(y, tuple) else (y,)
+        outputs = tuple([self.made(t) for t in results])
+        held = iter(refs)
+        frozen = tuple([_Slot(next(held), a._node is not None) if isinstance(a, Tensor) else a for a in args])
+        named = {k: _Slot(next(held), a._node is not None) if isinstance(a, Tensor) else a for k, a in kwargs.items()}
+        node = results[0]._node
+        if isinstance(y, tuple) and node is not None:
+            node = node.parents[0]
+        call = Call(fn, frozen, named, random, node is not None)
+        self.events.append(Event(len(self.events), scope, None, {}, refs, outputs, node, self.here(), call))
+        return y
+
+    def see(self, t: Tensor) -> Ref:
+        """A value that an event reads; copied if no event made it."""
+        array, version = t._data, t._cell[0]
+        key = id(array), version
+        if key not in self._made and key not in self.copies:
+            self.copies[key] = array.copy()
+            self._alive.append(array)
+            self._name(t)
+            if t._node is not None:
+                self.leaves[id(array)] = t._node, array
+        return Ref(array, version)
+
+    def made(self, t: Tensor) -> Ref:
+        """A value that an event makes."""
+        array, version = t._data, t._cell[0]
+        self._made.add((id(array), version))
+        return Ref(array, version)
+
+    # --- backward ---------------------------------------------------------------------------------------------------
+
+    def flow(self, node: Node, arrived: Any, parent: Node, gradient: Any) -> None:
+        """A gradient passes: the place of WATCH."""
+        self.flows.append(Flow(node, _arrays(arrived), parent, _arrays(gradient)))
+
+    # --- where in the program -----------------------------------------------------------------------------------------
+
+    def here(self) -> Place | None:
+        """The line of the user's program."""
+        frame = _users_frame()
+        return None if frame is None else (frame.f_code, frame.f_lineno, frame.f_globals.get("__file__") or "")
+
+    def _name(self, t: Tensor) -> None:
+        """What the program calls a tensor, from the variables in sight."""
+        frame = _users_frame()
+        if frame is not None:
+            for space in (frame.f_locals, frame.f_globals):
+                for name, x in space.items():
+                    if x is t and not name.startswith("_"):
+                        self.names.setdefault(id(t._data), name)
+                        return
+
+
+def _arrays(g: Any) -> Any:
+    return {k: t._data for k, t in g.parts.items()} if type(g) is Packed else g._data
+
+
+class _Slot(NamedTuple):
+    """A Tensor's place in a call: the value, and whether it asked for a gradient."""
+
+    ref: Ref
+    wants: bool
+
+
+def ctx_free(kind: str) -> bool:
+    """True where a scope's owner says all; of a user's Function, the function goes with the context."""
+    return kind != FUNCTION
+
+
+_OURS: dict[CodeType, bool] = {}
+
+
+def _users_frame() -> FrameType | None:
+    """The innermost frame outside the package."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        ours = _OURS.get(code)
+        if ours is None:
+            ours = _OURS[code] = os.path.abspath(code.co_filename).startswith(PACKAGE)
+        if not ours:
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def is_leaf(node: Node) -> bool:
+    """True for the end of a gradient's way."""
+    return isinstance(node, Leaf)

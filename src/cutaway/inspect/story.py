@@ -1,0 +1,242 @@
+"""Story: a recording as plain data, which the views read. docs/inspect-format.md describes it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cutaway.core.autograd import FunctionNode, Leaf, Node, OutputNode
+from cutaway.engine.line import _path
+from cutaway.inspect import rules
+from cutaway.inspect.expand import Key, expand, key_of
+from cutaway.inspect.recorder import COMPOSITE, FUNCTION, LAYER, Event, Flow, Place, Recorder, Scope
+from cutaway.inspect.values import SIDE, SMALL, number, to_json
+
+PICTURES = 1_000_000  # bytes of all of them, roughly
+
+
+class Done:
+    """One operation, with all boxes opened: what the graph of the picture is made of."""
+
+    __slots__ = ("attrs", "inputs", "name", "node", "op", "outputs", "place", "scope")
+
+    def __init__(
+        self, name: str, e: Event, scope: int, inputs: list[Key], outputs: list[Key], place: Place | None
+    ) -> None:
+        self.name, self.op, self.scope, self.inputs, self.outputs = name, e.op, scope, inputs, outputs
+        self.attrs, self.node, self.place = e.attrs, e.node, place
+
+
+class Story:
+    """The recording, opened: operations in order, scopes, values by key, gradients by node."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.ops: list[Done] = []
+        self.scopes: list[Scope] = []
+        self.arrays: dict[Key, np.ndarray] = {}
+        self.names = dict(recorder.names)
+        self.leaves = dict(recorder.leaves)
+        self.roots = list(recorder.roots.values())
+        self.copied = set(recorder.copies)
+        self._alive: list[Any] = [recorder]
+        self.flows = self._add(recorder, {}, -1, None)
+        self._name_parameters()
+
+    # --- opening ----------------------------------------------------------------------------------------------------
+
+    def _add(self, recorder: Recorder, same: dict[Key, Key], within: int, place: Place | None) -> list[Flow]:
+        """Take over what a recorder saw; its gradients, those inside of boxes in their place.
+
+        same: keys that stand for others; within: the scope around it all.
+        """
+        shift = len(self.scopes)
+        for s in recorder.scopes:
+            parent = within if s.parent < 0 else s.parent + shift
+            self.scopes.append(s._replace(number=s.number + shift, parent=parent, place=place or s.place))
+        by_node: dict[int, list[Flow]] = {}
+        for f in recorder.flows:
+            by_node.setdefault(id(f.node), []).append(f)
+        inside: dict[int, list[Flow]] = {}  # gradients in the place of a node's
+        for e in recorder.events:
+            scope = within if e.scope < 0 else e.scope + shift
+            inputs = [self._value(recorder, key_of(r), r.array, same) for r in e.inputs]
+            outputs = [self._value(recorder, key_of(r), r.array, same) for r in e.outputs]
+            if e.call is not None:
+                opened = expand(recorder, e, by_node.get(id(e.node), []) if e.node is not None else [])
+                if opened is not None:
+                    self._alive.append(opened)
+                    inner = {k: same.get(v, v) for k, v in opened.same.items()}
+                    within_box = self._add(opened.recorder, inner, scope, place or e.place)
+                    if e.node is not None:
+                        inside[id(e.node)] = [_seen_from_outside(f, opened.ends) for f in within_box]
+                    continue
+            name = e.op.name if e.op is not None else e.call.fn.__name__ if e.call is not None else "?"
+            self.ops.append(Done(name, e, scope, inputs, outputs, place or e.place))
+        flows: list[Flow] = []
+        for f in recorder.flows:
+            flows += inside.get(id(f.node), [f])
+            if id(f.node) in inside:
+                inside[id(f.node)] = []  # told once
+        return flows
+
+    def _value(self, recorder: Recorder, key: Key, array: np.ndarray, same: dict[Key, Key]) -> Key:
+        to = same.get(key)
+        if to is not None:
+            return to
+        self.arrays.setdefault(key, recorder.copies.get(key, array))
+        return key
+
+    def _name_parameters(self) -> None:
+        for root in self.roots:
+            for name, t in [*root.named_parameters(), *root.named_buffers()]:
+                self.names[id(t._data)] = name
+
+    # --- as data ----------------------------------------------------------------------------------------------------
+
+    def data(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return _Writer(self).data()
+
+
+def _seen_from_outside(f: Flow, ends: dict[int, Node]) -> Flow:
+    end = ends.get(id(f.parent))
+    return f if end is None else f._replace(parent=end, via=f.parent)
+
+
+class _Writer:
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.numbers: dict[Any, int] = {}
+        self.values: list[dict[str, Any]] = []
+        self.gradients: list[np.ndarray] = []  # alive
+        large = sum(a.size > SMALL for a in story.arrays.values()) + 2 * len(story.flows)
+        self.side = min(SIDE, max(8, math.isqrt(PICTURES // max(large, 1))))
+
+    def data(self) -> dict[str, Any]:
+        s = self.story
+        nodes = [self._node(n, o) for n, o in enumerate(s.ops)]
+        steps = self._backward()
+        scopes = [self._scope(x) for x in s.scopes]
+        return {"version": 1, "values": self.values, "nodes": nodes, "scopes": scopes, "backward": steps}
+
+    def _value(self, key: Key) -> int:
+        if key not in self.numbers:
+            a = self.story.arrays[key]
+            made = to_json(a, self.side)
+            if key[0] in self.story.names:
+                made["name"] = self.story.names[key[0]]
+            if key in self.story.copied:
+                made["given"] = True  # by the program, not made by an operation
+            if key[0] in self.story.leaves:
+                made["leaf"] = True
+            self.numbers[key] = len(self.values)
+            self.values.append(made)
+        return self.numbers[key]
+
+    def _gradient(self, a: np.ndarray) -> int:
+        key = "gradient", id(a)
+        if key not in self.numbers:
+            self.gradients.append(a)
+            self.numbers[key] = len(self.values)
+            self.values.append(to_json(a, self.side) | {"gradient": True})
+        return self.numbers[key]
+
+    def _node(self, n: int, o: Done) -> dict[str, Any]:
+        made: dict[str, Any] = {
+            "op": o.name,
+            "formula": o.op.formula if o.op is not None else "",
+            "kind": o.op.kind if o.op is not None else "composite",
+            "scope": o.scope,
+            "inputs": [self._value(k) for k in o.inputs],
+            "outputs": [self._value(k) for k in o.outputs],
+            "attrs": {k: _shown(v) for k, v in o.attrs.items()},
+        } | _where(o.place)
+        if o.op is not None and o.node is not None:
+            made["rules"] = [None if r is None else self._rule(r) for r in (o.op.rule(i) for i in range(len(o.inputs)))]
+        return made
+
+    @staticmethod
+    def _rule(rule: Any) -> dict[str, Any]:
+        return {"text": rules.text(rule), "reads": [[name, what] for name, what in rules.reads(rule)]}
+
+    def _scope(self, s: Scope) -> dict[str, Any]:
+        owner, name, formula = s.owner, "", ""
+        if s.kind == LAYER:
+            name = type(owner).__name__
+        elif s.kind == COMPOSITE:
+            name, formula = owner.__name__, getattr(owner, "formula", "")
+        elif s.kind == FUNCTION:
+            name = owner[1].__qualname__.rpartition(".")[0]
+        else:
+            name = f"{type(owner).__name__}.step"
+        made = {"parent": s.parent, "kind": s.kind, "name": name, "formula": formula} | _where(s.place)
+        if s.kind == LAYER:
+            paths = [path for root in self.story.roots for path, m in root.named_modules() if m is owner]
+            made["path"] = paths[0] if paths else ""
+        return made
+
+    def _backward(self) -> list[dict[str, Any]]:
+        """One step a node of the tape, in the order of the walk."""
+        by_node = {id(o.node): n for n, o in enumerate(self.story.ops) if o.node is not None}
+        steps: list[dict[str, Any]] = []
+        last: tuple[int, int] | None = None  # (id of the node, id of what arrived) of the latest step
+        for f in self.story.flows:
+            if isinstance(f.node, OutputNode):
+                continue
+            arrived = f.arrived if isinstance(f.arrived, dict) else {0: f.arrived}
+            mark = id(f.node), id(next(iter(arrived.values())))
+            if mark != last:
+                last = mark
+                step: dict[str, Any] = {"arrived": {k: self._gradient(g) for k, g in arrived.items()}, "parts": []}
+                if id(f.node) in by_node:
+                    step["node"] = by_node[id(f.node)]
+                elif isinstance(f.node, FunctionNode):
+                    step["scope"] = self._function(f.node)
+                steps.append(step)
+                inputs = iter([i for i, p in enumerate(f.node.parents) if p is not None])
+            self._part(steps[-1], f, inputs)
+        return steps
+
+    def _part(self, step: dict[str, Any], f: Flow, inputs: Any) -> None:
+        i = next((i for i in inputs if f.node.parents[i] is (f.via or f.parent)), None)
+        gradient = next(iter(f.gradient.values())) if isinstance(f.gradient, dict) else f.gradient
+        part: dict[str, Any] = {"input": i, "gradient": self._gradient(gradient)}
+        if isinstance(f.parent, Leaf):
+            part["leaf"] = True
+        o = self.story.ops[step["node"]] if "node" in step else None
+        if o is not None and o.op is not None and i is not None:
+            given = [self.story.arrays[k] for k in o.inputs]
+            found = rules.local(o.op, i, given, self.story.arrays[o.outputs[0]], o.attrs)
+            if found is not None:
+                part["local"] = self._gradient(np.ascontiguousarray(found))
+        step["parts"].append(part)
+
+    def _function(self, node: Node) -> int | None:
+        """The scope of a user's Function."""
+        ctx = getattr(node, "ctx", None)
+        found = [s.number for s in self.story.scopes if s.kind == FUNCTION and s.owner[0] is ctx]
+        return found[0] if found else None
+
+
+def _where(place: Place | None) -> dict[str, Any]:
+    if place is None:
+        return {}
+    import linecache
+    import os
+
+    code, line, file = place
+    path = _path(code.co_filename, file)
+    text = linecache.getline(path, line).strip() if path else ""
+    return {"line": f"{os.path.basename(code.co_filename)}:{line}", "source": text}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, (bool, int, str, type(None))):
+        return value
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, (tuple, list)):
+        return [_shown(v) for v in value]
+    return str(value)

@@ -1,0 +1,211 @@
+"""Walk one weight: one element of one parameter, followed forward to the loss and back.
+
+Forward, in float64, goes the *tangent* of every value, d value / d weight: each operation is asked how its result moves when
+its inputs do (a central difference of the op itself). Backward came the gradient, d loss / d value. At each value on the way
+their product, summed over its elements, is what flows through that value; all that flows into the loss is d loss / d weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cutaway.core.errors import ArgumentError
+from cutaway.inspect.expand import Key
+from cutaway.inspect.story import Done, Story
+
+PATHS = 64  # are told apart, at most
+STEP = 1e-6
+NUDGES = 41  # losses on each side and at the weight itself
+
+
+class Station(NamedTuple):
+    """A value that the weight moves: how many elements, how far the farthest (d value / d weight), what flows through."""
+
+    value: Key
+    op: int | None  # the operation that made it; None: the parameter itself
+    touched: int
+    largest: float
+    flow: float
+
+
+class Path(NamedTuple):
+    """One way from weight to loss: the operations, the size of d value / d weight after each, and its share of the sum."""
+
+    ops: tuple[int, ...]
+    sizes: tuple[float, ...]
+    product: float
+
+
+class Walk(NamedTuple):
+    """What one element does: `total` = d loss / d weight forward, `gradient` = the same as backward found it."""
+
+    value: Key
+    element: tuple[int, ...]
+    weight: float
+    loss: float
+    total: float
+    gradient: float
+    stations: list[Station]
+    paths: list[Path]
+    nudged: list[tuple[float, float]]  # (the weight, the loss with it)
+
+
+def walk(story: Story, value: Key, index: tuple[int, ...], span: float = 0.0) -> Walk:
+    """Follow element `index` of a given value to the loss, and nudge it by up to `span` (0: as suits the weight's size).
+
+    Raises ArgumentError if the element is not there, or no backward pass was recorded, or it does not reach the loss.
+    """
+    array = story.arrays[value]
+    if len(index) != array.ndim or any(not -n <= i < n for i, n in zip(index, array.shape, strict=True)):
+        raise ArgumentError(f"walk: element {list(index)} is not in a value of shape {list(array.shape)}")
+    loss = loss_of(story)
+    cone = _cone(story, value, loss)
+    if not cone:
+        raise ArgumentError("walk: nothing that was recorded leads from here to the loss; why(t) says what cuts it off")
+    start = np.zeros(array.shape)
+    start[index] = 1.0
+    tangents: dict[Key, np.ndarray] = {value: start}
+    for n in cone:
+        o = story.ops[n]
+        for key, t in zip(o.outputs, _tangent(story, o, [tangents.get(k) for k in o.inputs]), strict=True):
+            tangents[key] = t
+    gradients = gradients_of(story)
+    made = {key: n for n in cone for key in story.ops[n].outputs}
+    stations = []
+    for key in (value, *made):
+        g = gradients.get(key, np.ones(()) if key == loss else None)
+        t = tangents[key]
+        flow = float("nan") if g is None else float((g * t).sum())
+        stations.append(Station(key, made.get(key), int(np.count_nonzero(t)), float(np.abs(t).max(initial=0.0)), flow))
+    total = float(tangents[loss].sum())
+    found = gradients.get(value)
+    w = float(array[index])
+    reach = span or 0.5 * abs(w) or 0.5
+    weights = (w + np.linspace(-reach, reach, NUDGES)).tolist()
+    nudged = [(x, _loss_with(story, cone, value, index, x, loss)) for x in weights]
+    return Walk(
+        value, index, w, float(story.arrays[loss].sum()), total, float("nan") if found is None else float(found[index]),
+        stations, _paths(story, value, start, cone, loss), nudged,
+    )  # fmt: skip
+
+
+def loss_of(story: Story) -> Key:
+    """The value that the first backward pass began at.  Raises ArgumentError if there was none."""
+    if story.flows:
+        root = story.flows[0].node
+        for o in reversed(story.ops):
+            if o.node is root:
+                return o.outputs[0]
+    raise ArgumentError("walk: no backward pass was recorded; call loss.backward() inside the `with record()` block")
+
+
+def gradients_of(story: Story) -> dict[Key, np.ndarray]:
+    """d loss / d value, of every value that a gradient arrived at."""
+    made = {id(o.node): o.outputs for o in story.ops if o.node is not None}
+    found: dict[Key, np.ndarray] = {}
+    for f in story.flows:
+        arrived = f.arrived if isinstance(f.arrived, dict) else {0: f.arrived}
+        for k, key in enumerate(made.get(id(f.node), ())):
+            if k in arrived:
+                found[key] = arrived[k]
+    keys = {id(node): (key, 0) for key, (node, _) in story.leaves.items()}
+    sums: dict[Key, Any] = {}
+    for f in story.flows:
+        leaf = keys.get(id(f.parent))
+        if leaf is not None:
+            for key in story.arrays:
+                if key[0] == leaf[0]:
+                    sums[key] = f.gradient if key not in sums else sums[key] + f.gradient
+    return found | sums
+
+
+def _cone(story: Story, value: Key, loss: Key) -> list[int]:
+    """The operations that `value` moves and that move the loss, in order."""
+    moved = {value}
+    forward = []
+    for n, o in enumerate(story.ops):
+        if any(k in moved for k in o.inputs):
+            moved.update(o.outputs)
+            forward.append(n)
+        if loss in o.outputs:
+            break
+    needed = {loss}
+    cone = []
+    for n in reversed(forward):
+        o = story.ops[n]
+        if any(k in needed for k in o.outputs):
+            needed.update(o.inputs)
+            cone.append(n)
+    return cone[::-1]
+
+
+def _run(o: Done, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The operation in float64."""
+    if o.op is None:
+        raise ArgumentError(f"walk: {o.name} is a box that could not be opened; nothing can be followed through it")
+    attrs = {k: np.dtype(np.float64) if isinstance(v, np.dtype) and v.kind == "f" else v for k, v in o.attrs.items()}
+    with np.errstate(all="ignore"):
+        return [np.asarray(o.op.forward(*inputs, **attrs))]
+
+
+def _wide(a: np.ndarray) -> np.ndarray:
+    return a.astype(np.float64) if a.dtype.kind == "f" else a
+
+
+def _tangent(story: Story, o: Done, tangents: Sequence[np.ndarray | None]) -> list[np.ndarray]:
+    """How far the results go when the inputs go along their tangents."""
+    inputs = [_wide(story.arrays[k]) for k in o.inputs]
+    scale = max([float(np.abs(t).max(initial=0.0)) for t in tangents if t is not None], default=0.0)
+    if not scale:
+        return [np.zeros(story.arrays[k].shape) for k in o.outputs]
+    moving = [x for x, t in zip(inputs, tangents, strict=True) if t is not None]
+    size = max([float(np.abs(x).max(initial=0.0)) for x in moving], default=1.0)
+    h = STEP * max(1.0, min(size, 1e3)) / scale
+    sides = [
+        _run(o, [x if t is None or x.dtype.kind != "f" else x + s * h * t for x, t in zip(inputs, tangents, strict=True)])
+        for s in (1.0, -1.0)
+    ]
+    return [
+        (a - b) / (2 * h) if a.dtype.kind == "f" else np.zeros(a.shape) for a, b in zip(*sides, strict=True)
+    ]
+
+
+def _loss_with(story: Story, cone: Sequence[int], value: Key, index: tuple[int, ...], w: float, loss: Key) -> float:
+    """The loss if the element were `w`."""
+    changed = _wide(story.arrays[value]).copy()
+    changed[index] = w
+    now = {value: changed}
+    for n in cone:
+        o = story.ops[n]
+        inputs = [now[k] if k in now else _wide(story.arrays[k]) for k in o.inputs]
+        now.update(zip(o.outputs, _run(o, inputs), strict=True))
+    return float(now[loss].sum())
+
+
+def _paths(story: Story, value: Key, start: np.ndarray, cone: Sequence[int], loss: Key) -> list[Path]:
+    """Each way from the value to the loss; those beyond PATHS are left out, least first."""
+    users: dict[Key, list[int]] = {}
+    for n in cone:
+        for k in dict.fromkeys(story.ops[n].inputs):
+            users.setdefault(k, []).append(n)
+    found: list[Path] = []
+
+    def follow(key: Key, tangent: np.ndarray, ops: tuple[int, ...], sizes: tuple[float, ...]) -> None:
+        if key == loss:
+            found.append(Path(ops, sizes, float(tangent.sum())))
+            return
+        for n in users.get(key, ()):
+            if len(found) >= PATHS:
+                return
+            o = story.ops[n]
+            for out, t in zip(o.outputs, _tangent(story, o, [tangent if k == key else None for k in o.inputs]), strict=True):
+                follow(out, t, (*ops, n), (*sizes, float(np.abs(t).max(initial=0.0))))
+
+    follow(value, start, (), ())
+    return sorted(found, key=_by_size, reverse=True)
+
+
+_by_size: Callable[[Path], float] = lambda p: abs(p.product)
