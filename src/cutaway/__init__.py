@@ -12,14 +12,13 @@ from typing import Any
 from cutaway.core.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from cutaway.core.dtypes import (
     bfloat16, channels_last, contiguous_format, device, dtype, float16, float32, float64, get_default_dtype, int8, int16,
-    int32, int64, preserve_format, set_default_dtype, strided, uint8,
+    int32, int64, layout, preserve_format, set_default_dtype, strided, uint8,
 )  # fmt: skip
 from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
     ArgumentError, ArgumentTypeError, AssertedError, CutawayError, DeviceError, DownloadError, DTypeError, ExportError,
     FileFormatError, GradcheckError, GradError, IndexOutOfRange, KindError, MissingAttribute, MissingKey, MissingLibrary,
-    NameRefused, NotWritten, ShapeError,
-    StateError, TraceError, UnsafeFileError,
+    NameRefused, NotWritten, ShapeError, StateError, TraceError, UnsafeFileError,
 )  # fmt: skip
 from cutaway.core.functions import (
     arange, as_tensor, cat, einsum, empty, empty_like, eye, from_numpy, full, full_like, hstack, linspace, logspace,
@@ -77,9 +76,9 @@ _ELSEWHERE = {
     **dict.fromkeys(
         """
         asarray atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors bucketize can_cast
-        cartesian_prod cdist chain_matmul column_stack combinations dstack finfo iinfo is_complex isin polygamma
-        promote_types result_type rsub scalar_tensor searchsorted std_mean tensordot trapezoid trapz tril_indices
-        triu_indices vander var_mean xlogy
+        cartesian_prod cdist chain_matmul column_stack combinations dstack finfo get_device iinfo is_complex isin
+        polygamma promote_types real result_type rsub scalar_tensor searchsorted std_mean tensordot trapezoid trapz
+        tril_indices triu_indices vander var_mean xlogy
         """.split(),
         "cutaway.core.topics.functions",
     ),

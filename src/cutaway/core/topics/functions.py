@@ -229,6 +229,18 @@ def polygamma(n: int, input: Any) -> Tensor:
 
 
 @function
+def get_device(input: Any) -> int:
+    """-1: the CPU."""
+    return int(d.need_tensor("get_device", input).get_device())
+
+
+@function
+def real(input: Any) -> Tensor:
+    """Itself: there are no complex numbers here."""
+    return d.need_tensor("real", input)
+
+
+@function
 def is_complex(input: Any) -> bool:
     """False."""
     d.need_tensor("is_complex", input)
