@@ -19,7 +19,7 @@ from cutaway.bench import table
 from cutaway.bench.measure import PEERS, Result, measure
 from cutaway.bench.workloads import TRAINING, WORKLOADS
 from cutaway.core.errors import ArgumentError
-from cutaway.interop.replace import replacing
+from cutaway.core.replace import replacing
 from cutaway.train.settings import unknown
 
 INTERRUPTED = 130

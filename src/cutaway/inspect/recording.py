@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from cutaway.core.errors import ArgumentError
+from cutaway.core.replace import replacing
+from cutaway.core.tensor import Tensor
 from cutaway.inspect.recorder import Recorder
 from cutaway.inspect.story import Story
+from cutaway.inspect.weight import Walk, as_data, gradients_of, walk
+
+WALKS, FEW, SEVERAL = 40, 6, 3  # elements that a page follows: in all, of a small parameter all, of a large one some
+FOLLOWED = 500_000  # elements of all values, beyond which a page follows none: `Recording.walk` does
 
 
 class Recording:
@@ -34,6 +45,66 @@ class Recording:
     def to_json(self) -> str:
         """The data as JSON."""
         return json.dumps(self.data, separators=(",", ":"), allow_nan=False)
+
+    def walk(self, parameter: Any, *index: int, span: float = 0.0) -> Walk:
+        """One element of a parameter, or of any value from outside, followed to the loss and back.
+
+        parameter   a Tensor, or its name in `data` ("fc.weight", or a variable's)
+        span        how far the loss is drawn on either side of the weight (0: half its size)
+
+        Raises ArgumentError if it is not in the recording, if the element is not there, or if no way leads to a loss.
+        """
+        story = self.story
+        known = {story.names.get(key[0], ""): key for key in story.copied}
+        if isinstance(parameter, Tensor):
+            known = {key[0]: key for key in story.copied}  # type: ignore[misc]
+            found = known.get(id(parameter._data))  # type: ignore[call-overload]
+        else:
+            found = known.get(parameter)
+        if found is None:
+            names = ", ".join(sorted(name for name in known if isinstance(name, str) and name)) or "unnamed values only"
+            raise ArgumentError(f"walk: the recording holds no such value; it holds {names}")
+        return walk(story, found, index, span)
+
+    def save(self, path: str | PathLike[str], title: str = "Recording") -> Path:
+        """Write the page: one file that asks no network.  Raises ArgumentError where no file can be."""
+        from cutaway.inspect.page import page
+
+        target = Path(path)
+        with replacing(target, "save") as f:
+            f.write(page(self.data, self._walks(), title).encode())
+        return target
+
+    def show(self, title: str = "Recording") -> Path:
+        """Write the page to a temporary folder and open it in the browser, if there is one; where it lies."""
+        import tempfile
+        import webbrowser
+
+        target = self.save(Path(tempfile.mkdtemp(prefix="cutaway-")) / "recording.html", title)
+        webbrowser.open(target.as_uri())
+        return target
+
+    def _walks(self) -> list[dict[str, Any]]:
+        """For the page: elements of the parameters, the few of a small one, of a large one those with most gradient."""
+        story = self.story
+        if not story.flows or sum(a.size for a in story.arrays.values()) > FOLLOWED:
+            return []
+        gradients = gradients_of(story)
+        found: list[dict[str, Any]] = []
+        for key in story.arrays:
+            g = gradients.get(key)
+            if key[0] not in story.leaves or g is None or len(found) >= WALKS or not g.size:
+                continue
+            order = np.argsort(-np.abs(g), axis=None, kind="stable")[: FEW if g.size <= FEW else SEVERAL]
+            for at in sorted(order.tolist()) if g.size <= FEW else order.tolist():
+                with suppress(ArgumentError):
+                    found.append(as_data(story, walk(story, key, tuple(map(int, np.unravel_index(at, g.shape))))))
+        return found
+
+    def _repr_html_(self) -> str:
+        from cutaway.inspect.page import fragment
+
+        return fragment(self.data, self._walks())
 
     def __repr__(self) -> str:
         r = self.recorder

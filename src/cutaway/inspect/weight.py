@@ -15,8 +15,9 @@ import numpy as np
 from cutaway.core.errors import ArgumentError
 from cutaway.inspect.expand import Key
 from cutaway.inspect.story import Done, Story
+from cutaway.inspect.values import number
 
-PATHS = 64  # are told apart, at most
+PATHS, TRIES = 64, 1000  # ways that are told apart, and operations that are followed for it, at most
 STEP = 1e-6
 NUDGES = 41  # losses on each side and at the weight itself
 
@@ -92,6 +93,25 @@ def walk(story: Story, value: Key, index: tuple[int, ...], span: float = 0.0) ->
     )  # fmt: skip
 
 
+def as_data(story: Story, w: Walk) -> dict[str, Any]:
+    """For the views: docs/inspect-format.md."""
+    return {
+        "name": story.names.get(w.value[0], "value"),
+        "element": list(w.element),
+        "weight": number(w.weight),
+        "loss": number(w.loss),
+        "total": number(w.total),
+        "gradient": number(w.gradient),
+        "stations": [
+            {"node": s.op, "touched": s.touched, "largest": number(s.largest), "flow": number(s.flow)} for s in w.stations
+        ],
+        "paths": [
+            {"ops": list(p.ops), "sizes": [number(x) for x in p.sizes], "product": number(p.product)} for p in w.paths
+        ],
+        "nudged": [[number(x), number(y)] for x, y in w.nudged],
+    }
+
+
 def loss_of(story: Story) -> Key:
     """The value that the first backward pass began at.  Raises ArgumentError if there was none."""
     if story.flows:
@@ -164,13 +184,12 @@ def _tangent(story: Story, o: Done, tangents: Sequence[np.ndarray | None]) -> li
     moving = [x for x, t in zip(inputs, tangents, strict=True) if t is not None]
     size = max([float(np.abs(x).max(initial=0.0)) for x in moving], default=1.0)
     h = STEP * max(1.0, min(size, 1e3)) / scale
-    sides = [
-        _run(o, [x if t is None or x.dtype.kind != "f" else x + s * h * t for x, t in zip(inputs, tangents, strict=True)])
-        for s in (1.0, -1.0)
-    ]
-    return [
-        (a - b) / (2 * h) if a.dtype.kind == "f" else np.zeros(a.shape) for a, b in zip(*sides, strict=True)
-    ]
+    along = [(x, t) if t is not None and x.dtype.kind == "f" else (x, None) for x, t in zip(inputs, tangents, strict=True)]
+    sides = [_run(o, [x if t is None else x + s * h * t for x, t in along]) for s in (1.0, -1.0)]
+    with np.errstate(all="ignore"):
+        return [
+            (a - b) / (2 * h) if a.dtype.kind == "f" else np.zeros(a.shape) for a, b in zip(*sides, strict=True)
+        ]
 
 
 def _loss_with(story: Story, cone: Sequence[int], value: Key, index: tuple[int, ...], w: float, loss: Key) -> float:
@@ -186,19 +205,22 @@ def _loss_with(story: Story, cone: Sequence[int], value: Key, index: tuple[int, 
 
 
 def _paths(story: Story, value: Key, start: np.ndarray, cone: Sequence[int], loss: Key) -> list[Path]:
-    """Each way from the value to the loss; those beyond PATHS are left out, least first."""
+    """The ways from the value to the loss, up to PATHS of them, the widest first."""
     users: dict[Key, list[int]] = {}
     for n in cone:
         for k in dict.fromkeys(story.ops[n].inputs):
             users.setdefault(k, []).append(n)
     found: list[Path] = []
+    tried = 0
 
     def follow(key: Key, tangent: np.ndarray, ops: tuple[int, ...], sizes: tuple[float, ...]) -> None:
         if key == loss:
             found.append(Path(ops, sizes, float(tangent.sum())))
             return
+        nonlocal tried
         for n in users.get(key, ()):
-            if len(found) >= PATHS:
+            tried += 1
+            if len(found) >= PATHS or tried > TRIES:
                 return
             o = story.ops[n]
             for out, t in zip(o.outputs, _tangent(story, o, [tangent if k == key else None for k in o.inputs]), strict=True):

@@ -11,8 +11,8 @@ import numpy as np
 
 from cutaway.core.dtypes import FROM_NUMPY, check_device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, FileFormatError
+from cutaway.core.replace import replacing
 from cutaway.core.tensor import Tensor
-from cutaway.interop.replace import replacing
 
 _NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
           "U8": "uint8", "BOOL": "bool"}  # fmt: skip

@@ -17,11 +17,11 @@ from typing import IO, Any
 
 from cutaway.core.dtypes import check_device, device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DeviceError, FileFormatError
+from cutaway.core.replace import replacing
 from cutaway.interop.checkpoint.archive import Reader, write
 from cutaway.interop.checkpoint.pickler import pickle
 from cutaway.interop.checkpoint.storage import Storage, StorageClass, in_our_order
 from cutaway.interop.checkpoint.unpickle import unpickle
-from cutaway.interop.replace import replacing
 
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a pickled magic number begins PyTorch's files from before 1.6
 Where = Any  # of map_location: None, a device, a dict of devices, or a function

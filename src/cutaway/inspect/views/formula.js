@@ -1,0 +1,61 @@
+// The little TeX that formulas are written in, as MathML: fractions, roots, exponents, sums, Greek letters, functions.
+
+const SIGNS = {
+  odot: "⊙", cdot: "·", times: "×", sum: "∑", prod: "∏", max: "max", min: "min", exp: "exp", log: "log", ln: "ln", sin: "sin", cos: "cos", tan: "tan",
+  tanh: "tanh", sinh: "sinh", cosh: "cosh", arcsin: "arcsin", arccos: "arccos", arctan: "arctan", sigma: "σ", Phi: "Φ", phi: "φ", pi: "π", mu: "μ", alpha: "α",
+  beta: "β", gamma: "γ", lambda: "λ", epsilon: "ε", varepsilon: "ε", delta: "δ", le: "≤", ge: "≥", ne: "≠", neq: "≠", lt: "<", gt: ">", in: "∈", infty: "∞", quad: " ", lfloor: "⌊",
+  rfloor: "⌋", lceil: "⌈", rceil: "⌉", bmod: "mod", mod: "mod", lor: "∨", land: "∧", neg: "¬", lnot: "¬", lvert: "|", rvert: "|", mid: "|", to: "→", dots: "…", ldots: "…", top: "⊤", ast: "∗", star: "⋆", circ: "∘", oplus: "⊕", wedge: "∧", vee: "∨",
+};
+const NAMESPACE = "http://www.w3.org/1998/Math/MathML";
+
+function make(tag, ...children) {
+  const made = document.createElementNS(NAMESPACE, tag);
+  made.append(...children);
+  return made;
+}
+
+/** TeX -> a <math> element; what is not understood is shown as it is written. */
+export function formula(tex) {
+  const tokens = tex.match(/\\[a-zA-Z]+|\\.|[a-zA-Z]|\d+\.?\d*|[{}^_]|\S/g) ?? [];
+  let at = 0;
+  const group = () => {
+    if (tokens[at] === "{") { at++; const inner = row("}"); at++; return inner; }
+    return atom() ?? make("mrow");
+  };
+  const atom = () => {
+    const t = tokens[at++];
+    if (t === undefined) return null;
+    if (t === "{") { const inner = row("}"); at++; return inner; }
+    if (t === "\\frac" || t === "\\tfrac") return make("mfrac", group(), group());
+    if (t === "\\sqrt") return make("msqrt", group());
+    if (/^\\(mathrm|operatorname|text|mathbf)$/.test(t)) {
+      if (tokens[at] === "{") { at++; let word = ""; while (at < tokens.length && tokens[at] !== "}") word += tokens[at++].replace("\\", ""); at++; return make("mi", word); }
+      return atom();
+    }
+    if (/^\\(left|right|big|Big|bigl|bigr|displaystyle)$/.test(t)) return make("mrow");
+    if (t[0] === "\\") {
+      const name = t.slice(1);
+      if (/^[,;:! ]$/.test(name)) return make("mspace");
+      if (name in SIGNS) return make(/^[a-z]{2,}$/.test(SIGNS[name]) ? "mi" : /[∑∏⊙·×≤≥≠∈⌊⌋⌈⌉∨∧¬|→∗⋆∘⊕<>]/.test(SIGNS[name]) ? "mo" : "mi", SIGNS[name]);
+      return make("mtext", name.length === 1 ? name : `\\${name}`);
+    }
+    if (/^[a-zA-Z]$/.test(t)) return make("mi", t);
+    if (/^\d/.test(t)) return make("mn", t);
+    return make("mo", t === "-" ? "−" : t === "'" ? "′" : t);
+  };
+  const row = (end) => {
+    const made = make("mrow");
+    while (at < tokens.length && tokens[at] !== end) {
+      let base = atom();
+      if (base === null) break;
+      let low = null, high = null;
+      while (tokens[at] === "_" || tokens[at] === "^") { if (tokens[at++] === "_") low = group(); else high = group(); }
+      if (low && high) base = make("msubsup", base, low, high);
+      else if (low) base = make("msub", base, low);
+      else if (high) base = make("msup", base, high);
+      made.append(base);
+    }
+    return made;
+  };
+  return make("math", row(undefined));
+}

@@ -1,0 +1,155 @@
+// The graph of a recording: boxes that open, laid out in layers, each open box a small drawing of its own.
+// model(data) -> {boxes, root, ...}; layout(model, open, across) -> positions. Nothing here touches the page.
+
+export const SYMBOLS = { add: "+", sub: "−", mul: "×", div: "÷", neg: "−", exp: "exp", log: "log", sum: "Σ", matmul: "@", einsum: "@" };
+
+/** Boxes (scopes, operations, given values) as a tree, and who reads what. Keys: "s3", "n12", "v7"; the root is "s-1". */
+export function model(data) {
+  const boxes = new Map();
+  const put = (key, box) => boxes.set(key, { key, children: [], ...box });
+  put("s-1", { kind: "scope", parent: null, name: "" });
+  data.scopes.forEach((s, n) => put(`s${n}`, { kind: "scope", scope: s, number: n, parent: `s${s.parent}`, name: label(s) }));
+  data.nodes.forEach((node, n) => put(`n${n}`, { kind: "node", node, number: n, parent: `s${node.scope}`, name: node.op }));
+  const producer = new Map(), readers = new Map();
+  data.nodes.forEach((node, n) => {
+    node.outputs.forEach((v) => producer.set(v, `n${n}`));
+    node.inputs.forEach((v, i) => readers.has(v) ? readers.get(v).push([n, i]) : readers.set(v, [[n, i]]));
+  });
+  const up = (key) => { const path = []; for (let k = key; k !== null; k = boxes.get(k).parent) path.push(k); return path; };
+  for (const [v, list] of readers) {
+    if (producer.has(v)) continue;
+    const value = data.values[v];
+    if (!value.name && value.shape.length === 0 && !value.leaf) continue; // a constant of the rule's own: shown in its box
+    let shared = up(`n${list[0][0]}`).slice(1);
+    for (const [n] of list.slice(1)) { const other = new Set(up(`n${n}`)); shared = shared.filter((k) => other.has(k)); }
+    while (shared.length > 1 && boxes.get(shared[0]).scope?.kind === "composite") shared.shift(); // beside the box that it is given to
+    put(`v${v}`, { kind: "value", value, number: v, parent: shared[0], name: value.name || shapeText(value) });
+    producer.set(v, `v${v}`);
+  }
+  for (const box of boxes.values()) if (box.parent !== null) boxes.get(box.parent).children.push(box.key);
+  for (const box of boxes.values()) box.empty = box.kind === "scope" && !holds(boxes, box.key);
+  const edges = [];
+  for (const [v, list] of readers) if (producer.has(v)) for (const [n, i] of list) edges.push({ value: v, from: producer.get(v), to: `n${n}`, input: i });
+  return { data, boxes, producer, readers, edges, up };
+}
+
+function holds(boxes, key) {
+  return boxes.get(key).children.some((k) => boxes.get(k).kind !== "scope" || holds(boxes, k));
+}
+
+export function label(s) {
+  return s.kind === "layer" ? (s.path ? `${s.path}: ${s.name}` : s.name) : s.name;
+}
+
+export function shapeText(v) {
+  return v.shape.length ? `[${v.shape.join(", ")}]` : "number";
+}
+
+/** The box that stands for `key` when only the boxes in `open` are open. */
+export function visible(m, key, open) {
+  let shown = key;
+  for (const k of m.up(key)) if (k !== "s-1" && m.boxes.get(k).kind === "scope" && !open.has(k)) shown = k;
+  return shown;
+}
+
+/** Positions of all visible boxes: key -> {x, y, w, h, open}. `across`: left to right, else top to bottom. */
+export function layout(m, open, across) {
+  const placed = new Map();
+  const size = place(m, "s-1", open, across, placed);
+  const absolute = new Map();
+  const shift = (key, x, y) => {
+    for (const k of m.boxes.get(key).children) {
+      const p = placed.get(k);
+      if (!p) continue;
+      absolute.set(k, { ...p, x: p.x + x, y: p.y + y });
+      if (p.open) shift(k, p.x + x + PAD, p.y + y + PAD + TITLE);
+    }
+  };
+  shift("s-1", PAD, PAD);
+  return { positions: absolute, width: size.w + 2 * PAD, height: size.h + 2 * PAD };
+}
+
+const PAD = 16, TITLE = 20, GAP = 36, LAYER = 92;
+
+function measure(box) {
+  if (box.kind === "node" && SYMBOLS[box.name] && SYMBOLS[box.name].length === 1) return { w: 34, h: 34 };
+  const text = Math.min(box.name.length, 26);
+  return { w: Math.max(44, text * 7.2 + 20), h: box.kind === "value" ? 26 : 32 };
+}
+
+function place(m, key, open, across, placed) {
+  const children = m.boxes.get(key).children.filter((k) => !m.boxes.get(k).empty);
+  if (!children.length) return { w: 0, h: 0 };
+  const inside = new Set(children);
+  const owner = (k) => { for (const a of m.up(k)) if (inside.has(a)) return a; return null; };
+  const next = new Map(children.map((k) => [k, new Set()])), before = new Map(children.map((k) => [k, new Set()]));
+  for (const e of m.edges) {
+    const a = owner(e.from), b = owner(e.to);
+    if (a && b && a !== b) { next.get(a).add(b); before.get(b).add(a); }
+  }
+  const rank = ranks(m, children, next, before);
+  const sizes = new Map();
+  for (const k of children) {
+    const box = m.boxes.get(k);
+    if (box.kind === "scope" && open.has(k)) {
+      const s = place(m, k, open, across, placed);
+      sizes.set(k, { w: Math.max(s.w + 2 * PAD, measure(box).w), h: s.h + 2 * PAD + TITLE, open: true });
+    } else sizes.set(k, { ...measure(box), open: false });
+  }
+  const layers = order(children, rank, next, before);
+  const along = across ? "w" : "h", over = across ? "h" : "w";
+  const spans = layers.map((layer) => layer.reduce((sum, k) => sum + sizes.get(k)[over] + GAP, -GAP));
+  const wide = Math.max(...spans);
+  let at = 0;
+  layers.forEach((layer, n) => {
+    const deep = Math.max(...layer.map((k) => sizes.get(k)[along]));
+    let side = (wide - spans[n]) / 2;
+    for (const k of layer) {
+      const s = sizes.get(k), middle = at + (deep - s[along]) / 2;
+      placed.set(k, across ? { x: middle, y: side, ...s } : { x: side, y: middle, ...s });
+      side += s[over] + GAP;
+    }
+    at += deep + LAYER * (across ? 1 : 0.5);
+  });
+  const length = at - LAYER * (across ? 1 : 0.5);
+  return across ? { w: length, h: wide } : { w: wide, h: length };
+}
+
+/** The longest way from a source; given values come right before their first reader. */
+function ranks(m, children, next, before) {
+  const rank = new Map(), waits = new Map(children.map((k) => [k, before.get(k).size]));
+  const ready = children.filter((k) => !waits.get(k));
+  ready.forEach((k) => rank.set(k, 0));
+  for (let i = 0; i < ready.length; i++)
+    for (const k of next.get(ready[i])) {
+      rank.set(k, Math.max(rank.get(k) ?? 0, rank.get(ready[i]) + 1));
+      waits.set(k, waits.get(k) - 1);
+      if (!waits.get(k)) ready.push(k);
+    }
+  for (const k of children) if (!rank.has(k)) rank.set(k, 0); // boxes that feed each other: drawn side by side
+  for (const k of children)
+    if (m.boxes.get(k).kind === "value" && next.get(k).size) rank.set(k, Math.max(0, Math.min(...[...next.get(k)].map((n) => rank.get(n))) - 1));
+  return rank;
+}
+
+function order(children, rank, next, before) {
+  const layers = [];
+  for (const k of children) (layers[rank.get(k)] ??= []).push(k);
+  const full = layers.filter((l) => l);
+  const where = new Map();
+  const note = (layer) => layer.forEach((k, i) => where.set(k, (i + 0.5) / layer.length));
+  full.forEach(note);
+  for (let sweep = 0; sweep < 4; sweep++) {
+    const list = sweep % 2 ? [...full].reverse() : full;
+    for (const layer of list) {
+      const pull = (k) => {
+        const around = [...(sweep % 2 ? next : before).get(k)].map((n) => where.get(n));
+        return around.length ? around.reduce((a, b) => a + b, 0) / around.length : where.get(k);
+      };
+      const keyed = layer.map((k) => [pull(k), k]).sort((a, b) => a[0] - b[0]);
+      keyed.forEach(([, k], i) => (layer[i] = k));
+      note(layer);
+    }
+  }
+  return full;
+}

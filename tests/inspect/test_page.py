@@ -1,0 +1,182 @@
+"""The page of a recording, in a browser: what it shows is what the program computed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cutaway
+from cutaway import nn
+from cutaway.core import accelerate
+from cutaway.inspect import record
+from cutaway.nn import functional as F
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as p:
+        found = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """show(recording, width=1280, link="") -> the page, opened from disk; errors and requests fail the test."""
+    wrong: list[str] = []
+    pages = []
+
+    def opened(r, width=1280, link=""):
+        path = r.save(tmp_path / "recording.html")
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        page.on("pageerror", lambda e: wrong.append(str(e)))
+        page.on("request", lambda q: None if q.url.startswith(("file:", "data:")) else wrong.append(q.url))
+        page.goto(path.as_uri() + link)
+        page.wait_for_function("window.recording")
+        pages.append(page)
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+    assert not wrong
+
+
+def groceries():
+    apple, apples, orange, oranges, tax = (cutaway.tensor(x, requires_grad=True) for x in (100.0, 2.0, 150.0, 3.0, 1.1))
+    with record() as r:
+        price = (apple * apples + orange * oranges) * tax
+        price.backward()
+    return r
+
+
+def a_network():
+    cutaway.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(18, 3))
+    x, t = cutaway.randn(2, 1, 8, 8), cutaway.tensor([0, 2])
+    with accelerate.at_once(), record() as r:
+        F.cross_entropy(model(x), t).backward()
+    return r
+
+
+class Halved(cutaway.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x / 2
+
+    @staticmethod
+    def backward(ctx, g):
+        return g / 2
+
+
+def own_function():
+    x = cutaway.tensor([3.0, -1.0], requires_grad=True)
+    with record() as r:
+        (Halved.apply(x) ** 2).sum().backward()
+    return r
+
+
+def one_time_of_an_lstm():
+    cutaway.manual_seed(0)
+    layer, x = nn.LSTM(2, 3), cutaway.randn(1, 2, 2)
+    with record() as r:
+        layer(x)[0].sum().backward()
+    return r
+
+
+def numbers_on(page) -> list[float]:
+    """All digits of the numbers beside the graph."""
+    titles = page.eval_on_selector_all(".detail td", "cells => cells.map(c => c.title)")
+    return [float({"NaN": "nan", "∞": "inf", "−∞": "-inf", "true": "1", "false": "0"}.get(t, t)) for t in titles]
+
+
+def small(data, *values) -> list[float]:
+    return [float(x) for v in values for x in data["values"][v].get("data", [])]
+
+
+@pytest.mark.parametrize("what", [groceries, a_network, own_function, one_time_of_an_lstm])
+def test_every_step_shows_pythons_numbers(show, what):
+    r = what()
+    page, data = show(r), r.data
+    for n, node in enumerate(data["nodes"]):
+        page.evaluate(f"recording.go({n + 1})")
+        want = small(data, *node["inputs"], *node["outputs"])
+        np.testing.assert_allclose(numbers_on(page), want, rtol=1e-6)
+        assert page.text_content(".detail h2") == f"Forward: {node['op']}"
+    for n, step in enumerate(data["backward"]):
+        page.evaluate(f"recording.go({len(data['nodes']) + n + 1})")
+        values = [*step["arrived"].values()]
+        for p in step["parts"]:
+            node = data["nodes"][step["node"]] if "node" in step else None
+            rule = node["rules"][p["input"]] if node and "rules" in node else None
+            alone = "local" in p and all(len(small(data, v)) == 1 for v in (values[0], p["local"], p["gradient"]))
+            values += [p["local"]] if "local" in p and not alone else []
+            values += [node["outputs"][0] if w == "y" else node["inputs"][w] for _, w in rule["reads"]] if rule else []
+            values += [p["gradient"]]
+        np.testing.assert_allclose(numbers_on(page), small(data, *values), rtol=1e-6)
+
+
+def test_the_books_graph(show):
+    page = show(groceries())
+    texts = page.eval_on_selector_all(".edge text", "all => all.map(t => t.textContent)")
+    assert set(texts) == {"100", "2", "200", "150", "3", "450", "650", "1.1", "2.2", "110", "3.3", "165"}
+    assert page.eval_on_selector_all(".op text", "all => all.map(t => t.textContent)") == ["×", "×", "+", "×"]
+    page.keyboard.press("Tab")
+    page.keyboard.press("Home")
+    assert page.text_content(".steps output") == "forward 0 of 4"
+    assert not any(page.eval_on_selector_all(".edge .back", "all => all.map(t => t.textContent)"))
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    assert page.text_content(".steps output") == "backward 2 of 4"
+    assert page.evaluate("location.hash") == "#step=6"
+
+
+def test_boxes_open_and_close_and_links_lead_there(show):
+    r = a_network()
+    page = show(r)
+    boxes = lambda: set(page.eval_on_selector_all(".stage [data-key]", "all => all.map(g => g.dataset.key)"))
+    page.click("text=close")
+    few = boxes()
+    page.click("text=open all")
+    assert len(boxes()) > len(few)
+    assert {f"n{n}" for n in range(len(r.data["nodes"]))} <= boxes()
+    n = next(n for n, node in enumerate(r.data["nodes"]) if node["op"] == "relu")
+    page = show(r, link=f"#node={n}")
+    assert page.text_content(".detail h2") == "Forward: relu"
+    assert f"n{n}" in set(page.eval_on_selector_all(".stage [data-key]", "all => all.map(g => g.dataset.key)"))
+
+
+def test_one_weight(show):
+    r = groceries()
+    page = show(r, link="#weight=0")
+    found = r.walk("apple")
+    assert page.text_content(".weight h2") == "apple = 100"
+    assert "2.2" in page.text_content(".weight")
+    page.eval_on_selector(".weight input", "s => { s.value = 40; s.dispatchEvent(new Event('input')); }")
+    assert page.text_content(".readout") == "weight 150: loss 825, the tangent says 825"
+    assert found.nudged[-1] == pytest.approx((150.0, 825.0))
+    assert r.walk(next(iter(r.story.names.values()))).total == pytest.approx(2.2)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_sticks_out_of_a_narrow_page(show, width):
+    page = show(a_network(), width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_page_is_small_and_a_notebook_gets_it_in_a_frame(tmp_path):
+    r = a_network()
+    path = r.save(tmp_path / "page.html", "A <step>")
+    text = path.read_text()
+    assert len(text) < 400_000 and "A &lt;step&gt;" in text
+    assert r._repr_html_().startswith("<iframe srcdoc=")
+    with pytest.raises(cutaway.ArgumentError, match="folder"):
+        r.save(tmp_path / "none" / "page.html")
