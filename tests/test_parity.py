@@ -164,7 +164,10 @@ def test_there_is_no_accelerator():
         assert not cudnn.enabled and cutaway.backends.cudnn.deterministic
     assert cudnn.enabled and not cudnn.deterministic and cudnn.benchmark
     cudnn.benchmark = False
-    cutaway.backends.cuda.matmul.allow_tf32 = True
+    matmul = cutaway.backends.cuda.matmul
+    matmul.allow_tf32 = True
+    assert matmul.allow_tf32
+    matmul.allow_tf32 = False
     cutaway.cuda.manual_seed_all(0), cutaway.cuda.synchronize(), cutaway.cuda.empty_cache()
     for call in (
         cutaway.cuda.current_device,

@@ -11,14 +11,15 @@ from typing import Any
 
 from cutaway.core.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from cutaway.core.dtypes import (
-    bfloat16, device, dtype, float16, float32, float64, get_default_dtype, int8, int16, int32, int64, set_default_dtype,
-    uint8,
+    bfloat16, channels_last, contiguous_format, device, dtype, float16, float32, float64, get_default_dtype, int8, int16,
+    int32, int64, layout, preserve_format, set_default_dtype, strided, uint8,
 )  # fmt: skip
 from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
-    ArgumentError, ArgumentTypeError, CutawayError, DeviceError, DownloadError, DTypeError, ExportError, FileFormatError,
-    GradcheckError, GradError, IndexOutOfRange, MissingAttribute, MissingFile, MissingKey, MissingLibrary, NotWritten,
-    ShapeError, StateError, TraceError, UnsafeFileError,
+    ArgumentError, ArgumentTypeError, AssertedError, CutawayError, DTypeError, DeviceError, DownloadError,
+    ExportError, FileFormatError, GradError, GradcheckError, IndexOutOfRange, KindError, MissingAttribute,
+    MissingFile, MissingKey, MissingLibrary, NameRefused, NotWritten, ShapeError, StateError, TraceError,
+    UnsafeFileError,
 )  # fmt: skip
 from cutaway.core.functions import (
     arange, as_tensor, cat, einsum, empty, empty_like, eye, from_numpy, full, full_like, hstack, linspace, logspace,
@@ -36,10 +37,12 @@ from cutaway.core.generator import (
 )
 from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Size, Tensor
+from cutaway.core.topics import NAMES as _TOPICS
 
 __version__ = "0.1.0"
 
 concat = concatenate = cat
+row_stack = vstack
 half, float, double = float16, float32, float64
 short, int, long = int16, int32, int64
 pi, e = 3.141592653589793, 2.718281828459045
@@ -49,7 +52,8 @@ newaxis = None
 # Loaded when first named.
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "functional", "gradcheck",
-    "inspect", "interop", "mps", "nn", "onnx", "optim", "profiler", "serialization", "utils", "vision",
+    "inspect", "interop", "linalg", "mps", "nn", "onnx", "optim", "profiler", "serialization", "testing", "utils",
+    "vision",
 )  # fmt: skip
 _ELSEWHERE = {
     "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",
@@ -57,6 +61,28 @@ _ELSEWHERE = {
     **dict.fromkeys(
         "BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor ShortTensor".split(),
         "cutaway.core.legacy",
+    ),
+    **dict.fromkeys(
+        """
+        celu conv1d conv2d conv_transpose2d cosine_similarity dropout pairwise_distance pixel_shuffle prelu selu threshold
+        """.split(),
+        "cutaway.functional",
+    ),
+    **dict.fromkeys(
+        """
+        are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision set_default_device
+        set_float32_matmul_precision set_printoptions use_deterministic_algorithms
+        """.split(),
+        "cutaway.core.topics.settings",
+    ),
+    **dict.fromkeys(
+        """
+        asarray atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors bucketize can_cast
+        cartesian_prod cdist chain_matmul column_stack combinations dstack finfo get_device iinfo is_complex isin
+        polygamma promote_types real result_type rsub scalar_tensor searchsorted std_mean tensordot trapezoid trapz
+        tril_indices triu_indices vander var_mean xlogy
+        """.split(),
+        "cutaway.core.topics.functions",
     ),
 }  # fmt: skip
 # `cutaway.exp(x)` is `Tensor.exp(x)`: nothing is written twice.
@@ -72,8 +98,10 @@ _METHODS = frozenset(
     repeat_interleave reshape roll round rsqrt scatter scatter_add select sigmoid sign sin sinh softmax sort split sqrt
     square squeeze std sub subtract sum swapaxes t tan tanh topk trace transpose tril triu true_divide trunc unbind
     unflatten unique unsqueeze var
+    abs_ acos_ asin_ atan_ ceil_ clamp_ cos_ cosh_ detach_ erf_ exp2_ exp_ expm1_ fill_ floor_ frac_ log10_ log1p_ log2_
+    log_ neg_ reciprocal_ relu_ round_ rsqrt_ sigmoid_ sin_ sinh_ sqrt_ square_ tan_ tanh_ trunc_ zero_
     """.split()
-)
+) | _TOPICS - {"polygamma"}
 
 
 def is_tensor(x: Any) -> Any:
@@ -99,7 +127,7 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value
         return value
     if name in _METHODS:
-        value = guarded(getattr(Tensor, name))
+        value = guarded(getattr(Tensor, name), out=True)
         globals()[name] = value
         return value
     from cutaway.core.absent import absent

@@ -12,8 +12,8 @@ from cutaway.core.autograd import (
 )  # fmt: skip
 
 __all__ = [
-    "Function", "Variable", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
-    "is_grad_enabled", "no_grad", "set_grad_enabled",
+    "Function", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck",
+    "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
 
 
@@ -29,6 +29,26 @@ class _Tensors(type):
 
 class Variable(metaclass=_Tensors):
     """PyTorch's name, before 0.4, of a tensor with a gradient: `Variable(x, requires_grad=True)` is a Tensor."""
+
+
+class detect_anomaly:
+    """Accepted, and without effect: an error in backward names the operation and the line anyway."""
+
+    def __init__(self, check_nan: bool = True) -> None:
+        pass
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class set_detect_anomaly(detect_anomaly):
+    """See `detect_anomaly`."""
+
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        pass
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from cutaway.core.errors import (
     ArgumentError,
     ArgumentTypeError,
+    AssertedError,
     FileFormatError,
     IndexOutOfRange,
     NotWritten,
@@ -116,7 +117,7 @@ CALLS = [
     bad("subset-number", lambda t: data(t).Subset(rows(t), 3), ArgumentTypeError, "Subset", "indices", "3", torch=None),
     bad("subset-range", lambda t: data(t).Subset(rows(t), [0, 1])[2], IndexOutOfRange, "Subset", "index=int 2"),
     bad("batch-sampler-number", lambda t: data(t).BatchSampler(3, 1, False), ArgumentTypeError, "BatchSampler", "3", "indices", torch=None),
-    bad("concat-empty", lambda t: data(t).ConcatDataset([]), ArgumentError, "ConcatDataset", "at least one", torch=AssertionError),
+    bad("concat-empty", lambda t: data(t).ConcatDataset([]), AssertedError, "ConcatDataset", "at least one"),
     bad("concat-index", lambda t: data(t).ConcatDataset([rows(t), rows(t)])[8], IndexOutOfRange, "ConcatDataset", "8"),
     bad("concat-number", lambda t: data(t).ConcatDataset(3), ArgumentTypeError, "ConcatDataset", "int"),
     bad("split-sum", lambda t: data(t).random_split(rows(t), [1, 2]), ArgumentError, "random_split", "3", "4"),

@@ -22,7 +22,7 @@ from cutaway.optim import lr_scheduler
 
 F = nn.functional
 CALLS = 24  # of each function
-LEFT_OUT = {"save", "load", "mnist", "fashion_mnist", "cifar10", "set_default_dtype", "set_num_threads", "import_module", "seed"}
+LEFT_OUT = {"save", "load", "mnist", "fashion_mnist", "cifar10", "set_default_dtype", "set_num_threads", "set_printoptions", "import_module", "seed"}
 QUICK = {
     "detach",
     "dim",

@@ -77,7 +77,10 @@ def test_an_array_on_the_left():
     x = cutaway.tensor([1.0, 2.0], dtype=cutaway.float64, requires_grad=True)
     y = np.float64(3) * x
     assert isinstance(y, cutaway.Tensor) and y.requires_grad and y.tolist() == [3, 6]
-    for f in (lambda a: a * x, lambda a: a + x, lambda a: a @ x, lambda a: a > x, lambda a: x * a, lambda a: x - a):
+    for f in (lambda a: a * x, lambda a: a + x, lambda a: x * a, lambda a: x - a):
+        y = f(np.array([3.0, 4.0]))
+        assert isinstance(y, cutaway.Tensor) and y.requires_grad and y.tolist() == f(cutaway.tensor([3.0, 4.0])).tolist()
+    for f in (lambda a: a @ x, lambda a: x @ a):
         with pytest.raises(cutaway.ArgumentTypeError, match=r"ndarray.*cutaway.tensor|wrap it|cutaway.tensor"):
             f(np.array([3.0, 4.0]))
 

@@ -305,6 +305,24 @@ def test_refused_with_the_users_line(fn):
         assert f"{Path(__file__).name}:{line}" in text
 
 
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda t, x: t.nonzero(x), lambda t, x: t.unique(x), lambda t, x: t.isclose(x, x), lambda t, x: t.equal(x, x),
+        lambda t, x: t.signbit(x), lambda t, x: t.erfc(x), lambda t, x: t.lgamma(x), lambda t, x: t.linalg.inv(x),
+        lambda t, x: t.linalg.eigh(x)[0], lambda t, x: t.mode(x)[0], lambda t, x: t.cummax(x, 0)[0],
+        lambda t, x: t.searchsorted(x[0], x[0]), lambda t, x: t.isin(x, x), lambda t, x: t.histc(x),
+        lambda t, x: t.unique_consecutive(x), lambda t, x: t.bincount(x[0].long()),
+    ],
+)  # fmt: skip
+def test_what_looks_at_a_tensor_from_outside_is_refused(look):
+    """Its elements would be baked into the program, and stay there when it is written to."""
+    x = cutaway.eye(2)
+    look(cutaway, x)
+    with pytest.raises(TraceError, match="asks for the values"):
+        compile(lambda: look(cutaway, x))()
+
+
 def test_gradients_that_no_one_sees_are_refused():
     w = cutaway.ones(2, requires_grad=True)
 

@@ -108,7 +108,6 @@ BAD = {
     "index-float": (lambda: F.embedding(I.float(), X), DTypeError, r"input must hold integers.*\.long\(\)"),
     "table": (lambda: F.embedding(I, cutaway.zeros(3)), ShapeError, r"\[vocabulary, features\]"),
     "padding": (lambda: F.embedding(I, X, padding_idx=4), ArgumentError, "padding_idx 4"),
-    "by-frequency": (lambda: F.embedding(I, X, scale_grad_by_freq=True), ArgumentError, "scale_grad_by_freq"),
     "one_hot-high": (lambda: F.one_hot(I, 2), IndexOutOfRange, "one_hot: class 2.*num_classes=2"),
     "one_hot-low": (lambda: F.one_hot(cutaway.tensor([-1])), (IndexOutOfRange, ArgumentError), "one_hot"),
     "one_hot-float": (lambda: F.one_hot(I.float()), DTypeError, "one_hot: classes must be int64"),

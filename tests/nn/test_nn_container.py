@@ -124,7 +124,7 @@ def test_reprs():
     assert p == (
         "ParameterList(\n    (0): Parameter containing: [cutaway.float32 of size 2x3]\n    (1): Object of type: int\n)"
     )
-    assert "(a): Parameter containing: [cutaway.float32 of size 2]" in repr(nn.ParameterDict({"a": cutaway.ones(2)}))
+    assert "(a): Parameter containing: [cutaway.FloatTensor of size 2]" in repr(nn.ParameterDict({"a": cutaway.ones(2)}))
 
 
 def test_data_parallel_is_the_module_itself():

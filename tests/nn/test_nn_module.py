@@ -270,7 +270,7 @@ ERRORS = [
     (lambda: nn.Embedding(3, 2, padding_idx=3), ArgumentError, "padding_idx 3 is outside the 3 rows"),
     (lambda: nn.Embedding(3, 2)(cutaway.tensor([3])), IndexError, "embedding.*3.*in layer Embedding$"),
     (lambda: nn.Embedding(3, 2)(cutaway.tensor([0.5])), DTypeError, "must hold integers"),
-    (lambda: nn.Embedding(3, 2, _weight=cutaway.zeros(2, 2)), ShapeError, r"does not have the shape \[3, 2\]"),
+    (lambda: nn.Embedding(3, 2, _weight=cutaway.zeros(2, 2)), ArgumentError, r"does not have the shape \[3, 2\]"),
     (lambda: nn.Embedding.from_pretrained(cutaway.zeros(3)), ShapeError, r"a table \[V, D\]"),
     (lambda: nn.Hardtanh(1.0, 0.0), ArgumentError, "min_val 1.0 must be below max_val 0.0"),
     (lambda: nn.Softmax2d()(cutaway.zeros(2, 3)), ShapeError, "Softmax2d: expected"),

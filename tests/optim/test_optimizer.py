@@ -250,7 +250,7 @@ def test_named_parameters():
 
 def test_looks():
     text = repr(optim.SGD([{"params": [leaf(1)]}, {"params": [leaf(1)], "lr": 0.5}], lr=0.1))
-    assert text.startswith("SGD (\nParameter Group 0\n    dampening: 0\n    lr: 0.1\n")
+    assert text.startswith("SGD (\nParameter Group 0\n    dampening: 0\n    differentiable: False\n")
     assert "Parameter Group 1" in text and "lr: 0.5" in text and "params" not in text
 
 

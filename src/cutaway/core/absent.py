@@ -23,7 +23,16 @@ INSTEAD = {
     "distributed": "nn.parallel",
     "vmap": "a batch dimension, or a loop",
     "SparseAdam": "Adam",
-    "ASGD": "SGD",
+    "Adafactor": "Adam",
+    "weight_norm": "a Module of your own, with weight = g * v / v.norm() in its forward",
+    "spectral_norm": "a Module of your own, with weight = w / (u @ w @ v) in its forward",
+    "parametrizations": "a Module of your own, which computes its weight in its forward",
+    "prune": "a mask: weight.mul_(mask) under no_grad",
+    "CrossMapLRN2d": "LocalResponseNorm",
+    "FractionalMaxPool2d": "AdaptiveMaxPool2d",
+    "Muon": "SGD, with momentum=0.95 and nesterov=True",
+    "swa_utils": "copy.deepcopy(model), whose parameters follow by lerp",
+    "SyncBatchNorm": "BatchNorm2d: there is one process",
 }
 
 

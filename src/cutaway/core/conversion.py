@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cutaway.core import dtypes
 from cutaway.core.dtypes import as_dtype, check_device
+from cutaway.core.errors import ArgumentTypeError
 from cutaway.core.ops.elementwise import cast
 from cutaway.core.ops.elementwise import copy as copy_op
 
@@ -37,6 +38,8 @@ class Conversions:
             if isinstance(a, Conversions):
                 dtype = dtypes.FROM_NUMPY[a._data.dtype]
             elif isinstance(a, (dtypes.dtype, type)) or a is None:
+                if dtype is not None and a is not None:
+                    raise ArgumentTypeError(f"to: one dtype is needed, got {dtype} and {a}")
                 dtype = a if a is not None else dtype
             elif isinstance(a, bool):
                 copy = copy or a

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.core import dtypes, random
+from cutaway.core import random
 from cutaway.core.aval import broadcast_shapes, show
 from cutaway.core.derived import along_memory, memory_order, sizes_of
-from cutaway.core.dtypes import as_dtype, check_device, fitting, from_numpy_dtype
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DTypeError, ShapeError
+from cutaway.core.dtypes import as_dtype, check_device, fitting, from_numpy_dtype, get_default_dtype
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DTypeError, KindError, ShapeError
 from cutaway.core.op import STAGE
-from cutaway.core.refusal import guarded
+from cutaway.core.refusal import function, guarded
 from cutaway.core.tensor import Tensor
 
 
@@ -38,7 +38,7 @@ def _drawn(
 
 
 def _float(dtype: Any, op: str) -> np.dtype:
-    return dtypes.get_default_dtype().np if dtype is None else as_dtype(dtype, op).np
+    return get_default_dtype().np if dtype is None else as_dtype(dtype, op).np
 
 
 def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
@@ -53,7 +53,7 @@ def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
         except CutawayError:
             raise
         except (ValueError, OverflowError):
-            raise ArgumentError(
+            raise KindError(
                 f"{op}: the data is ragged or mixed; nested lists must have equal lengths at each level"
             ) from None
         if dtype is None and array.dtype.kind == "f":
@@ -65,7 +65,7 @@ def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
     if array.dtype.kind == "O" and all(isinstance(x, int) for x in array.flat):
         raise ArgumentError(f"{op}: an integer of the data does not fit int64, which ends at 2**63 - 1; write it as a float")
     if array.dtype.kind not in "biuf":
-        raise ArgumentTypeError(
+        raise KindError(
             f"{op}: cannot make a tensor from {type(data).__name__} ({array.dtype}); pass numbers, nested lists or arrays"
         )
     if dtype is not None:
@@ -89,7 +89,7 @@ def _plain(data: Any) -> Any:
 
 def _floating_dtype(data: Any) -> np.dtype:
     """The dtype of floating data: the default for Python's floats, NumPy's scalars and tensors bring their own."""
-    found = {d for d in _leaf_dtypes(data) if d.kind == "f"} or {dtypes.get_default_dtype().np}
+    found = {d for d in _leaf_dtypes(data) if d.kind == "f"} or {get_default_dtype().np}
     return max(found, key=lambda d: d.itemsize)
 
 
@@ -99,10 +99,10 @@ def _leaf_dtypes(data: Any) -> set[np.dtype]:
     if isinstance(data, (np.ndarray, np.generic)):
         return {data.dtype}
     if not isinstance(data, (list, tuple)):
-        return {dtypes.get_default_dtype().np}
+        return {get_default_dtype().np}
     kinds = set(map(type, data))
     if kinds <= {float, int, bool}:
-        return {dtypes.get_default_dtype().np} if float in kinds else set()
+        return {get_default_dtype().np} if float in kinds else set()
     return {d for x in data for d in _leaf_dtypes(x)}
 
 
@@ -117,7 +117,9 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor, sharing memory where it can."""
     if isinstance(data, Tensor):
         return data.to(device=device, dtype=dtype)
-    return _made(_from_data(data, dtype, "as_tensor"), False, device)
+    t = _made(_from_data(data, dtype, "as_tensor"), False, device)
+    t._view = not t._data.flags.c_contiguous  # the strides are the user's
+    return t
 
 
 @guarded
@@ -136,12 +138,14 @@ def _filled(name: str, value: Any) -> Any:
         *sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False,
         layout: Any = None, pin_memory: bool = False, memory_format: Any = None,
     ) -> Tensor:  # fmt: skip
+        if not sizes and size is None:
+            raise ArgumentTypeError(f"{name}: the size is missing; write {name}(2, 3), or {name}(()) for a single number")
         shape = _sizes(name, sizes if size is None else (size,))
         return _made(_full(name, shape, value, _float(dtype, name)), requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor of the given size filled with {value}.  Raises ShapeError for a negative size."
-    return guarded(make)
+    return guarded(make, out=True)
 
 
 def _sizes(name: str, args: tuple[Any, ...]) -> tuple[int, ...]:
@@ -161,11 +165,13 @@ ones = _filled("ones", 1)
 empty = _filled("empty", 0)
 
 
-@guarded
+@function
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of the given size filled with `fill_value`, whose type decides the dtype."""
-    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    d = as_dtype(dtype if dtype is not None else type(value), "full").np
+    if isinstance(fill_value, Tensor) and fill_value._data.ndim:
+        raise ArgumentTypeError(f"full: the value must be a number, got {show(fill_value)}; use expand for more")
+    value = fill_value.item() if isinstance(fill_value, (Tensor, np.generic)) else fill_value
+    d = as_dtype(dtype if dtype is not None else get_default_dtype() if type(value) is float else type(value), "full").np
     return _made(_full("full", _sizes("full", (size,)), value, d), requires_grad, device)
 
 
@@ -180,7 +186,7 @@ def _like(name: str, value: Any) -> Any:
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor of the shape and dtype of `input`, filled with {value}."
-    return guarded(make)
+    return guarded(make, out=True)
 
 
 def _need(name: str, x: Any) -> None:
@@ -201,7 +207,7 @@ def full_like(
     return _like("full_like", fill_value)(input, dtype=dtype, device=device, requires_grad=requires_grad)  # type: ignore[no-any-return]
 
 
-@guarded
+@function
 def arange(
     *limits: Any, start: Any = None, end: Any = None, step: Any = None,
     dtype: Any = None, device: Any = None, requires_grad: bool = False,
@@ -220,23 +226,27 @@ def arange(
         raise ArgumentError(f"arange: step {step} does not lead from {start} to {end}")
     whole = all(isinstance(v, (int, np.integer)) for v in (start, end, step))
     d = as_dtype(dtype, "arange").np if dtype is not None else np.dtype(np.int64) if whole else _float(None, "arange")
+    if d.kind in "iu":
+        start, end, step, whole = int(start), int(end), int(step), True
     if whole:
         return _made(np.arange(start, end, step).astype(d), requires_grad, device)
     count = int(np.ceil((end - start) / step))
     return _made((start + step * np.arange(count, dtype=np.float64)).astype(d), requires_grad, device)
 
 
-@guarded
+@function
 def linspace(
     start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """`steps` numbers from start to end, both included."""
+    if isinstance(start, str) or isinstance(end, str):
+        raise ArgumentTypeError(f"linspace: start and end must be numbers, got {start!r} and {end!r}")
     if steps < 0:
         raise ArgumentError(f"linspace: steps must not be negative, got {steps}")
     return _made(np.linspace(float(start), float(end), steps).astype(_float(dtype, "linspace")), requires_grad, device)
 
 
-@guarded
+@function
 def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None) -> Tensor:
     """`steps` numbers from base**start to base**end, in equal ratios."""
     return _made(
@@ -244,7 +254,7 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any
     )
 
 
-@guarded
+@function
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """The identity matrix [n, m]."""
     if n < 0 or (m or 0) < 0:
@@ -255,7 +265,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
 # --- at random: the same numbers as PyTorch for the same seed ---------------------------------------------------------
 
 
-@guarded
+@function
 def rand(
     *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -264,7 +274,7 @@ def rand(
     return _drawn(lambda: random.uniform(shape, 0.0, 1.0, d, generator), generator, requires_grad, device)
 
 
-@guarded
+@function
 def randn(
     *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -296,7 +306,7 @@ def randn_like(
     return _drawn(draw, generator, requires_grad, device)
 
 
-@guarded
+@function
 def randint(
     *args: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **named: Any
 ) -> Tensor:
@@ -329,14 +339,14 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
     return _drawn(along_memory(input, lambda shape: random.randint(shape, first, end, d)), None)
 
 
-@guarded
+@function
 def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
     """The numbers 0 to n - 1 in random order."""
     d = np.dtype(np.int64) if dtype is None else as_dtype(dtype, "randperm").np
     return _drawn(lambda: random.randperm(n, d, generator), generator, False, device)
 
 
-@guarded
+@function
 def normal(
     mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None
 ) -> Tensor:

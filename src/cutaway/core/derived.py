@@ -15,12 +15,12 @@ import numpy as np
 import cutaway.core.tensor as _t
 from cutaway.core import random
 from cutaway.core.aval import broadcast_shapes, normalize_dim, normalize_dims, show
-from cutaway.core.dtypes import as_dtype, check_device, fitting
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, ShapeError
-from cutaway.core.op import composite
+from cutaway.core.dtypes import as_dtype, check_device, fitting, get_default_dtype
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, KindError, ShapeError
+from cutaway.core.op import STAGE, composite
 from cutaway.core.ops import contract, elementwise, movement, reduce
 from cutaway.core.ops import index as index_ops
-from cutaway.core.refusal import describe, guarded
+from cutaway.core.refusal import describe, function, guarded
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -32,6 +32,11 @@ HALF = np.dtype(np.float16)
 def constant(array: np.ndarray) -> Tensor:
     """A Tensor on `array`, without history."""
     return _t.Tensor._wrap(array)
+
+
+def values(x: Tensor) -> np.ndarray:
+    """The elements, for what must look at them.  Raises TraceError under a tracer: they may change before it runs."""
+    return x._data if STAGE.get() is None else elementwise.copy(x)._data
 
 
 def need_tensors(name: str, tensors: Any) -> list[Tensor]:
@@ -48,7 +53,13 @@ def need_tensors(name: str, tensors: Any) -> list[Tensor]:
     return list(tensors)
 
 
-def _floating(name: str, x: Tensor) -> None:
+def default_float() -> Any:
+    """The dtype of new floating tensors."""
+    return get_default_dtype()
+
+
+def floating(name: str, x: Tensor) -> None:
+    """Raise DTypeError unless x is floating."""
     if x._data.dtype.kind != "f":
         raise DTypeError(f"{name}: needs a floating tensor, got {show(x)}; convert it with .float()")
 
@@ -59,7 +70,8 @@ def _floating(name: str, x: Tensor) -> None:
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The sum over `dim` (all without one); integers sum to int64."""
     x = x if dtype is None else x.to(as_dtype(dtype, "sum"))
-    return reduce.sum(x, dim=normalize_dims(_or_all(dim), x._data.ndim, "sum"), keepdim=keepdim)
+    y = reduce.sum(x, dim=normalize_dims(_or_all(dim), x._data.ndim, "sum"), keepdim=keepdim)
+    return y if dtype is None else y.to(dtype)
 
 
 def _or_all(dim: Dims) -> Dims:
@@ -78,7 +90,7 @@ def count(x: Tensor, dim: Dims) -> int:
 def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The average over `dim`.  Raises DTypeError for integers."""
     x = x if dtype is None else x.to(as_dtype(dtype, "mean"))
-    _floating("mean", x)
+    floating("mean", x)
     if x._data.dtype == HALF:
         return mean(x.float(), dim, keepdim).half()
     return sum(x, dim, keepdim) / float(count(x, dim))
@@ -90,7 +102,7 @@ def var(
     """The variance: squared distances from the mean, divided by n - correction (1 by default: Bessel's)."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
-    _floating("var", x)
+    floating("var", x)
     less = correction if correction is not None else 0 if unbiased is False else 1
     if x._data.dtype == HALF:
         return var(x.float(), dim, keepdim=keepdim, correction=less).half()
@@ -116,16 +128,22 @@ def _flat_at_zero(root: Any, y: Tensor) -> Tensor:
 def norm(x: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The p-norm: (sum |x|^p)^(1/p); p may be inf, -inf, 0 or "fro" (= 2)."""
     x = x if dtype is None else x.to(as_dtype(dtype, "norm"))
-    _floating("norm", x)
+    floating("norm", x)
     if x._data.dtype == HALF:
         return norm(x.float(), p, dim, keepdim).half()
+    if p == "nuc":
+        from cutaway.core.topics.linear import matrix_norm
+
+        return matrix_norm(x, "nuc", (-2, -1) if dim is None else dim, keepdim)  # type: ignore[no-any-return]
+    if isinstance(p, str) and p != "fro":
+        raise KindError(f"norm: p must be a number, inf, -inf or 'fro', got {p!r}")
     p = 2.0 if p in ("fro", None) else float(p)
     if p == float("inf"):
         return amax(elementwise.abs(x), dim, keepdim)
     if p == -float("inf"):
         return amin(elementwise.abs(x), dim, keepdim)
     if p == 0:
-        return sum((x != 0).to(x.dtype), dim, keepdim)
+        return sum(elementwise.where(x == 0, x * 0.0, 1.0), dim, keepdim)
     if p == 1:
         return sum(elementwise.abs(x), dim, keepdim)
     if p == 2:
@@ -160,7 +178,8 @@ def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The product over `dim`, or of all elements."""
-    x = x if dtype is None else x.to(as_dtype(dtype, "prod"))
+    if dtype is not None:
+        return prod(x.to(as_dtype(dtype, "prod")), dim, keepdim).to(dtype)
     if dim is None:
         return reduce.prod(movement.reshape(x, shape=(x._data.size,)), dim=0, keepdim=False)
     return reduce.prod(x, dim=normalize_dim(dim, x._data.ndim, "prod"), keepdim=keepdim)
@@ -168,13 +187,15 @@ def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, dtype: Any = 
 
 def cumsum(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Running sums along `dim`."""
-    x = x if dtype is None else x.to(as_dtype(dtype, "cumsum"))
+    if dtype is not None:
+        return cumsum(x.to(as_dtype(dtype, "cumsum")), dim).to(dtype)
     return reduce.cumsum(x, dim=normalize_dim(dim, x._data.ndim, "cumsum"))
 
 
 def cumprod(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Running products along `dim`."""
-    x = x if dtype is None else x.to(as_dtype(dtype, "cumprod"))
+    if dtype is not None:
+        return cumprod(x.to(as_dtype(dtype, "cumprod")), dim).to(dtype)
     if x._data.dtype == HALF:
         return cumprod(x.float(), dim).half()
     x = x.long() if x._data.dtype.kind in "bui" else x
@@ -189,7 +210,7 @@ def cumprod(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
 def softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """exp(x) / sum(exp(x)) along `dim`; shifted by the largest element, so that exp cannot overflow."""
     x = x if dtype is None else x.to(as_dtype(dtype, "softmax"))
-    _floating("softmax", x)
+    floating("softmax", x)
     d = _softmax_dim("softmax", x, dim)
     if not x._data.size:
         return elementwise.copy(x)
@@ -203,7 +224,7 @@ def softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
 def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """The logarithm of softmax along `dim`, without forming softmax."""
     x = x if dtype is None else x.to(as_dtype(dtype, "log_softmax"))
-    _floating("log_softmax", x)
+    floating("log_softmax", x)
     d = _softmax_dim("log_softmax", x, dim)
     if not x._data.size:
         return elementwise.copy(x)
@@ -212,6 +233,13 @@ def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     # Shifted before the logarithm: x - logsumexp(x) would round scores of 10,000 to a thousandth.
     z = x - amax(x.detach(), d, keepdim=True)
     return z - elementwise.log(sum(elementwise.exp(z), d, keepdim=True))
+
+
+def given_dim(name: str, dim: int | None) -> int:
+    """A dim that must be said.  Raises ArgumentTypeError for None."""
+    if dim is None:
+        raise ArgumentTypeError(f"{name}: dim must be an int, got None; write dim=-1 for the last dimension")
+    return dim
 
 
 def _softmax_dim(name: str, x: Tensor, dim: int | None) -> int:
@@ -327,7 +355,7 @@ def unique(
     """The distinct elements in order, with their inverse and counts if asked for."""
     # NumPy's stubs have an overload for each choice of literal flags, and none for flags that are variables.
     out: Any = np.unique(  # type: ignore[call-overload]
-        x._data, return_inverse=return_inverse, return_counts=return_counts, axis=dim
+        values(x), return_inverse=return_inverse, return_counts=return_counts, axis=dim
     )
     if not isinstance(out, tuple):
         return constant(out)
@@ -340,7 +368,7 @@ def unique(
 # --- joining and parting ----------------------------------------------------------------------------------------------
 
 
-@guarded
+@function
 def cat(tensors: Any, dim: int = 0) -> Tensor:
     """Tensors one after another along `dim`.  Raises ShapeError naming the dimension that disagrees."""
     parts = need_tensors("cat", tensors)
@@ -352,7 +380,7 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     return movement.concatenate(*parts, dim=normalize_dim(dim, parts[0]._data.ndim, "cat"))
 
 
-@guarded
+@function
 def stack(tensors: Any, dim: int = 0) -> Tensor:
     """Tensors of equal shape along a new dimension `dim`."""
     parts = need_tensors("stack", tensors)
@@ -365,14 +393,14 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
     return movement.concatenate(*[unsqueeze(p, d) for p in parts], dim=d)
 
 
-@guarded
+@function
 def hstack(tensors: Any) -> Tensor:
     """Side by side: along dim 1, or 0 for vectors."""
     parts = [atleast_1d(p) for p in need_tensors("hstack", tensors)]
     return cat(parts, 0 if parts[0]._data.ndim == 1 else 1)
 
 
-@guarded
+@function
 def vstack(tensors: Any) -> Tensor:
     """One below the other: along dim 0, vectors as rows."""
     return cat([p.reshape(1, -1) if p._data.ndim < 2 else p for p in need_tensors("vstack", tensors)], 0)
@@ -399,7 +427,11 @@ def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
 def split(x: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views along `dim`: of one size (the last may be smaller), or of the sizes listed."""
     d = normalize_dim(dim, x._data.ndim, "split")
-    n = x._data.shape[d] if x._data.ndim else 0
+    if not x._data.ndim:
+        raise ShapeError("split: a 0-d tensor has no dimension to split")
+    if isinstance(split_size_or_sections, str):
+        raise ArgumentTypeError(f"split: expected a size or a list of sizes, got {split_size_or_sections!r}")
+    n = x._data.shape[d]
     if isinstance(split_size_or_sections, int):
         if split_size_or_sections < 1:
             raise ArgumentError(f"split: the size must be positive, got {split_size_or_sections}")
@@ -444,6 +476,8 @@ def sizes_of(name: str, args: tuple[Any, ...]) -> tuple[int, ...]:
 def infer(name: str, x: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
     """`shape` with a -1 computed from the number of elements."""
     if -1 not in shape:
+        if shape and builtins.min(shape) < -1:
+            raise ShapeError(f"{name}: sizes must be 0 or more, or -1 for what is left over, got {list(shape)}")
         return shape
     known = 1
     for n in shape:
@@ -455,13 +489,20 @@ def infer(name: str, x: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(x._data.size // known if n == -1 else n for n in shape)
 
 
+def _given(name: str, sizes: tuple[Any, ...]) -> None:
+    if not sizes:
+        raise ArgumentTypeError(f"{name}: the argument is missing; write {name}(2, 3), or {name}(()) for none")
+
+
 def reshape(x: Tensor, *shape: Any) -> Tensor:
     """The same elements in another shape: a view where possible, else a copy."""
+    _given("reshape", shape)
     return movement.reshape(x, shape=infer("reshape", x, sizes_of("reshape", shape)))
 
 
 def view(x: Tensor, *shape: Any) -> Tensor:
     """The same memory in another shape (or of another dtype).  Raises ShapeError where that takes a copy."""
+    _given("view", shape)
     if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list, _t.Tensor, np.integer)):
         d = as_dtype(shape[0], "view")
         if d.np == x._data.dtype:
@@ -588,8 +629,14 @@ def repeat(x: Tensor, *repeats: Any) -> Tensor:
     return elementwise.copy(y) if builtins.all(r == 1 for r in times) else contiguous(y)
 
 
-def repeat_interleave(x: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
-    """Each element `repeats` times (a number or one per element), along `dim` or flattened."""
+def repeat_interleave(
+    x: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Each element `repeats` times (a number or one per element), along `dim` or flattened; alone, each place x times."""
+    if repeats is None:
+        return repeat_interleave(constant(np.arange(x._data.size)), x, 0)
+    if isinstance(repeats, float):
+        raise ArgumentTypeError(f"repeat_interleave: repeats must be an int or a Tensor of ints, got {repeats}")
     if dim is None:
         x, dim = movement.reshape(x, shape=(x._data.size,)), 0
     d = normalize_dim(dim, x._data.ndim, "repeat_interleave")
@@ -627,6 +674,7 @@ def roll(x: Tensor, shifts: Any, dims: Any = None) -> Tensor:
 
 def flip(x: Tensor, *dims: Any) -> Tensor:
     """Reversed along `dims`."""
+    _given("flip", dims)
     return movement.flip(x, dims=normalize_dims(sizes_of("flip", dims), x._data.ndim, "flip"))
 
 
@@ -638,6 +686,9 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     )
     if indexing not in ("ij", "xy"):
         raise ArgumentError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
+    for p in parts:
+        if p._data.ndim > 1 or p._data.dtype != parts[0]._data.dtype:
+            raise ShapeError(f"meshgrid: needs vectors of one dtype, got {show(*parts)}")
     n = len(parts)
     shape = tuple(p._data.size for p in parts)
     grids = []
@@ -651,12 +702,45 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 # --- choosing ---------------------------------------------------------------------------------------------------------
 
 
-@guarded
+@function
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """`input` where the condition holds, else `other`; alone, the positions where it holds."""
     if input is None and other is None:
         return nonzero(condition, as_tuple=True)
     return elementwise.where(condition, input, other)
+
+
+def frac(x: Tensor) -> Tensor:
+    """x - trunc(x).  Raises DTypeError for integers."""
+    floating("frac", x)
+    return x - elementwise.trunc(x)
+
+
+def lerp(x: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """x + weight (end - x).  Raises DTypeError for integers and for dtypes that differ."""
+    floating("lerp", x)
+    for other in (end, weight):
+        if isinstance(other, _t.Tensor):
+            alike("lerp", x, other)
+    if not isinstance(end, _t.Tensor):
+        raise ArgumentTypeError(f"lerp: end must be a Tensor, got {describe(end)}; pass cutaway.full_like(x, end)")
+    return elementwise.add(x, (end - x) * weight)
+
+
+def scaled(name: str, x: Any, other: Any, alpha: Any) -> Any:
+    """alpha other, for add and sub.  Raises DTypeError for a fraction of integers."""
+    if isinstance(alpha, float) and not is_floating(x) and not is_floating(other):
+        raise DTypeError(f"{name}: alpha must be a whole number where both are integers, got {alpha}")
+    return other * alpha
+
+
+def need_tensor(name: str, other: Any) -> Tensor:
+    """What has to be a Tensor.  Raises ArgumentTypeError for a number."""
+    if not isinstance(other, _t.Tensor):
+        raise ArgumentTypeError(
+            f"{name}: the operand must be a Tensor, got {describe(other)}; wrap it with cutaway.tensor(...)"
+        )
+    return other
 
 
 def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
@@ -676,12 +760,14 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
 
 def masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value` where the mask is True."""
-    _mask("masked_fill", mask)
+    masked("masked_fill", mask)
     return elementwise.where(mask, _one("masked_fill", value, x), x)
 
 
 def filled(x: Tensor, value: Any) -> Tensor:
     """`value` everywhere, in the shape and dtype of x."""
+    if isinstance(value, (list, tuple, np.ndarray, str)):
+        raise ArgumentTypeError(f"fill_: the value must be a number or a 0-d tensor, got {describe(value)}; use copy_")
     if isinstance(value, _t.Tensor):
         return movement.expand(_one("fill_", value, x), shape=x._data.shape)
     return index_ops.full(shape=x._data.shape, value=fitting("fill_", value, x._data.dtype), dtype=x._data.dtype)
@@ -698,7 +784,8 @@ def _one(name: str, value: Any, x: Tensor) -> Tensor:
     return value.to(x.dtype)
 
 
-def _mask(name: str, mask: Any) -> None:
+def masked(name: str, mask: Any) -> None:
+    """Raise unless the mask is a bool tensor."""
     if not isinstance(mask, _t.Tensor):
         raise ArgumentTypeError(f"{name}: the mask must be a bool tensor, got {describe(mask)}; compare, as in x > 0")
     if mask._data.dtype.kind != "b":
@@ -707,7 +794,7 @@ def _mask(name: str, mask: Any) -> None:
 
 def masked_select(x: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask is True, as a vector."""
-    _mask("masked_select", mask)
+    masked("masked_select", mask)
     shape = broadcast_shapes(x._data.shape, mask._data.shape, op="masked_select")
     y: Tensor = movement.expand(x, shape=shape)[movement.expand(mask, shape=shape)]
     return y
@@ -715,7 +802,8 @@ def masked_select(x: Tensor, mask: Tensor) -> Tensor:
 
 def nonzero(x: Tensor, as_tuple: bool = False) -> Any:
     """The positions of elements that are not zero: [n, ndim], or one vector per dimension."""
-    found = np.nonzero(x._data) if x._data.ndim else np.nonzero(x._data.reshape(1))
+    a = values(x)
+    found = np.nonzero(a) if a.ndim else np.nonzero(a.reshape(1))
     if as_tuple:
         return tuple(constant(np.asarray(f)) for f in found)
     n = len(found[0])
@@ -729,6 +817,11 @@ def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
 
 def _along(op: Any, x: Tensor, dim: int, index: Any, *more: Any) -> Tensor:
     d = normalize_dim(dim, x._data.ndim, op.name)
+    if isinstance(index, _t.Tensor) and index._data.dtype == np.int32:
+        index = index.long()
+    if not x._data.ndim and isinstance(index, _t.Tensor) and index._data.ndim == 1:
+        y = op(x.reshape(1), index, *more, dim=0)
+        return y if op is index_ops.gather else y.reshape(())  # type: ignore[no-any-return]
     return op(x, index, *more, dim=d)  # type: ignore[no-any-return]
 
 
@@ -743,8 +836,11 @@ def scatter(
         src = constant(np.full(index._data.shape, fitting("scatter", src, x._data.dtype), x._data.dtype))
     if reduce == "add":
         return _along(index_ops.scatter_add, x, dim, index, src)
+    if reduce == "multiply":
+        y: Tensor = x.scatter_reduce(dim, index, src, "prod")
+        return y
     if reduce is not None:
-        raise ArgumentError(f"scatter: reduce must be None or 'add', got {reduce!r}")
+        raise ArgumentError(f"scatter: reduce must be None, 'add' or 'multiply', got {reduce!r}")
     return _along(index_ops.scatter, x, dim, index, src)
 
 
@@ -784,14 +880,14 @@ def tril(x: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of the last two dimensions, zero above the diagonal."""
     _matrix("tril", x)
     rows, columns = x._data.shape[-2:]
-    return _triangle(x, np.tri(rows, columns, k=diagonal, dtype=bool))
+    return _triangle(x, np.tri(rows, columns, k=operator.index(diagonal), dtype=bool))
 
 
 def triu(x: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of the last two dimensions, zero below the diagonal."""
     _matrix("triu", x)
     rows, columns = x._data.shape[-2:]
-    return _triangle(x, ~np.tri(rows, columns, k=diagonal - 1, dtype=bool))
+    return _triangle(x, ~np.tri(rows, columns, k=operator.index(diagonal) - 1, dtype=bool))
 
 
 def _matrix(name: str, x: Tensor) -> None:
@@ -800,15 +896,28 @@ def _matrix(name: str, x: Tensor) -> None:
 
 
 def _diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """The diagonal of two dimensions, as a new last dimension (a copy)."""
-    _matrix("diagonal", x)
+    """The diagonal of two dimensions, as a new last dimension (a view)."""
+    dim1, dim2 = (normalize_dim(d, x._data.ndim, "diagonal") for d in (dim1, dim2))
+    if dim1 == dim2:
+        raise ShapeError(f"diagonal: the two dimensions must differ, got dim {dim1} twice")
     moved = movedim(x, (dim1, dim2), (0, 1))
     n, m = moved._data.shape[:2]
     k = np.arange(builtins.max(0, builtins.min(n, m - offset) if offset >= 0 else builtins.min(n + offset, m)))
     picked = index_ops.index(
         moved, constant(k - builtins.min(offset, 0)), constant(k + builtins.max(offset, 0)), dims=(0, 1)
     )
-    return movedim(picked, 0, -1)
+    return onto(x, movedim(picked, 0, -1), lambda a: np.diagonal(a, offset, dim1, dim2))
+
+
+def onto(x: Tensor, y: Tensor, see: Callable[[np.ndarray], np.ndarray], writeable: bool = True) -> Tensor:
+    """`y`, which was copied out of x, on x's own memory: what is written to it is written to x."""
+    if type(x._data) is np.ndarray:
+        x._settle()
+        y._data = see(x._data)
+        if y._data.flags.writeable != (writeable and x._data.flags.writeable):
+            y._data.flags.writeable = not y._data.flags.writeable
+        y._cell, y._epoch, y._view = x._cell, x._epoch, True
+    return y
 
 
 diagonal = _diagonal
@@ -906,14 +1015,21 @@ def outer(a: Tensor, b: Tensor) -> Tensor:
 
 def addmm(x: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta x + alpha (a b)."""
-    y = mm(a, b)
-    return (x if beta == 1 else x * beta) + (y if alpha == 1 else y * alpha)
+    return added(x, mm(a, b), beta, alpha)
 
 
 def baddbmm(x: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta x + alpha (a b) for batches."""
-    y = bmm(a, b)
-    return (x if beta == 1 else x * beta) + (y if alpha == 1 else y * alpha)
+    return added(x, bmm(a, b), beta, alpha)
+
+
+def added(x: Tensor, y: Tensor, beta: Any, alpha: Any) -> Tensor:
+    """beta x + alpha y, of y's shape; where beta is 0, x is not looked at (it may hold NaN)."""
+    y = y if alpha == 1 else y * alpha
+    if beta == 0:
+        return y
+    broadcast_shapes(x._data.shape, y._data.shape, op="addmm")
+    return (expand(x, y._data.shape) if x._data.ndim > y._data.ndim else x if beta == 1 else x * beta) + y
 
 
 @guarded
@@ -1008,20 +1124,31 @@ def _sum_out(term: str, x: Tensor, needed: str) -> tuple[str, Tensor]:
 
 
 def isclose(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
-    """|a - b| <= atol + rtol |b|, element by element.  Raises ShapeError for shapes that do not broadcast."""
+    """|a - b| <= atol + rtol |b|, element by element.
+
+    Raises ShapeError for shapes that do not broadcast, DTypeError for dtypes that differ.
+    """
+    alike("isclose", a, b)
     broadcast_shapes(a._data.shape, b._data.shape, op="isclose")
-    return constant(np.asarray(np.isclose(a._data, b._data, rtol, atol, equal_nan)))
+    return constant(np.asarray(np.isclose(values(a), values(b), rtol, atol, equal_nan)))
 
 
 def allclose(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
-    """True if all elements are close.  Raises ShapeError for shapes that do not broadcast."""
+    """True if all elements are close.  Raises ShapeError for shapes that do not broadcast, DTypeError for two dtypes."""
+    alike("allclose", a, b)
     broadcast_shapes(a._data.shape, b._data.shape, op="allclose")
-    return bool(np.allclose(a._data, b._data, rtol, atol, equal_nan))
+    return bool(np.allclose(values(a), values(b), rtol, atol, equal_nan))
+
+
+def alike(name: str, a: Tensor, b: Tensor) -> None:
+    """Raise DTypeError unless both have one dtype."""
+    if a._data.dtype != b._data.dtype:
+        raise DTypeError(f"{name}: {show(a, b)} have different dtypes; convert one with .to(dtype)")
 
 
 def equal(a: Tensor, b: Tensor) -> bool:
     """True if shapes and all elements are equal."""
-    return bool(a._data.shape == b._data.shape and (a._data == b._data).all())
+    return bool(a._data.shape == b._data.shape and (values(a) == values(b)).all())
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
@@ -1029,7 +1156,11 @@ def equal(a: Tensor, b: Tensor) -> bool:
 
 def pow(x: Any, exponent: Any) -> Tensor:
     """x to the power of `exponent`; whole and half powers that have a quicker form take it."""
+    if not isinstance(x, _t.Tensor) and not isinstance(exponent, _t.Tensor):
+        raise ArgumentTypeError(f"pow: needs a Tensor as base or exponent, got {describe(x)} and {describe(exponent)}")
     if isinstance(x, _t.Tensor) and type(exponent) in (int, float):
+        if x._data.dtype.kind == "b" and type(exponent) is int:
+            x = x.long()
         if exponent == 2 and (type(exponent) is int or x._data.dtype.kind == "f"):
             return elementwise.mul(x, x)
         if x._data.dtype.kind == "f":
@@ -1080,10 +1211,16 @@ def select(x: Tensor, dim: int, index: int) -> Tensor:
     return y
 
 
-def new(x: Tensor, values: np.ndarray, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+def new(x: Tensor, values: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     """Values as a new tensor, of x's dtype unless told otherwise."""
     check_device(device)
-    y = constant(np.array(values, x._data.dtype if dtype is None else as_dtype(dtype).np))
+    d = x._data.dtype if dtype is None else as_dtype(dtype).np
+    if not isinstance(values, np.ndarray):
+        from cutaway.core.creation import tensor
+
+        values = tensor(values)._data
+    with np.errstate(all="ignore"):
+        y = constant(values.astype(d))
     return y.requires_grad_() if requires_grad else y
 
 

@@ -115,7 +115,7 @@ def as_dtype(d: object, op: str = "dtype") -> dtype:
     if d is int:
         return int64
     if d is float:
-        return _default
+        return float64
     if isinstance(getattr(d, "dtype", None), dtype):  # cutaway.FloatTensor
         return d.dtype  # type: ignore[attr-defined, no-any-return]
     if isinstance(d, (np.dtype, type)):
@@ -186,6 +186,23 @@ def result_np(operands: Iterable[tuple[np.dtype, int]]) -> np.dtype:
 
 
 _NAMES = frozenset(d.name for d in ALL)
+
+
+class layout:
+    """A name for how a tensor lies in memory, to be given where PyTorch takes one: `strided`, `contiguous_format`, ..."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"cutaway.{self.name}"
+
+
+strided, contiguous_format, preserve_format, channels_last = map(
+    layout, ("strided", "contiguous_format", "preserve_format", "channels_last")
+)
 
 
 class device:

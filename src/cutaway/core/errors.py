@@ -37,8 +37,20 @@ class ArgumentError(CutawayError, ValueError, RuntimeError):
     """An argument or a hyper-parameter has an impossible value."""
 
 
+class AssertedError(ArgumentError, AssertionError):
+    """The same, where PyTorch's Python code asserts it."""
+
+
+class NameRefused(ArgumentError, KeyError):
+    """A name that is taken or cannot be one, or an entry that a dict should have."""
+
+
 class ArgumentTypeError(CutawayError, TypeError):
     """An argument has the wrong Python type."""
+
+
+class KindError(ArgumentTypeError, ArgumentError):
+    """Data of which no tensor can be made, or a seed that is no number."""
 
 
 class IndexTypeError(ArgumentTypeError, IndexOutOfRange):
@@ -83,7 +95,7 @@ class DownloadError(CutawayError, RuntimeError):
     """No mirror gave the file."""
 
 
-class StateError(CutawayError, RuntimeError):
+class StateError(CutawayError, RuntimeError, ValueError):
     """A saved state does not fit the object that it is loaded into."""
 
 

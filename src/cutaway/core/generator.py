@@ -23,7 +23,7 @@ import numpy as np
 from cutaway.core import accelerate
 from cutaway.core.aval import Aval
 from cutaway.core.dtypes import CPU, check_device, device
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, StateError
+from cutaway.core.errors import ArgumentError, KindError, StateError
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -192,7 +192,7 @@ def _check_seed(seed: object, op: str = "manual_seed") -> int:
         number = operator.index(seed)  # type: ignore[arg-type]
     except TypeError:
         hint = f"; write {op}({int(seed)})" if isinstance(seed, float) and seed.is_integer() else ""
-        raise ArgumentTypeError(f"{op}: the seed must be an integer, got {seed!r}{hint}") from None
+        raise KindError(f"{op}: the seed must be an integer, got {seed!r}{hint}") from None
     if not -(2**63) <= number < 2**64:
         raise ArgumentError(f"{op}: the seed must be in -2**63 .. 2**64 - 1, got {number}; write {op}(seed % 2**64)")
     return number % 2**64

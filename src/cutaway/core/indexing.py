@@ -178,7 +178,10 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     if y._data.shape != s.shape:
         y = reshape(y, shape=s.shape)
     if s.arrays:
-        y = index_op(y, *[_t.Tensor._wrap(a) for a in s.arrays], dims=tuple(s.dims))
+        try:
+            y = index_op(y, *[_t.Tensor._wrap(a) for a in s.arrays], dims=tuple(s.dims))
+        except ShapeError as error:  # of the indices among each other: PyTorch's IndexError
+            raise IndexOutOfRange(str(error)) from None
     return y
 
 

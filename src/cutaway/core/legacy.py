@@ -34,7 +34,7 @@ class LegacyType(type):
             and isinstance(args[0], (list, tuple, np.ndarray, range))
             and not isinstance(args[0], _size())
         ):
-            data = np.asarray(args[0])
+            data = tensor(args[0])._data
             if data.dtype.kind == "f" and cls.dtype.category < 2:
                 data = data.astype(cls.dtype.np)  # towards zero, as PyTorch does
                 return tensor(data)

@@ -27,6 +27,7 @@ class Methods:
 
     if TYPE_CHECKING:  # what Tensor has besides
 
+        shape: Any
         is_contiguous: Callable[[], bool]
         stride: Callable[[], tuple[int, ...]]
 
@@ -65,7 +66,9 @@ class Methods:
     def __rsub__(self, other: Any) -> Tensor:
         return _ew.sub(other, self)
 
-    def __rmul__(self, other: Any) -> Tensor:
+    def __rmul__(self, other: Any) -> Any:
+        if isinstance(other, (str, list, tuple)) and self._data.size == 1 and self._data.dtype.kind in "iu":
+            return NotImplemented  # [0] * n
         return _ew.mul(self, other)
 
     def __rtruediv__(self, other: Any) -> Tensor:
@@ -171,11 +174,11 @@ class Methods:
 
     def add(self, other: Any, *, alpha: Any = 1) -> Tensor:
         """self + alpha other."""
-        return _ew.add(self, other if alpha == 1 else other * alpha)
+        return _ew.add(self, other if alpha == 1 else _d.scaled("add", self, other, alpha))
 
     def sub(self, other: Any, *, alpha: Any = 1) -> Tensor:
         """self - alpha other."""
-        return _ew.sub(self, other if alpha == 1 else other * alpha)
+        return _ew.sub(self, other if alpha == 1 else _d.scaled("sub", self, other, alpha))
 
     def mul(self, other: Any) -> Tensor:
         """The product, element by element."""
@@ -207,7 +210,7 @@ class Methods:
 
     def square(self) -> Tensor:
         """self * self."""
-        return _ew.mul(self, self)
+        return _d.pow(self, 2)
 
     def neg(self) -> Tensor:
         """-self."""
@@ -215,7 +218,7 @@ class Methods:
 
     def reciprocal(self) -> Tensor:
         """1 / self."""
-        return _ew.div(1.0, self)
+        return _ew.div(1.0, _d.need_tensor("reciprocal", self))
 
     def rsqrt(self) -> Tensor:
         """1 / sqrt(self)."""
@@ -325,13 +328,13 @@ class Methods:
         """Bits inverted."""
         return _ew.bitwise_not(self)
 
-    def round(self, decimals: int = 0) -> Tensor:
+    def round(self, *, decimals: int = 0) -> Tensor:
         """Rounded to the nearest, halves to even."""
         return _ew.round(self) if not decimals else _ew.round(self * 10.0**decimals) / 10.0**decimals
 
     def frac(self) -> Tensor:
         """self - trunc(self)."""
-        return self - _ew.trunc(self)
+        return _d.frac(self)
 
     def log2(self) -> Tensor:
         """Logarithms to base 2."""
@@ -343,31 +346,31 @@ class Methods:
 
     def exp2(self) -> Tensor:
         """2 to the power of self."""
-        return _ew.pow(2.0, self)
+        return _ew.pow(2.0, _d.need_tensor("exp2", self))
 
     def isinf(self) -> Tensor:
         """True where infinite."""
-        return _ew.eq(_ew.abs(self), math.inf)
+        return _ew.eq(_ew.abs(self), math.inf) if self._data.dtype.kind == "f" else _ew.ne(self, self)
 
-    def softmax(self, dim: int | None = None, dtype: Any = None) -> Tensor:
+    def softmax(self, dim: int, dtype: Any = None) -> Tensor:
         """exp(self) / sum(exp(self)) along `dim`."""
-        return _d.softmax(self, dim, dtype)
+        return _d.softmax(self, _d.given_dim("softmax", dim), dtype)
 
-    def log_softmax(self, dim: int | None = None, dtype: Any = None) -> Tensor:
+    def log_softmax(self, dim: int, dtype: Any = None) -> Tensor:
         """log(softmax(self)) along `dim`."""
-        return _d.log_softmax(self, dim, dtype)
+        return _d.log_softmax(self, _d.given_dim("log_softmax", dim), dtype)
 
     def maximum(self, other: Any) -> Tensor:
         """The larger of two, element by element."""
-        return _ew.maximum(self, other)
+        return _ew.maximum(self, _d.need_tensor("maximum", other))
 
     def minimum(self, other: Any) -> Tensor:
         """The smaller of two, element by element."""
-        return _ew.minimum(self, other)
+        return _ew.minimum(self, _d.need_tensor("minimum", other))
 
     def atan2(self, other: Any) -> Tensor:
         """The angle of (self, other)."""
-        return _ew.atan2(self, other)
+        return _ew.atan2(self, _d.need_tensor("atan2", other))
 
     def eq(self, other: Any) -> Tensor:
         """self == other."""
@@ -395,11 +398,11 @@ class Methods:
 
     def logical_and(self, other: Any) -> Tensor:
         """True where both are not zero."""
-        return _ew.logical_and(self, other)
+        return _ew.logical_and(self, _d.need_tensor("logical_and", other))
 
     def logical_or(self, other: Any) -> Tensor:
         """True where either is not zero."""
-        return _ew.logical_or(self, other)
+        return _ew.logical_or(self, _d.need_tensor("logical_or", other))
 
     def bitwise_and(self, other: Any) -> Tensor:
         """Bits in both."""
@@ -415,7 +418,7 @@ class Methods:
 
     def logical_xor(self, other: Any) -> Tensor:
         """True where exactly one is not zero."""
-        return _ew.ne(self != 0, other != 0)
+        return _ew.ne(self != 0, _d.need_tensor("logical_xor", other) != 0)
 
     def where(self, condition: Any, other: Any) -> Tensor:
         """self where the condition holds, else other."""
@@ -433,7 +436,7 @@ class Methods:
 
     def lerp(self, end: Any, weight: Any) -> Tensor:
         """self + weight (end - self)."""
-        return _ew.add(self, (end - self) * weight)
+        return _d.lerp(self, end, weight)
 
     def nan_to_num(self, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Tensor:
         """NaN and infinities replaced by numbers."""
@@ -655,7 +658,7 @@ class Methods:
         """Moved round along `dims`."""
         return _d.roll(self, shifts, dims)
 
-    def repeat_interleave(self, repeats: Any, dim: Any = None) -> Tensor:
+    def repeat_interleave(self, repeats: Any = None, dim: Any = None, *, output_size: Any = None) -> Tensor:
         """Each element several times."""
         return _d.repeat_interleave(self, repeats, dim)
 
@@ -759,9 +762,15 @@ class Methods:
 
     # --- new tensors of the same dtype --------------------------------------------------------------------------------
 
+    def new(self, *args: Any) -> Tensor:
+        """The old name of new_tensor (for a list) and new_empty (for sizes)."""
+        if len(args) == 1 and not isinstance(args[0], (int, type(self.shape))):
+            return self.new_tensor(args[0])
+        return self.new_empty(*(args or (0,)))
+
     def new_tensor(self, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         """From data."""
-        return _d.new(self, np.asarray(data), dtype, device, requires_grad)
+        return _d.new(self, data, dtype, device, requires_grad)
 
     def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         """Of a size, filled with 0."""
@@ -939,21 +948,21 @@ class Methods:
         """`ceil`, written into this tensor."""
         return self._assign(self.ceil(), "ceil_")
 
-    def round_(self) -> Tensor:
+    def round_(self, *, decimals: int = 0) -> Tensor:
         """`round`, written into this tensor."""
-        return self._assign(self.round(), "round_")
+        return self._assign(self.round(decimals=decimals), "round_")
 
     def square_(self) -> Tensor:
         """`square`, written into this tensor."""
         return self._assign(self.square(), "square_")
 
-    def tril_(self) -> Tensor:
+    def tril_(self, diagonal: int = 0) -> Tensor:
         """`tril`, written into this tensor."""
-        return self._assign(self.tril(), "tril_")
+        return self._assign(self.tril(diagonal), "tril_")
 
-    def triu_(self) -> Tensor:
+    def triu_(self, diagonal: int = 0) -> Tensor:
         """`triu`, written into this tensor."""
-        return self._assign(self.triu(), "triu_")
+        return self._assign(self.triu(diagonal), "triu_")
 
     def fill_(self, value: Any) -> Tensor:
         """Every element set to `value`."""
@@ -963,9 +972,11 @@ class Methods:
         """Every element set to 0."""
         return self.fill_(0)
 
-    def copy_(self, src: Any, non_blocking: bool = False) -> Tensor:
-        """The elements of `src`, broadcast and converted, written into this tensor."""
-        return self._assign(_d.expand(src.to(self), self._data.shape), "copy_")
+    def copy_(self, other: Any, non_blocking: bool = False) -> Tensor:
+        """The elements of `other`, broadcast and converted, written into this tensor."""
+        if isinstance(other, (int, float)):
+            return self._assign(_d.filled(self, other), "copy_")
+        return self._assign(_d.expand(other.to(self), self._data.shape), "copy_")
 
     def squeeze_(self, dim: Any = None) -> Tensor:
         """`squeeze` of this handle."""

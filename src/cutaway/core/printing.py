@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
 
 PRECISION, THRESHOLD, EDGE, WIDTH = 4, 1000, 3, 80
+SCIENCE: bool | None = None  # None: where the numbers ask for it
 INDENT = len("tensor(")
 
 
@@ -26,6 +27,7 @@ def _formatter(values: np.ndarray) -> tuple[Any, int]:
     science = bool(size.size) and bool(
         size.max() / 1000 > size.min() or size.max() > 1e8 or (not whole and size.min() < 1e-4)
     )
+    science = science if SCIENCE is None else SCIENCE
     spec = f".{PRECISION}e" if science else ".0f" if whole else f".{PRECISION}f"
     dot = "." if spec == ".0f" else ""
 

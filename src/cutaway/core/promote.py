@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cutaway.core.aval import show
-from cutaway.core.dtypes import get_default_dtype, result_np
+from cutaway.core.dtypes import from_numpy_dtype, get_default_dtype, result_np
 from cutaway.core.errors import ArgumentTypeError, DTypeError
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 INT64, BOOL = np.dtype(np.int64), np.dtype(bool)
 KEEPING = ("", "same", "equal")  # equal dtypes stay as they are, whatever they are
+# The operators: x + array is a Tensor, as in PyTorch.
+WITH_ARRAYS = frozenset(
+    "add sub mul div floor_divide remainder pow eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor".split()
+)
 
 
 def coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
@@ -67,11 +71,13 @@ def _equal(name: str, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
 def _common(name: str, inputs: tuple[Any, ...], promote: str) -> tuple[Tensor, ...]:
     if not inputs:  # the shape rule says what is missing
         return ()
-    target = result_np(_standing(name, x) for x in inputs)
+    if len(inputs) == 1 and not isinstance(inputs[0], Tensor):
+        raise not_a_tensor(name, inputs[0])
+    target = result_np(standing(name, x) for x in inputs)
     if promote == "float" and target.kind != "f":
         target = get_default_dtype().np
     if (target == BOOL and promote in ("number", "signed")) or (
-        promote == "signed" and any(_standing(name, x)[0] == BOOL for x in inputs)
+        promote == "signed" and any(standing(name, x)[0] == BOOL for x in inputs)
     ):
         listed = " and ".join(show(x) for x in inputs)
         raise DTypeError(
@@ -88,9 +94,12 @@ def _common(name: str, inputs: tuple[Any, ...], promote: str) -> tuple[Tensor, .
     return tuple(out)
 
 
-def _standing(name: str, x: Any) -> tuple[np.dtype, int]:
+def standing(name: str, x: Any) -> tuple[np.dtype, int]:
+    """(dtype, standing) of an operand, as `result_np` wants it."""
     if isinstance(x, Tensor):
         return x._data.dtype, 2 if x._data.ndim else 1
+    if isinstance(x, np.ndarray) and name in WITH_ARRAYS and x.dtype.kind in "biuf":
+        return from_numpy_dtype(x.dtype, name).np, 2
     if isinstance(x, (bool, np.bool_)):
         return BOOL, 0
     if isinstance(x, (int, np.integer)):
@@ -101,6 +110,8 @@ def _standing(name: str, x: Any) -> tuple[np.dtype, int]:
 
 
 def _constant(name: str, x: Any, dtype: np.dtype) -> Tensor:
+    if isinstance(x, np.ndarray):
+        return Tensor._wrap(x.astype(dtype, copy=False))
     if not isinstance(x, (bool, int, float, np.number, np.bool_)):
         raise not_a_tensor(name, x)
     try:

@@ -286,6 +286,42 @@ def exponential(
     return waits.astype(d).reshape(shape)
 
 
+def standard_gamma(shapes: np.ndarray, generator: Generator | None = None) -> np.ndarray:
+    """Gamma numbers of these shape parameters and rate 1, one after the other (Marsaglia & Tsang 2000).
+
+    A candidate d (1 + c x)^3, x normal, is kept where a uniform number says so; below 1 the shape is raised by 1 and the
+    number multiplied by u^(1 / shape).
+    """
+    g = _pick(generator, "standard_gamma")
+    out = np.empty(shapes.shape, np.float64)
+    for i, alpha in enumerate(shapes.astype(np.float64).reshape(-1).tolist()):
+        out.flat[i] = _one_gamma(g, alpha)
+    least: float = np.finfo(shapes.dtype).tiny
+    return np.asarray(np.maximum(out.astype(shapes.dtype), least))
+
+
+THIRD, SQUEEZE = float(np.float32(1 / 3)), float(np.float32(0.0331))  # single precision, as PyTorch's
+
+
+def _one_gamma(g: Generator, alpha: float) -> float:
+    scale = 1.0
+    if alpha < 1.0:
+        if alpha == 0.0:
+            return 0.0
+        scale = (1.0 - float(_uniform(g, 1)[0])) ** (1.0 / alpha)
+        alpha += 1.0
+    d = alpha - THIRD
+    c = 1.0 / math.sqrt(9.0 * d)
+    while True:
+        x = _normal_pairs(g, 1)[0]
+        y = 1.0 + c * x
+        if y <= 0:
+            continue
+        v, u, square = y * y * y, 1.0 - float(_uniform(g, 1)[0]), x * x
+        if u < 1.0 - SQUEEZE * square * square or math.log(u) < 0.5 * square + d * (1.0 - v + math.log(v)):
+            return scale * d * v
+
+
 def multinomial(
     weights: np.ndarray, count: int, replacement: bool = False, generator: Generator | None = None
 ) -> np.ndarray:

@@ -19,21 +19,23 @@ import numpy as np
 
 from cutaway.core.aval import Aval
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, IndexOutOfRange
-from cutaway.core.spelling import respelled
+from cutaway.core.spelling import into, respelled
 
 RAW = (CutawayError, TypeError, AttributeError, ValueError, IndexError, KeyError, OverflowError, ZeroDivisionError)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def guarded(fn: F) -> F:
-    """`fn`, whose raw errors become named ones."""
+def guarded(fn: F, out: bool = False) -> F:
+    """`fn`, whose raw errors become named ones; `out`: it also takes `out=`, a tensor that the result is written into."""
 
     @wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return fn(*args, **kwargs)
         except RAW as error:
+            if out and "out" in kwargs and isinstance(error, TypeError) and not isinstance(error, CutawayError):
+                return into(kwargs.pop("out"), call, args, kwargs)
             again = respelled(fn, args, kwargs) if kwargs and isinstance(error, TypeError) else None
             if again is not None:
                 return call(*again[0], **again[1])
@@ -45,9 +47,14 @@ def guarded(fn: F) -> F:
     return call  # type: ignore[return-value]
 
 
+def function(fn: F) -> F:
+    """`fn`, guarded, which takes `out=`, too."""
+    return guarded(fn, out=True)
+
+
 def guard_class(cls: type, names: Sequence[str] = ("__init__",)) -> None:
     """Guard these of its methods if `cls` is Cutaway's own: for `__init_subclass__`; a user's classes stay as they are."""
-    if cls.__module__.startswith("cutaway."):
+    if getattr(cls, "__module__", "").startswith("cutaway."):  # a class that exec made may have none
         guard_methods(cls, [name for name in names if name in vars(cls)])
 
 

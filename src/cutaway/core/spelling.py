@@ -1,4 +1,4 @@
-"""Names of arguments that PyTorch takes beside its own: `axis` for `dim`, `keepdims`, `input` for the tensor itself.
+"""Names of arguments that PyTorch takes beside its own: `axis` for `dim`, `keepdims`, `input` for the tensor itself, `out`.
 
 Looked at only after Python has refused a call, so that a call in the usual spelling costs nothing.
 """
@@ -9,7 +9,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "mat2": "other", "vec": "other", "split_size_or_sections": "split_size"}
+from cutaway.core.errors import ArgumentTypeError, GradError
+
+SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "split_size_or_sections": "split_size"} | dict.fromkeys(
+    ("mat2", "vec", "vec2", "tensor"), "other"
+)
 FIRST = ("input", "x", "x1")  # the tensor itself
 LISTED = ("dims", "size", "sizes", "shape", "repeats")  # what is written as f(2, 3), too
 
@@ -37,3 +41,26 @@ def respelled(
         if name:
             own[name] = value
     return (args, own) if own.keys() != kwargs.keys() else None
+
+
+def into(out: Any, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The result of `fn`, written into `out`: a Tensor, or as many as there are results. A shape that differs is replaced.
+
+    Raises GradError while a gradient is recorded, ArgumentTypeError where `out` is no Tensor.
+    """
+    y = fn(*args, **kwargs)
+    if out is None:
+        return y
+    name = fn.__name__
+    ys, outs = (y, out) if isinstance(y, tuple) else ((y,), (out,))
+    if not isinstance(outs, (tuple, list)) or len(outs) != len(ys) or not all(hasattr(o, "_settle") for o in outs):
+        raise ArgumentTypeError(f"{name}: out must be {'a Tensor' if len(ys) == 1 else f'{len(ys)} Tensors'}, got {out!r}")
+    for target, result in zip(outs, ys, strict=True):
+        if target.requires_grad or result.requires_grad:
+            raise GradError(f"{name}: out= records no gradient; leave it out, or wrap the call in `with no_grad():`")
+        if target._data.shape != result._data.shape:
+            target.data = target.new_zeros(result.shape)
+        target._assign(result, name)
+    if not isinstance(y, tuple):
+        return out
+    return type(y)(*outs) if hasattr(y, "_fields") else tuple(outs)

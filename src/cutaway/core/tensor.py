@@ -15,11 +15,30 @@ from cutaway.core.dtypes import CPU, FROM_NUMPY, check_device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, ShapeError
 from cutaway.core.methods import Methods
 from cutaway.core.op import STAGE
-from cutaway.core.refusal import guard_methods
+from cutaway.core.refusal import describe, guard_methods
+from cutaway.core.topics import Layout, Order, Places, Products, Special, Statistics, Writing
 
 
 class Size(tuple[int, ...]):
-    """A shape: a tuple of ints, with PyTorch's `numel()`."""
+    """A shape: a tuple of ints, with PyTorch's `numel()`.  Parts and sums are shapes, too."""
+
+    def __new__(cls, sizes: Any = ()) -> Size:
+        """The sizes, which must be integers."""
+        made = super().__new__(cls, sizes)
+        for n in made:
+            if type(n) is not int and not hasattr(n, "__index__"):
+                raise ArgumentTypeError(f"Size: expected integers, got {n!r}")
+        return made
+
+    def __getitem__(self, key: Any) -> Any:
+        found = tuple.__getitem__(self, key)
+        return Size(found) if type(key) is slice else found
+
+    def __add__(self, other: Any) -> Any:
+        return Size(tuple.__add__(self, other))
+
+    def __radd__(self, other: Any) -> Any:
+        return Size(tuple.__add__(other, self))
 
     def numel(self) -> int:
         """Number of elements."""
@@ -29,7 +48,7 @@ class Size(tuple[int, ...]):
         return f"cutaway.Size({list(self)})"
 
 
-class Tensor(Methods, Conversions):
+class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Statistics, Writing):
     """A multi-dimensional array that can remember how it was computed.
 
     `Tensor(2, 3)` makes float32 of that shape (zeros), `Tensor([1, 2])` float32 from data; `cutaway.tensor` keeps dtypes.
@@ -53,7 +72,9 @@ class Tensor(Methods, Conversions):
         check_device(device)
         from cutaway.core.creation import tensor, zeros
 
-        of_data = len(args) == 1 and not isinstance(args[0], (int, np.integer))
+        of_data = len(args) == 1 and not isinstance(args[0], (int, np.integer, Size))
+        if of_data and isinstance(args[0], (float, bool)):
+            raise ArgumentTypeError(f"Tensor: expected sizes or a list, got {args[0]!r}; use cutaway.tensor({args[0]!r})")
         made = tensor(args[0], dtype=dtypes.get_default_dtype()) if of_data else zeros(*(args or [0]))
         self._data = made._data
         self._cell = [0, 0]
@@ -71,7 +92,7 @@ class Tensor(Methods, Conversions):
     @property
     def shape(self) -> Size:
         """The sizes of the dimensions."""
-        return Size(self._data.shape)
+        return tuple.__new__(Size, self._data.shape)
 
     @property
     def dtype(self) -> dtypes.dtype:
@@ -382,6 +403,10 @@ class Tensor(Methods, Conversions):
         array: np.ndarray = np.asarray(self._settle()._data)  # the same array; a symbol has none, and says so
         return array
 
+    def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> Tensor:
+        """What NumPy's own functions give for a Tensor is a Tensor."""
+        return Tensor._wrap(np.asarray(array))
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         a = self.numpy()
         return a.astype(dtype) if dtype is not None and a.dtype != dtype else a.copy() if copy else a
@@ -429,7 +454,12 @@ class Tensor(Methods, Conversions):
         return int(self.item())
 
     def __contains__(self, x: Any) -> bool:
+        if not isinstance(x, (Tensor, int, float, np.number, np.bool_)):
+            raise ArgumentError(f"in: a tensor holds numbers, got {describe(x)}; ask for a number or a Tensor")
         return bool((self._data == (x._data if isinstance(x, Tensor) else x)).any())
+
+    def __delitem__(self, key: Any) -> None:
+        raise ArgumentTypeError("del: a tensor keeps its size; select what should stay, as in x[x > 0]")
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self._data.ndim:

@@ -10,7 +10,7 @@ import numpy as np
 from cutaway.core.creation import as_tensor, tensor
 from cutaway.core.derived import stack
 from cutaway.core.dtypes import FROM_NUMPY, float64
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, NameRefused, ShapeError
 from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Tensor
 
@@ -44,7 +44,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, Mapping):
         for i, item in enumerate(batch):
             if item.keys() != first.keys():
-                raise ArgumentError(
+                raise NameRefused(
                     f"default_collate: item {i} has the keys {list(item)}, item 0 has {list(first)}; make them equal"
                 )
         return _like(first, {key: default_collate([item[key] for item in batch]) for key in first})

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from cutaway.core import random
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, NotWritten, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, AssertedError, IndexOutOfRange, NotWritten, ShapeError
 from cutaway.core.random import Generator
 from cutaway.core.refusal import guard_class, guarded
 from cutaway.core.tensor import Tensor
@@ -80,6 +80,32 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         return self.tensors[0].shape[0]
 
 
+class StackDataset(Dataset[Any]):
+    """Datasets of one length side by side: item i is a tuple of their items i, or a dict for `StackDataset(a=.., b=..)`.
+
+    Raises ArgumentError if the lengths differ, or for both kinds at once.
+    """
+
+    datasets: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if bool(args) == bool(kwargs):
+            raise ArgumentError("StackDataset: give the datasets one after the other, or all by name")
+        self.datasets = args or kwargs
+        lengths = [len(d) for d in args or kwargs.values()]
+        if any(n != lengths[0] for n in lengths):
+            raise ArgumentError(f"StackDataset: the datasets must have one length, got {lengths}")
+        self._length = lengths[0]
+
+    def __getitem__(self, index: int) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: d[index] for name, d in self.datasets.items()}
+        return tuple(d[index] for d in self.datasets)
+
+    def __len__(self) -> int:
+        return self._length
+
+
 class Subset(Dataset[T]):
     """The items of `dataset` at `indices`, in that order."""
 
@@ -118,7 +144,7 @@ class ConcatDataset(Dataset[T]):
     def __init__(self, datasets: Iterable[Dataset[T]]) -> None:
         self.datasets = list(datasets)
         if not self.datasets:
-            raise ArgumentError("ConcatDataset: needs at least one dataset, got none")
+            raise AssertedError("ConcatDataset: needs at least one dataset, got none")
         for d in self.datasets:
             if isinstance(d, IterableDataset):
                 raise ArgumentTypeError(f"ConcatDataset: {type(d).__name__} has no index; use ChainDataset")

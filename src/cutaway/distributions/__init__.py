@@ -4,13 +4,36 @@ Arguments and values are checked unless `validate_args=False`, or inside a compi
 """
 
 from cutaway.core.absent import absent
+from cutaway.distributions import constraints, transforms
 from cutaway.distributions.bernoulli import Bernoulli
 from cutaway.distributions.categorical import Categorical
+from cutaway.distributions.dirichlet import Beta, Dirichlet
 from cutaway.distributions.distribution import Distribution
 from cutaway.distributions.divergence import kl_divergence, register_kl
+from cutaway.distributions.exponential import Exponential, Laplace
+from cutaway.distributions.gamma import Gamma
+from cutaway.distributions.geometric import Geometric
+from cutaway.distributions.independent import Independent
+from cutaway.distributions.multivariate_normal import MultivariateNormal
 from cutaway.distributions.normal import Normal
+from cutaway.distributions.one_hot import OneHotCategorical
+from cutaway.distributions.transformed import Gumbel, LogNormal, TransformedDistribution
+from cutaway.distributions.transforms import (
+    AffineTransform,
+    ComposeTransform,
+    ExpTransform,
+    SigmoidTransform,
+    TanhTransform,
+    Transform,
+)
+from cutaway.distributions.uniform import Uniform
 
-__all__ = ["Bernoulli", "Categorical", "Distribution", "Normal", "kl_divergence", "register_kl"]
+__all__ = [
+    "AffineTransform", "Bernoulli", "Beta", "Categorical", "ComposeTransform", "Dirichlet", "Distribution",
+    "ExpTransform", "Exponential", "Gamma", "Geometric", "Gumbel", "Independent", "Laplace", "LogNormal",
+    "MultivariateNormal", "Normal", "OneHotCategorical", "SigmoidTransform", "TanhTransform", "Transform",
+    "TransformedDistribution", "Uniform", "constraints", "kl_divergence", "register_kl", "transforms",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -30,6 +30,7 @@ class Bernoulli(Distribution):
 
     constraints = {"probs": PROBABILITY, "logits": REAL}
     support = BOOLEAN  # type: ignore[assignment]
+    has_enumerate_support = True
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
         either("Bernoulli", probs, logits)

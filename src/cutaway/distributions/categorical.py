@@ -12,13 +12,8 @@ from cutaway.core.creation import arange, full
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.tensor import Tensor
 from cutaway.distributions.bernoulli import EPSILON
-from cutaway.distributions.distribution import REAL, Check, Distribution, computed_once, either
-
-SIMPLEX: Check = (
-    "0 or more in each row, with a sum of 1",
-    lambda p: (p >= 0).all(-1) & ((p.sum(-1) - 1).abs() < 1e-6),
-)
-ROWS: Check = ("numbers", lambda x: REAL[1](x).all(-1))
+from cutaway.distributions.constraints import real_vector, simplex
+from cutaway.distributions.distribution import Check, Distribution, computed_once, either
 
 
 class Categorical(Distribution):
@@ -28,7 +23,8 @@ class Categorical(Distribution):
     Raises ArgumentError unless exactly one is given, for a scalar, and for negative or non-finite weights.
     """
 
-    constraints = {"probs": SIMPLEX, "logits": ROWS}
+    constraints = {"probs": simplex, "logits": real_vector}
+    has_enumerate_support = True
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
         either("Categorical", probs, logits)
@@ -50,7 +46,8 @@ class Categorical(Distribution):
     @property
     def support(self) -> Check:
         """The numbers of the classes."""
-        return f"one of 0 .. {self._num_events - 1}", lambda x: (x >= 0) & (x < self._num_events) & (x == x.floor())
+        n = self._num_events
+        return Check(f"one of 0 .. {n - 1}", lambda x: (x >= 0) & (x < n) & (x % 1 == 0))
 
     @computed_once
     def probs(self) -> Tensor:

@@ -10,16 +10,14 @@ from cutaway.core.autograd import enable_grad, no_grad
 from cutaway.core.aval import broadcast_shapes
 from cutaway.core.creation import tensor
 from cutaway.core.dtypes import get_default_dtype
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, KindError, NotWritten, ShapeError
 from cutaway.core.op import STAGE
 from cutaway.core.tensor import Size, Tensor
+from cutaway.distributions import constraints
+from cutaway.distributions.constraints import Constraint
 
-Check = tuple[str, Callable[[Tensor], Tensor]]  # (what must hold, in words; where it holds)
-
-REAL: Check = ("a number", lambda x: (x == x) & ~x.isinf())
-POSITIVE: Check = ("above 0", lambda x: x > 0)
-PROBABILITY: Check = ("in 0 .. 1", lambda x: (x >= 0) & (x <= 1))
-BOOLEAN: Check = ("0 or 1", lambda x: (x == 0) | (x == 1))
+Check = Constraint
+REAL, POSITIVE, PROBABILITY, BOOLEAN = constraints.real, constraints.positive, constraints.unit_interval, constraints.boolean
 
 
 class Distribution:
@@ -31,6 +29,7 @@ class Distribution:
 
     constraints: ClassVar[dict[str, Check]] = {}
     has_rsample = False
+    has_enumerate_support = False
     _validate_args = True
 
     def __init__(
@@ -44,6 +43,11 @@ class Distribution:
                 value = self.__dict__.get(name)
                 if value is not None:
                     self._refuse_unless(value, holds, words, f"parameter {name}")
+
+    @property
+    def arg_constraints(self) -> dict[str, Check]:
+        """What must hold of each parameter."""
+        return self.constraints
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
@@ -179,7 +183,7 @@ def parameter(value: Any, op: str) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if not isinstance(value, (int, float)):
-        raise ArgumentTypeError(
+        raise KindError(
             f"{op}: expected a Tensor or a number, got {type(value).__name__}; wrap it with cutaway.tensor(...)"
         )
     return tensor(float(value), dtype=get_default_dtype())  # type: ignore[no-any-return]
@@ -189,3 +193,14 @@ def either(op: str, probs: Any, logits: Any) -> None:
     """Raise ArgumentError unless exactly one of the two is given."""
     if (probs is None) == (logits is None):
         raise ArgumentError(f"{op}: give either probs or logits, and not both")
+
+
+def both(op: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Two parameters as Tensors of one shape and dtype.  Raises ShapeError, KindError."""
+    x, y = parameter(a, op), parameter(b, op)
+    if not isinstance(a, Tensor):
+        x = x.to(y.dtype)
+    if not isinstance(b, Tensor):
+        y = y.to(x.dtype)
+    shape = broadcast_shapes(tuple(x.shape), tuple(y.shape), op=op)
+    return x.expand(shape), y.expand(shape)

@@ -7,12 +7,21 @@ from collections.abc import Callable
 from typing import Any
 
 from cutaway.core.derived import where
-from cutaway.core.errors import NotWritten
+from cutaway.core.errors import ArgumentError, NotWritten
 from cutaway.core.tensor import Tensor
 from cutaway.distributions.bernoulli import Bernoulli
 from cutaway.distributions.categorical import Categorical
+from cutaway.distributions.dirichlet import Beta, Dirichlet
 from cutaway.distributions.distribution import Distribution
+from cutaway.distributions.exponential import Exponential, Laplace
+from cutaway.distributions.gamma import Gamma
+from cutaway.distributions.geometric import Geometric
+from cutaway.distributions.independent import Independent, sum_last
+from cutaway.distributions.multivariate_normal import MultivariateNormal, log_det, solve_lower
 from cutaway.distributions.normal import Normal
+from cutaway.distributions.one_hot import OneHotCategorical
+from cutaway.distributions.transformed import LogNormal
+from cutaway.distributions.uniform import Uniform
 from cutaway.functional import softplus
 
 _rules: dict[tuple[type, type], Callable[[Any, Any], Tensor]] = {}
@@ -65,3 +74,74 @@ def _categorical(p: Categorical, q: Categorical) -> Tensor:
     each = where((q.probs == 0).expand(each.shape), math.inf, each)
     each = where((p.probs == 0).expand(each.shape), 0.0, each)
     return each.sum(-1)
+
+
+@register_kl(OneHotCategorical, OneHotCategorical)
+def _one_hot(p: OneHotCategorical, q: OneHotCategorical) -> Tensor:
+    return _categorical(p._categorical, q._categorical)
+
+
+@register_kl(Independent, Independent)
+def _independent(p: Independent, q: Independent) -> Tensor:
+    if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
+        raise ArgumentError("kl_divergence: both Independent must take as many dimensions together")
+    return sum_last(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
+
+
+@register_kl(Uniform, Uniform)
+def _uniform(p: Uniform, q: Uniform) -> Tensor:
+    inside = (q.low <= p.low) & (q.high >= p.high)
+    return where(inside, ((q.high - q.low) / (p.high - p.low)).log(), math.inf)
+
+
+@register_kl(Exponential, Exponential)
+def _exponential(p: Exponential, q: Exponential) -> Tensor:
+    ratio = q.rate / p.rate
+    return -ratio.log() + ratio - 1
+
+
+@register_kl(Laplace, Laplace)
+def _laplace(p: Laplace, q: Laplace) -> Tensor:
+    ratio, distance = p.scale / q.scale, (p.loc - q.loc).abs()
+    return -ratio.log() + distance / q.scale + ratio * (-distance / p.scale).exp() - 1
+
+
+@register_kl(MultivariateNormal, MultivariateNormal)
+def _multivariate(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
+    if tuple(p.event_shape) != tuple(q.event_shape):
+        raise ArgumentError(
+            f"kl_divergence: vectors of {list(p.event_shape)} and of {list(q.event_shape)} cannot be compared"
+        )
+    n = p.event_shape[0]
+    spread = solve_lower(q._factor, p._factor).pow(2).sum((-2, -1))
+    z = solve_lower(q._factor, (q.loc - p.loc).unsqueeze(-1)).squeeze(-1)
+    return log_det(q._factor) - log_det(p._factor) + 0.5 * (spread + z.pow(2).sum(-1) - n)
+
+
+@register_kl(Geometric, Geometric)
+def _geometric(p: Geometric, q: Geometric) -> Tensor:
+    return -p.entropy() - (-q.probs).log1p() / p.probs - q.logits
+
+
+@register_kl(LogNormal, LogNormal)
+def _log_normal(p: LogNormal, q: LogNormal) -> Tensor:
+    return _normal(p.base_dist, q.base_dist)
+
+
+@register_kl(Gamma, Gamma)
+def _gamma(p: Gamma, q: Gamma) -> Tensor:
+    a, b = p.concentration, q.concentration
+    return b * (p.rate / q.rate).log() + b.lgamma() - a.lgamma() + (a - b) * a.digamma() + (q.rate - p.rate) * (a / p.rate)
+
+
+@register_kl(Dirichlet, Dirichlet)
+def _dirichlet(p: Dirichlet, q: Dirichlet) -> Tensor:
+    a, b = p.concentration, q.concentration
+    s = a.sum(-1)
+    spread = s.lgamma() - b.sum(-1).lgamma() - (a.lgamma() - b.lgamma()).sum(-1)
+    return spread + ((a - b) * (a.digamma() - s.digamma().unsqueeze(-1))).sum(-1)
+
+
+@register_kl(Beta, Beta)
+def _beta(p: Beta, q: Beta) -> Tensor:
+    return _dirichlet(p._dirichlet, q._dirichlet)

@@ -72,6 +72,10 @@ class Normal(Distribution):
         """(1 + erf((x - loc) / (scale sqrt 2))) / 2."""
         return 0.5 * (1 + ((self._checked(value) - self.loc) * self.scale.reciprocal() / math.sqrt(2)).erf())
 
+    def icdf(self, value: Tensor) -> Tensor:
+        """loc + scale sqrt(2) erfinv(2 p - 1)."""
+        return self.loc + self.scale * (2 * value - 1).erfinv() * math.sqrt(2)
+
     def expand(self, batch_shape: Sequence[int]) -> Normal:
         """The same distributions in a larger batch."""
         return Normal(self.loc.expand(tuple(batch_shape)), self.scale.expand(tuple(batch_shape)), validate_args=False)

@@ -7,17 +7,23 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cutaway.core import derived
 from cutaway.core.aval import normalize_dim, show
+from cutaway.core.creation import rand
 from cutaway.core.errors import ArgumentError, ShapeError
-from cutaway.core.op import composite
+from cutaway.core.functions import zeros
+from cutaway.core.op import STAGE, composite
 from cutaway.core.ops.elementwise import where
-from cutaway.functional._check import floating, is_tensor
+from cutaway.core.ops.random import uniform
+from cutaway.functional._check import floating, is_tensor, known
 
 if TYPE_CHECKING:
     from cutaway.core.dtypes import dtype as DType
     from cutaway.core.tensor import Tensor
 
+UNIFORM = np.dtype(np.float32)  # of the numbers that rrelu draws
 SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
 
@@ -64,6 +70,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 @composite(r"\begin{cases} x & x > 0 \\ \alpha x & x \le 0 \end{cases}")
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """ReLU that leaks: slope `negative_slope` below zero (Maas et al. 2013)."""
+    floating("leaky_relu", input)
     return _give(input, where(input > 0, input, input * negative_slope), inplace)
 
 
@@ -87,6 +94,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 @composite(r"\begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}")
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Exponential linear unit (Clevert et al. 2015, arXiv 1511.07289)."""
+    floating("elu", input)
     # The clamp keeps exp from overflowing in the branch that `where` does not take: 0 * inf would be NaN in backward.
     return _give(input, where(input > 0, input, input.clamp(max=0).expm1() * alpha), inplace)
 
@@ -94,6 +102,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 @composite(r"\lambda \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}")
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """ELU scaled so that activations keep mean 0 and variance 1 (Klambauer et al. 2017, arXiv 1706.02515)."""
+    floating("selu", input)
     y = where(input > 0, input * SELU_SCALE, input.clamp(max=0).expm1() * (SELU_SCALE * SELU_ALPHA))
     return _give(input, y, inplace)
 
@@ -106,7 +115,8 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """
     if alpha == 0:
         raise ArgumentError("celu: alpha must not be 0; use relu for the limit")
-    return _give(input, where(input > 0, input, (input / alpha).clamp(max=0).expm1() * alpha), inplace)
+    floating("celu", input)
+    return _give(input, where(input > 0, input, (input.clamp(max=0) / alpha).expm1() * alpha), inplace)
 
 
 @composite(r"x\,\Phi(x)")
@@ -215,6 +225,40 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     return _give(input, input.masked_fill(input <= threshold, value), inplace)
 
 
+@composite(r"\begin{cases} x & |x| > \lambda \\ 0 & |x| \le \lambda \end{cases}")
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x, but 0 where it lies between -lambd and lambd."""
+    floating("hardshrink", input)
+    return input.masked_fill((input >= -lambd) & (input <= lambd), 0.0)
+
+
+@composite(r"\mathrm{sign}(x)\,\max(|x| - \lambda, 0)")
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x brought nearer to 0 by lambd; 0 where it is as near as that.  Raises ArgumentError for a negative lambd."""
+    floating("softshrink", input)
+    if lambd < 0:
+        raise ArgumentError(f"softshrink: lambd must not be negative, got {lambd}")
+    return where(input > lambd, input - lambd, where(input < -lambd, input + lambd, input * 0.0))
+
+
+@composite(r"\begin{cases} x & x > 0 \\ a x & x \le 0 \end{cases},\; a \sim U(l, u)")
+def rrelu(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """Leaky ReLU whose slope is drawn anew for each element while training, and the middle of its range otherwise.
+
+    The numbers are drawn as dropout draws, not as PyTorch does (Xu et al. 2015, arXiv 1505.00853).
+    Raises ArgumentError where lower > upper.
+    """
+    floating("rrelu", input)
+    if lower > upper:
+        raise ArgumentError(f"rrelu: lower={lower} is larger than upper={upper}; swap them")
+    if not training or lower == upper:
+        return _give(input, where(input > 0, input, input * ((lower + upper) / 2)), inplace)
+    slope = (uniform(tuple(input.shape), UNIFORM) * (upper - lower) + lower).to(input.dtype)
+    return _give(input, where(input > 0, input, input * slope), inplace)
+
+
 @composite(r"a\,\sigma(b)")
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """Gated linear unit: the first half of `dim` times the sigmoid of the second (Dauphin et al. 2016, arXiv
@@ -270,3 +314,25 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
     x = input if dtype is None else input.to(dtype)
     floating("log_softmax", x, "convert it with .float(), or pass dtype=cutaway.float32")
     return _log_softmax(x, _softmax_dim("log_softmax", x, dim))
+
+
+@composite(r"\mathrm{softmax}((z + g) / \tau),\; g \sim \mathrm{Gumbel}")
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    """A random class along `dim` as numbers that sum to 1, nearer to one-hot the smaller tau; gradients reach logits.
+
+    hard=True gives the one-hot vector, with the gradient of the soft one.  logits[..., C, ...] -> [..., C, ...].
+    Jang, Gu & Poole 2017 (arXiv 1611.01144); Maddison, Mnih & Teh 2017 (arXiv 1611.00712).
+    """
+    is_tensor("gumbel_softmax", logits=logits)
+    floating("gumbel_softmax", logits)
+    known(logits)  # PyTorch's numbers are drawn one by one, so this is no program that could be kept
+    shape, kind = tuple(logits.shape), logits.dtype
+    if STAGE.get() is None:
+        noise: Tensor = -zeros(shape, dtype=kind).exponential_().log()
+    else:
+        noise = -((1.0 - rand(shape, dtype=kind)).log().neg().log())
+    soft = softmax((logits + noise) / tau, dim)
+    if not hard:
+        return soft
+    index = soft.detach().max(dim, keepdim=True)[1]
+    return zeros(shape, dtype=kind).scatter(dim, index, 1.0) - soft.detach() + soft

@@ -210,13 +210,15 @@ def multi_head_attention_forward(
         q, k, v = _project(op, query, key, value, in_proj_weight, in_proj_bias)
     if bias_k is not None and bias_v is not None:
         k, v = cat([k, bias_k.expand((1, batch, width))]), cat([v, bias_v.expand((1, batch, width))])
+    added = bias_k is not None and bias_v is not None
     q = _heads(q, num_heads)
     k = _heads(k, num_heads) if static_k is None else _static(op, static_k, batch, num_heads, width)
     v = _heads(v, num_heads) if static_v is None else _static(op, static_v, batch, num_heads, width)
     if add_zero_attn:
         nothing = zeros((batch, num_heads, 1, width // num_heads), dtype=q.dtype)
         k, v = cat([k, nothing], 2), cat([v, nothing], 2)
-    bias = _mask(op, q, k.shape[2], attn_mask, key_padding_mask)
+    given = k.shape[2] - int(added) - int(add_zero_attn)
+    bias = _mask(op, q, given, k.shape[2], attn_mask, key_padding_mask)
     y, weights = attend(q, k, v, bias, dropout_p if training else 0.0, None, bias is not None)
     y = linear(y.permute((2, 0, 1, 3)).reshape((length, batch, width)), out_proj_weight, out_proj_bias)
     if not with_batch:
@@ -279,23 +281,24 @@ def _static(op: str, x: Tensor, batch: int, heads: int, width: int) -> Tensor:
     return x.reshape((batch, heads, x.shape[1], x.shape[2]))
 
 
-def _mask(op: str, q: Tensor, columns: int, attn_mask: Tensor | None, padding: Tensor | None) -> Tensor | None:
+def _mask(
+    op: str, q: Tensor, given: int, columns: int, attn_mask: Tensor | None, padding: Tensor | None
+) -> Tensor | None:
     """Both masks as one bias for scores [N, heads, L, S]; keys added behind the given ones may always be looked at."""
     batch, heads, rows, _ = q.shape
     bias = None
     if attn_mask is not None:
-        given = attn_mask.shape[-1]
-        if tuple(attn_mask.shape) not in ((rows, given), (batch * heads, rows, given)) or given > columns:
+        if tuple(attn_mask.shape) not in ((rows, given), (batch * heads, rows, given)):
             raise ShapeError(
-                f"{op}: attn_mask must be [{rows}, {columns}] or [{batch * heads}, {rows}, {columns}], got "
+                f"{op}: attn_mask must be [{rows}, {given}] or [{batch * heads}, {rows}, {given}], got "
                 f"{show(attn_mask)}"
             )
         bias = _open_end(_forbidden(op, attn_mask, q), columns)
         if attn_mask.ndim == 3:
             bias = bias.reshape((batch, heads, rows, columns))
     if padding is not None:
-        if padding.ndim != 2 or padding.shape[0] != batch or padding.shape[1] > columns:
-            raise ShapeError(f"{op}: key_padding_mask must be [{batch}, {columns}], got {show(padding)}")
+        if tuple(padding.shape) != (batch, given):
+            raise ShapeError(f"{op}: key_padding_mask must be [{batch}, {given}], got {show(padding)}")
         keys = _open_end(_forbidden(op, padding, q), columns).reshape((batch, 1, 1, columns))
         bias = keys if bias is None else bias + keys
     return bias

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutaway.core.aval import show
+from cutaway.core.creation import arange
 from cutaway.core.errors import ArgumentError, IndexOutOfRange, ShapeError
 from cutaway.core.op import composite
 from cutaway.core.ops.elementwise import where
@@ -45,6 +46,11 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise ArgumentError(f"cross_entropy: label_smoothing must lie between 0 and 1, got {label_smoothing}")
     if tuple(input.shape) == tuple(target.shape) and input.ndim:
+        if ignore_index >= 0:
+            raise ArgumentError(
+                f"cross_entropy: ignore_index={ignore_index} is for class indices, target {show(target)} holds "
+                "probabilities; leave it out, or give a row of zeros to what is to be skipped"
+            )
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     dim, target = _class_indices("cross_entropy", input, target)
     valid = _valid("cross_entropy", target, input.shape[dim], ignore_index)
@@ -333,3 +339,74 @@ def multi_margin_loss(
         excess = excess * weight[target].unsqueeze(dim)
     excess = excess.scatter(dim, index, 0.0)  # the right class is not compared with itself
     return reduced(excess.sum(dim) / classes, reduction)
+
+
+@composite(r"\tfrac1N \sum_i \ln(1 + e^{-t_i x_i})")
+def soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Cross entropy of two classes, 1 and -1, from scores.  input[...], target[...] -> scalar.  Raises ShapeError."""
+    op = "soft_margin_loss"
+    reduction = reduction_name(op, reduction, size_average, reduce)
+    same_shape(op, input, target)
+    floating(op, input)
+    return reduced(log1p_exp(-(input * target)), reduction)
+
+
+@composite(r"\tfrac1{NC} \sum_i \sum_{j \in T_i} \sum_{k \notin T_i} \max(0,\, 1 - x_{ij} + x_{ik})")
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Hinge of each right class against each wrong one.  input[N, C] or [C]; target int of the same shape: the right
+    classes, then -1, then anything.
+
+    Raises ShapeError where the shapes differ, IndexOutOfRange for a class that is not there, DTypeError.
+    """
+    op = "multilabel_margin_loss"
+    reduction = reduction_name(op, reduction, size_average, reduce)
+    is_tensor(op, input=input, target=target)
+    floating(op, input)
+    integer(op, "target", target)
+    if tuple(input.shape) != tuple(target.shape) or input.ndim not in (1, 2):
+        raise ShapeError(f"{op}: expected input[N, C] and target of its shape, got {show(input)} and {show(target)}")
+    classes = input.shape[-1]
+    values = known(target)
+    if values is not None and values.size and not (values.min() >= -1 and values.max() < classes):
+        raise IndexOutOfRange(f"{op}: target holds classes 0 to {classes - 1}, or -1 for the end; got {values.tolist()}")
+    listed = (target < 0).long().cumsum(-1) == 0
+    index = target.long().masked_fill(~listed, 0)
+    right = (index.unsqueeze(-1) == arange(classes)) & listed.unsqueeze(-1)  # [N, place, class]
+    wrong = ~right.any(-2)
+    excess = (1.0 - input.gather(-1, index).unsqueeze(-1) + input.unsqueeze(-2)).relu()
+    counted = excess.masked_fill(~(listed.unsqueeze(-1) & wrong.unsqueeze(-2)), 0.0)
+    return reduced(counted.sum((-2, -1)) / classes, reduction)
+
+
+@composite(r"-\tfrac1{NC} \sum_i \sum_j t_{ij} \ln \sigma(x_{ij}) + (1 - t_{ij}) \ln \sigma(-x_{ij})")
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Cross entropy of C yes-or-no questions, from scores, averaged over the last dimension.  input[..., C], target[..., C]
+    in [0, 1]; weight[C].  Raises ShapeError.
+    """
+    op = "multilabel_soft_margin_loss"
+    reduction = reduction_name(op, reduction, size_average, reduce)
+    same_shape(op, input, target)
+    floating(op, input)
+    loss = target * log1p_exp(-input) + (1.0 - target) * log1p_exp(input)
+    if weight is not None:
+        loss = loss * weight
+    return reduced(loss.mean(-1), reduction)

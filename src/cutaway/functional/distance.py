@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cutaway.core.aval import broadcast_shapes, normalize_dim, show
@@ -169,4 +170,36 @@ def triplet_margin_loss(
     far = pairwise_distance(anchor, negative, p, eps)
     if swap:
         far = far.minimum(pairwise_distance(positive, negative, p, eps))
+    return reduced((near - far + margin).relu(), reduction)
+
+
+@composite(r"\tfrac1N \sum_i \max(0,\, d(a_i, p_i) - d(a_i, n_i) + m)")
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """triplet_margin_loss with a distance of your own, a function of two batches; pairwise_distance if it is None.
+
+    Raises ArgumentError unless the margin is positive, ShapeError where the numbers of dimensions differ.
+    """
+    op = "triplet_margin_with_distance_loss"
+    reduction = reduction_name(op, reduction)
+    is_tensor(op, anchor=anchor, positive=positive, negative=negative)
+    if margin <= 0:
+        raise ArgumentError(f"{op}: margin must be greater than 0, got {margin}")
+    if not anchor.ndim == positive.ndim == negative.ndim:
+        raise ShapeError(
+            f"{op}: anchor {show(anchor)}, positive {show(positive)} and negative {show(negative)} must have the same "
+            "number of dimensions; use squeeze or unsqueeze"
+        )
+    distance = pairwise_distance if distance_function is None else distance_function
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = far.minimum(distance(positive, negative))
     return reduced((near - far + margin).relu(), reduction)

@@ -5,6 +5,7 @@ The random numbers are counter-based (Philox): the same in eager and compiled mo
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,6 +85,9 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 def _drop_channels(op: str, n: int, input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
     is_tensor(op, input=input)
     probability(op, p)
+    if n == 2 and input.ndim == 2:
+        warnings.warn(f"{op}: {show(input)} has no dimensions of space; use dropout for features", stacklevel=4)
+        n = 0
     if input.ndim not in (n + 1, n + 2):
         raise ShapeError(
             f"{op}: expected a batch of channels with {n} dimensions of space (the batch may be left out), got "
@@ -93,6 +97,13 @@ def _drop_channels(op: str, n: int, input: Tensor, p: float, training: bool, inp
     return _drop(op, input, p, training, inplace, shape)
 
 
+@composite(r"a\,(m_{nc}\, x_{nc} + (1 - m_{nc})\,\alpha') + b")
+def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """alpha_dropout of whole channels.  x[N, C, ...].  Raises ArgumentError unless 0 <= p <= 1."""
+    shape = tuple(input.shape[:2]) + (1,) * (input.ndim - 2)
+    return _alpha("feature_alpha_dropout", input, p, training, inplace, shape)
+
+
 @composite(r"a\,(m \odot x + (1 - m)\,\alpha') + b")
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Dropout for SELU networks: dropped values go to SELU's lower limit, and an affine map restores mean and variance.
@@ -100,14 +111,18 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 
     Raises ArgumentError unless 0 <= p <= 1.
     """
-    is_tensor("alpha_dropout", input=input)
-    probability("alpha_dropout", p)
+    return _alpha("alpha_dropout", input, p, training, inplace, tuple(input.shape))
+
+
+def _alpha(op: str, input: Tensor, p: float, training: bool, inplace: bool, shape: tuple[int, ...]) -> Tensor:
+    is_tensor(op, input=input)
+    probability(op, p)
     if not training or p == 0.0:
         return input
-    floating("alpha_dropout", input)
+    floating(op, input)
     if p == 1.0:
         return input.copy_(input * 0.0) if inplace else input * 0.0
     lowest = -SELU_SCALE * SELU_ALPHA
     a = ((1.0 - p) * (1.0 + p * lowest * lowest)) ** -0.5
-    y = where(_kept(tuple(input.shape), p), input, lowest) * a - a * p * lowest
+    y = where(_kept(shape, p), input, lowest) * a - a * p * lowest
     return input.copy_(y) if inplace else y

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -202,6 +203,8 @@ def group_norm(
     for name, part in (("weight", weight), ("bias", bias)):
         if part is not None and tuple(part.shape) != (channels,):
             raise ShapeError(f"{op}: {name} {show(part)} must hold one number a channel, [{channels}]")
+    if n * (channels // num_groups) * math.prod(space) == 1:
+        raise ArgumentError(f"{op}: {show(input)} leaves one value a group, whose variance is 0; use larger groups")
     x = input.reshape((n, num_groups, channels // num_groups, *space))
     dims = tuple(range(2, x.ndim))
     centred = x - x.mean(dims, keepdim=True)

@@ -57,6 +57,12 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         raise ArgumentError(f"pad: mode {mode!r} is unknown; use 'constant', 'reflect', 'replicate' or 'circular'")
     if value:
         raise ArgumentError(f"pad: value={value} has no meaning with mode {mode!r}; leave it out")
+    n = len(amounts) // 2
+    if n and (n > 3 or input.ndim not in (n + 1, n + 2)):
+        raise ShapeError(
+            f"pad: mode {mode!r} pads the last 1, 2 or 3 dimensions of [C, ...] or [N, C, ...]; pad {tuple(amounts)} is "
+            f"for {n} of {show(input)}; add the missing dimension with unsqueeze, or use mode='constant'"
+        )
     for d, (lo, hi) in enumerate(zip(low, high, strict=True)):
         if lo or hi:
             input = _from_itself(input, d, lo, hi, mode)

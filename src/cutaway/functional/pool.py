@@ -9,11 +9,11 @@ import numpy as np
 
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, ShapeError
-from cutaway.core.functions import cat, from_numpy
+from cutaway.core.functions import cat, from_numpy, zeros
 from cutaway.core.op import composite
 from cutaway.core.ops.movement import pad as pad_op
 from cutaway.core.ops.window import window_argmax, window_gather, windows
-from cutaway.functional._check import floating, is_tensor, n_tuple
+from cutaway.functional._check import floating, integer, is_tensor, known, n_tuple
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -169,6 +169,77 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     Raises ShapeError for an image without pixels.
     """
     return _adaptive_max("adaptive_max_pool2d", 2, input, output_size, return_indices)
+
+
+@composite(r"\max_{\lfloor iL/n \rfloor \le l < \lceil (i+1)L/n \rceil} x_l")
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Maxima of a grid of windows that cover the volume.  x[N, C, D, H, W] or [C, D, H, W] -> y[N, C, *output_size]."""
+    return _adaptive_max("adaptive_max_pool3d", 3, input, output_size, return_indices)
+
+
+# --- power means ------------------------------------------------------------------------------------------------------
+
+
+@composite(r"(\sum_{k} x_{si + k}^p)^{1/p}")
+def lp_pool1d(
+    input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """The p-norm of each window, p = norm_type.  x[N, C, L] or [C, L] -> y[N, C, L'].  Sizes as in avg_pool1d."""
+    return _lp_pool("lp_pool1d", 1, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+@composite(r"(\sum_{k} x_{si + k}^p)^{1/p}")
+def lp_pool2d(
+    input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """The p-norm of each window, p = norm_type.  x[N, C, H, W] or [C, H, W] -> y[N, C, H', W'].  Sizes as in avg_pool2d."""
+    return _lp_pool("lp_pool2d", 2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+# --- back to where the largest was ------------------------------------------------------------------------------------
+
+
+@composite(r"x_{i_k} = y_k")
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
+    output_size: Sequence[int] | None = None,
+) -> Tensor:
+    """Each maximum where max_pool1d found it, zeros elsewhere.  y[N, C, L'], indices of its shape -> x[N, C, L]."""
+    return _max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
+
+
+@composite(r"x_{i_k} = y_k")
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
+    output_size: Sequence[int] | None = None,
+) -> Tensor:
+    """Each maximum where max_pool2d found it, zeros elsewhere.  y[N, C, H', W'], indices of its shape -> x[N, C, H, W].
+
+    output_size says which of the sizes is meant that the pooling brings to H', W'; the smallest if it is not given.
+    Raises ShapeError for an output_size that cannot be, and where the shapes differ.
+    """
+    return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
+
+
+@composite(r"x_{i_k} = y_k")
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
+    output_size: Sequence[int] | None = None,
+) -> Tensor:
+    """Each maximum where max_pool3d found it, zeros elsewhere.  y[N, C, D', H', W'] -> x[N, C, D, H, W]."""
+    return _max_unpool("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
 
 
 # --- how --------------------------------------------------------------------------------------------------------------
@@ -377,3 +448,38 @@ def _moved(at: Tensor, part: tuple[int, ...], origin: tuple[int, ...], whole: tu
         weight *= whole[d]
     assert flat is not None
     return flat
+
+
+def _lp_pool(op: str, n: int, input: Tensor, p: float, kernel_size: Ints, stride: Any, ceil_mode: bool) -> Tensor:
+    kernel = n_tuple(op, "kernel_size", kernel_size, n, 1)
+    mean = _avg_pool(op, n, input**p, kernel, stride, 0, ceil_mode, True, None)
+    size = int(np.prod(kernel))
+    return (mean.sign() * mean.abs().relu() * size) ** (1.0 / p)
+
+
+def _max_unpool(
+    op: str, n: int, y: Tensor, at: Tensor, kernel_size: Ints, stride: Any, padding: Ints, output_size: Any
+) -> Tensor:
+    is_tensor(op, input=y, indices=at)
+    if y.ndim not in (n + 1, n + 2) or tuple(y.shape) != tuple(at.shape):
+        raise ShapeError(f"{op}: expected input[N, C, ...] and indices of its shape, got {show(y)} and {show(at)}")
+    integer(op, "indices", at)
+    kernel = n_tuple(op, "kernel_size", kernel_size, n, 1)
+    step = kernel if stride is None else n_tuple(op, "stride", stride, n, 1)
+    pad = n_tuple(op, "padding", padding, n, 0)
+    size = tuple((m - 1) * s + k - 2 * p for m, k, s, p in zip(y.shape[-n:], kernel, step, pad, strict=True))
+    if output_size is not None:
+        wanted = tuple(output_size)[-n:]
+        if len(wanted) != n or any(not s - d < w < s + d for w, s, d in zip(wanted, size, step, strict=True)):
+            raise ArgumentError(
+                f"{op}: output_size {list(output_size)} cannot be pooled to {list(y.shape[-n:])}; "
+                f"sizes near {list(size)} can"
+            )
+        size = wanted
+    cells = int(np.prod(size))
+    places = known(at)
+    if places is not None and places.size and not (places.min() >= 0 and places.max() < cells):
+        raise ArgumentError(f"{op}: indices run to {places.max()}, but output {list(size)} has {cells} elements")
+    lead = tuple(y.shape[:-n])
+    flat = zeros((*lead, cells), dtype=y.dtype).scatter(-1, at.reshape((*lead, -1)), y.reshape((*lead, -1)))
+    return flat.reshape((*lead, *size))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.op import composite
 from cutaway.core.ops.elementwise import where
-from cutaway.functional._check import reduced, reduction_name, same_shape
+from cutaway.functional._check import known, reduced, reduction_name, same_shape
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -129,3 +130,63 @@ def huber_loss(
     size = d.abs()
     loss = where(size <= delta, d * d * 0.5, (size - 0.5 * delta) * delta)
     return reduced(_weighted("huber_loss", loss, weight), reduction)  # unlike mse_loss: divided by N (so does PyTorch)
+
+
+@composite(r"\tfrac1N \sum_i e^{x_i} - t_i x_i")
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-ln of the Poisson probability of the counts `target`, without ln t!.  input[...] is the logarithm of the rate, or
+    the rate itself (log_input=False, eps keeps its logarithm finite); target[...] -> scalar.
+
+    full=True adds Stirling's approximation of ln t! where t > 1.
+    Raises ShapeError where the shapes would broadcast to more than either.
+    """
+    op = "poisson_nll_loss"
+    reduction = reduction_name(op, reduction, size_average, reduce)
+    same_shape(op, input, target)
+    loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
+    if full:
+        many = target.clamp(min=1.0)
+        stirling = many * many.log() - many + 0.5 * (many * (2 * math.pi)).log()
+        loss = loss + where(target > 1, stirling, 0.0)
+    return reduced(loss, reduction)
+
+
+@composite(r"\tfrac1N \sum_i \tfrac12 (\ln \sigma_i^2 + (x_i - t_i)^2 / \sigma_i^2)")
+def gaussian_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    var: Tensor | float,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:
+    """-ln of the normal density of `target`, without ln(2 pi) / 2 unless full.  input[..., D], target[..., D]; var[..., D],
+    [..., 1], [...] or a number, taken as at least eps -> scalar.
+
+    Nix & Weigend 1994.  Raises ArgumentError for a negative variance, ShapeError for another shape.
+    """
+    op = "gaussian_nll_loss"
+    reduction = reduction_name(op, reduction)
+    same_shape(op, input, target)
+    spread: Tensor = var if hasattr(var, "requires_grad") else input.detach() * 0.0 + var  # type: ignore[assignment]
+    shape = tuple(input.shape)
+    if tuple(spread.shape) != shape:
+        if tuple(spread.shape) == shape[:-1]:
+            spread = spread.unsqueeze(-1)
+        elif spread.ndim != len(shape) or any(v not in (1, n) for v, n in zip(spread.shape, shape, strict=True)):
+            raise ShapeError(f"{op}: spread {show(spread)} must be {list(shape)}, or with 1 in place of the last size")
+    values = known(spread)
+    if values is not None and values.size and values.min() < 0:
+        raise ArgumentError(f"{op}: var must not be negative, got values from {values.min():.4g}")
+    spread = spread + (spread.detach().clamp(min=eps) - spread.detach())  # the gradient passes, as in PyTorch
+    loss = 0.5 * (spread.log() + (input - target) ** 2 / spread)
+    return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)

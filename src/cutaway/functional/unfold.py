@@ -131,3 +131,20 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     x = input.reshape((*batch, c, h // r, r, w // r, r))
     x = x.permute((*range(b + 1), b + 2, b + 4, b + 1, b + 3))
     return x.reshape((*batch, c * r * r, h // r, w // r))
+
+
+@composite(r"y_{jg + i} = x_{i C/g + j}")
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """Channels of g groups dealt out in turn: x[N, C, ...] -> y[N, C, ...] (Zhang et al. 2018, arXiv 1707.01083).
+
+    Raises ShapeError unless groups divides the number of channels, ArgumentError for groups below 1.
+    """
+    is_tensor("channel_shuffle", input=input)
+    if groups < 1:
+        raise ArgumentError(f"channel_shuffle: groups must be at least 1, got {groups}")
+    if input.ndim < 3 or input.shape[1] % groups:
+        raise ShapeError(
+            f"channel_shuffle: expected x[N, C, ...] with a multiple of {groups} channels, got {show(input)}"
+        )
+    n, c, *space = input.shape
+    return input.reshape((n, groups, c // groups, *space)).transpose(1, 2).reshape((n, c, *space))

@@ -6,7 +6,7 @@ from typing import Any
 
 from cutaway import functional as F
 from cutaway.core.aval import show
-from cutaway.core.errors import ArgumentError, ShapeError
+from cutaway.core.errors import AssertedError, ShapeError
 from cutaway.core.tensor import Tensor
 from cutaway.nn import init
 from cutaway.nn.module import Module
@@ -192,7 +192,7 @@ class Hardtanh(Module):
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         if not min_val < max_val:
-            raise ArgumentError(f"Hardtanh: min_val {min_val} must be below max_val {max_val}")
+            raise AssertedError(f"Hardtanh: min_val {min_val} must be below max_val {max_val}")
         self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
 
     def forward(self, input: Tensor) -> Tensor:
@@ -214,6 +214,45 @@ class Threshold(Module):
 
     def extra_repr(self) -> str:
         return f"threshold={self.threshold}, value={self.value}{_inplace(self)}"
+
+
+class _Lambd(Module):
+    """A dead zone between -lambd and lambd."""
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def extra_repr(self) -> str:
+        return str(self.lambd)
+
+
+class Hardshrink(_Lambd):
+    """x, but 0 between -lambd and lambd."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.hardshrink(input, self.lambd)
+
+
+class Softshrink(_Lambd):
+    """x brought nearer to 0 by lambd, which must not be negative."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.softshrink(input, self.lambd)
+
+
+class RReLU(Module):
+    """Leaky ReLU whose slope is drawn between lower and upper while training, and their mean otherwise."""
+
+    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+        super().__init__()
+        self.lower, self.upper, self.inplace = lower, upper, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"lower={self.lower}, upper={self.upper}{_inplace(self)}"
 
 
 class PReLU(Module):

@@ -6,7 +6,7 @@ from typing import Any
 
 from cutaway import functional as F
 from cutaway.core.aval import show
-from cutaway.core.errors import ArgumentError, ShapeError
+from cutaway.core.errors import AssertedError, ShapeError
 from cutaway.core.tensor import Tensor
 from cutaway.nn import init
 from cutaway.nn.linear import Linear, counts
@@ -40,7 +40,7 @@ class MultiheadAttention(Module):
         super().__init__()
         counts("MultiheadAttention", embed_dim=embed_dim, num_heads=num_heads)
         if embed_dim % num_heads:
-            raise ArgumentError(f"MultiheadAttention: embed_dim={embed_dim} does not divide into num_heads={num_heads}")
+            raise AssertedError(f"MultiheadAttention: embed_dim={embed_dim} does not divide into num_heads={num_heads}")
         self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads
         self.kdim, self.vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
         self.dropout, self.batch_first, self.add_zero_attn = dropout, batch_first, add_zero_attn

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, MissingKey
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, KindError, MissingKey
 from cutaway.core.tensor import Tensor
 from cutaway.nn.module import Module, _indent
 from cutaway.nn.parameter import Parameter
@@ -115,13 +115,31 @@ class Sequential(_Numbered):
 
     def __add__(self, other: Sequential) -> Sequential:
         if not isinstance(other, Sequential):
-            raise ArgumentTypeError(
+            raise KindError(
                 f"Sequential: can only be joined with another Sequential, got {type(other).__name__}"
             )
         return Sequential(*self, *other)
 
     def __iadd__(self, other: Sequential) -> Any:
         return self.extend(other)
+
+    def __mul__(self, other: int) -> Sequential:
+        return Sequential(*(list(self) * self._times(other)))
+
+    def __rmul__(self, other: int) -> Sequential:
+        return self * other
+
+    def __imul__(self, other: int) -> Any:
+        return self.extend(list(self) * (self._times(other) - 1))
+
+    @staticmethod
+    def _times(n: int) -> int:
+        """How often to repeat.  Raises ArgumentTypeError, ArgumentError."""
+        if not isinstance(n, int):
+            raise ArgumentTypeError(f"Sequential: can only be repeated an int number of times, got {n!r}")
+        if n < 1:
+            raise ArgumentError(f"Sequential: can be repeated once or more, got {n}")
+        return n
 
 
 class ModuleList(_Numbered):
@@ -262,8 +280,8 @@ class ParameterList(Module):
     def __iadd__(self, values: Iterable[Any]) -> ParameterList:
         return self.extend(values)
 
-    def __repr__(self) -> str:
-        return _listed(self._get_name(), ((str(i), p) for i, p in enumerate(self)))
+    def extra_repr(self) -> str:
+        return "\n".join(_line(str(i), p, repr(p.dtype) if isinstance(p, Tensor) else "") for i, p in enumerate(self))
 
 
 class ParameterDict(Module):
@@ -329,8 +347,46 @@ class ParameterDict(Module):
         for key, value in _pairs("ParameterDict.update", parameters):
             self[key] = value
 
-    def __repr__(self) -> str:
-        return _listed(self._get_name(), self.items())
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The parameter; it becomes `default` if there is none."""
+        if key not in self._keys:
+            self[key] = default
+        return self[key]
+
+    def popitem(self) -> tuple[str, Any]:
+        """Take out the parameter that was put in last, with its name.  Raises MissingKey if there is none."""
+        if not self._keys:
+            raise MissingKey("ParameterDict.popitem: it is empty")
+        key = next(reversed(self._keys))
+        return key, self.pop(key)
+
+    def clear(self) -> None:
+        """Remove all."""
+        for key in list(self._keys):
+            del self[key]
+
+    def copy(self) -> ParameterDict:
+        """Another ParameterDict with the same parameters."""
+        return ParameterDict(self.items())
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """Another ParameterDict, with `default` under each of these names."""
+        return ParameterDict((key, default) for key in keys)
+
+    def __or__(self, other: ParameterDict) -> ParameterDict:
+        both = self.copy()
+        both.update(other.items())
+        return both
+
+    def __ior__(self, other: ParameterDict) -> ParameterDict:
+        self.update(other.items())
+        return self
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self._keys))
+
+    def extra_repr(self) -> str:
+        return "\n".join(_line(k, p, _kind(p) if isinstance(p, Tensor) else "") for k, p in self.items())
 
 
 def _pairs(op: str, source: Any) -> Any:
@@ -339,20 +395,23 @@ def _pairs(op: str, source: Any) -> Any:
     try:
         return [(key, value) for key, value in source]
     except (TypeError, ValueError):
-        raise ArgumentTypeError(f"{op}: expected a dict or (name, value) pairs, got {type(source).__name__}") from None
+        raise KindError(f"{op}: expected a dict or (name, value) pairs, got {type(source).__name__}") from None
 
 
 def _as_parameter(value: Any) -> Any:
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
-def _listed(name: str, items: Iterable[tuple[str, Any]]) -> str:
-    lines = []
-    for key, p in items:
-        if isinstance(p, Tensor):
-            size = "x".join(map(str, p.shape))
-            kind = "Parameter" if isinstance(p, Parameter) else "Tensor"
-            lines.append(f"    ({key}): {kind} containing: [{p.dtype!r} of size {size}]")
-        else:
-            lines.append(f"    ({key}): Object of type: {type(p).__name__}")
-    return f"{name}(\n" + "\n".join(lines) + "\n)"
+def _line(key: str, p: Any, kind: str) -> str:
+    if not isinstance(p, Tensor):
+        return f"  ({key}): Object of type: {type(p).__name__}"
+    size = "x".join(map(str, p.shape))
+    return f"  ({key}): {'Parameter' if isinstance(p, Parameter) else 'Tensor'} containing: [{kind} of size {size}]"
+
+
+KINDS = {"float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long", "int32": "Int", "bool": "Bool"}
+
+
+def _kind(p: Tensor) -> str:
+    """The old name of its type: cutaway.FloatTensor."""
+    return f"cutaway.{KINDS.get(p.dtype.name, p.dtype.name)}Tensor"

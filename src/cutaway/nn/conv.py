@@ -45,7 +45,8 @@ class _Convolution(Module):
     ) -> None:
         super().__init__()
         name, n = type(self).__name__, self.ndim
-        counts(name, in_channels=in_channels or 1, out_channels=out_channels, groups=groups)
+        later = name.startswith("Lazy")  # then in_channels is 0 and known at the first call
+        counts(name, in_channels=1 if later else in_channels, out_channels=out_channels, groups=groups)
         for what, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
             if channels % groups:
                 raise ArgumentError(

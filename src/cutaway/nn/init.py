@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 # By how much an activation shrinks the spread of a layer's output: the weights are made larger by it.
 GAINS: dict[str, float] = {
-    "linear": 1.0,
-    "identity": 1.0,
-    "conv1d": 1.0,
-    "conv2d": 1.0,
-    "conv3d": 1.0,
-    "conv_transpose1d": 1.0,
-    "conv_transpose2d": 1.0,
-    "conv_transpose3d": 1.0,
-    "sigmoid": 1.0,
+    "linear": 1,
+    "identity": 1,
+    "conv1d": 1,
+    "conv2d": 1,
+    "conv3d": 1,
+    "conv_transpose1d": 1,
+    "conv_transpose2d": 1,
+    "conv_transpose3d": 1,
+    "sigmoid": 1,
     "tanh": 5.0 / 3.0,
     "relu": math.sqrt(2.0),
     "selu": 3.0 / 4.0,
@@ -63,6 +63,9 @@ def fans(tensor: Tensor) -> tuple[int, int]:
         )
     field = numel(tensor.shape[2:])
     return tensor.shape[1] * field, tensor.shape[0] * field
+
+
+_calculate_fan_in_and_fan_out = fans  # the name under which programs call it
 
 
 def _fan(tensor: Tensor, mode: str) -> int:

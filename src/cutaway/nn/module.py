@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cutaway.core.autograd import no_grad
 from cutaway.core.dtypes import check_device, dtype, float16, float32, float64
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DTypeError, MissingAttribute, NotWritten
+from cutaway.core.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    CutawayError,
+    DTypeError,
+    KindError,
+    MissingAttribute,
+    NameRefused,
+    NotWritten,
+)
 from cutaway.core.op import SCOPE
 from cutaway.core.refusal import RAW, describe, explain, guard_class, guard_methods
 from cutaway.core.tensor import Tensor
@@ -237,11 +246,11 @@ class Module:
         if not isinstance(name, str):
             raise ArgumentTypeError(f"{op}: a name must be a string, got {type(name).__name__}")
         if "." in name or not name:
-            raise ArgumentError(
+            raise NameRefused(
                 f"{op}: the name {name!r} must not be empty or hold a dot; dots separate the levels of a path"
             )
         if hasattr(self, name) and name not in self.__dict__[table]:
-            raise ArgumentError(f"{op}: {type(self).__name__} already has an attribute {name!r}; choose another name")
+            raise NameRefused(f"{op}: {type(self).__name__} already has an attribute {name!r}; choose another name")
 
     # --- hooks --------------------------------------------------------------------------------------------------------
 
@@ -357,6 +366,12 @@ class Module:
             m = child
         return m
 
+    def set_submodule(self, target: str, module: Module) -> None:
+        """Put `module` at a path such as "features.3".  Raises MissingAttribute unless there is a module already."""
+        path, _, name = target.rpartition(".")
+        self.get_submodule(target)
+        self.get_submodule(path).register_module(name, module)
+
     def get_parameter(self, target: str) -> Any:
         """The parameter at a path such as "features.3.weight".  Raises MissingAttribute."""
         return self._member("get_parameter", "_parameters", target)
@@ -387,7 +402,7 @@ class Module:
     def train(self, mode: bool = True) -> Self:
         """Training mode (dropout drops, batch norm uses the batch), for this module and all below it."""
         if not isinstance(mode, bool):
-            raise ArgumentTypeError(f"train: mode must be True or False, got {mode!r}")
+            raise KindError(f"train: mode must be True or False, got {mode!r}")
         self.training = mode
         for child in self.children():
             child.train(mode)
@@ -399,6 +414,8 @@ class Module:
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Let gradients be computed for all parameters, or freeze them."""
+        if not isinstance(requires_grad, bool):
+            raise ArgumentTypeError(f"requires_grad_: must be True or False, got {requires_grad!r}")
         for p in self.parameters():
             p.requires_grad_(requires_grad)
         return self

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cutaway import functional as F
+from cutaway.core.aval import show
+from cutaway.core.errors import ShapeError
 from cutaway.core.tensor import Tensor
 from cutaway.functional._check import n_tuple
 from cutaway.nn.module import Module
@@ -90,6 +92,12 @@ class ReflectionPad2d(_Pad):
     ndim, mode = 2, "reflect"
 
 
+class ReflectionPad3d(_Pad):
+    """Mirrored at the border element.  x[N, C, D, H, W]."""
+
+    ndim, mode = 3, "reflect"
+
+
 class ReplicationPad1d(_Pad):
     """The border element repeated.  x[N, C, L]."""
 
@@ -102,13 +110,37 @@ class ReplicationPad2d(_Pad):
     ndim, mode = 2, "replicate"
 
 
-class CircularPad1d(_Pad):
+class ReplicationPad3d(_Pad):
+    """The border element repeated.  x[N, C, D, H, W]."""
+
+    ndim, mode = 3, "replicate"
+
+
+class _Circular(_Pad):
+    mode = "circular"
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (self.ndim + 1, self.ndim + 2):
+            raise ShapeError(
+                f"{type(self).__name__}: expected {self.ndim + 2} dimensions, or {self.ndim + 1} without the batch, got "
+                f"{show(input)}"
+            )
+        return super().forward(input)
+
+
+class CircularPad1d(_Circular):
     """Wrapped round to the other end.  x[N, C, L]."""
 
-    ndim, mode = 1, "circular"
+    ndim = 1
 
 
-class CircularPad2d(_Pad):
+class CircularPad2d(_Circular):
     """Wrapped round to the other end.  x[N, C, H, W]."""
 
-    ndim, mode = 2, "circular"
+    ndim = 2
+
+
+class CircularPad3d(_Circular):
+    """Wrapped round to the other end.  x[N, C, D, H, W]."""
+
+    ndim = 3

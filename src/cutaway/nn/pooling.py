@@ -185,3 +185,72 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     """Maxima of a grid of windows that cover the image.  x[N, C, H, W] -> y[N, C, *output_size]."""
 
     function = "adaptive_max_pool2d"
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+    """Maxima of a grid of windows that cover the volume.  x[N, C, D, H, W] -> y[N, C, *output_size]."""
+
+    function = "adaptive_max_pool3d"
+
+
+class LPPool1d(Module):
+    """The p-norm of each window, p = norm_type.  x[N, C, L] -> y[N, C, L']."""
+
+    function = "lp_pool1d"
+
+    def __init__(
+        self, norm_type: float, kernel_size: Ints, stride: Ints | None = None, ceil_mode: bool = False
+    ) -> None:
+        super().__init__()
+        self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
+
+    def forward(self, input: Tensor) -> Any:
+        return getattr(F, self.function)(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool2d(LPPool1d):
+    """The p-norm of each window, p = norm_type.  x[N, C, H, W] -> y[N, C, H', W']."""
+
+    function = "lp_pool2d"
+
+
+class _MaxUnpool(Module):
+    ndim = 0
+
+    def __init__(self, kernel_size: Ints, stride: Ints | None = None, padding: Ints = 0) -> None:
+        super().__init__()
+        name, n = type(self).__name__, self.ndim
+        self.kernel_size = n_tuple(name, "kernel_size", kernel_size, n, 1)
+        self.stride = self.kernel_size if stride is None else n_tuple(name, "stride", stride, n, 1)
+        self.padding = n_tuple(name, "padding", padding, n, 0)
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Any:
+        unpool = getattr(F, f"max_unpool{self.ndim}d")
+        return unpool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Each maximum where MaxPool1d(return_indices=True) found it, zeros elsewhere.  y[N, C, L'] -> x[N, C, L]."""
+
+    ndim = 1
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Each maximum where MaxPool2d(return_indices=True) found it, zeros elsewhere.  y[N, C, H', W'] -> x[N, C, H, W]."""
+
+    ndim = 2
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Each maximum where MaxPool3d(return_indices=True) found it, zeros elsewhere."""
+
+    ndim = 3

@@ -72,6 +72,11 @@ class RNNBase(Module):
         self.reset_parameters()
 
     @property
+    def mode(self) -> str:
+        """PyTorch's name of the kind: "LSTM", "GRU", "RNN_TANH" or "RNN_RELU"."""
+        return self.function.upper()
+
+    @property
     def directions(self) -> int:
         """2 when bidirectional, else 1."""
         return 2 if self.bidirectional else 1

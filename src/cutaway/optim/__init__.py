@@ -8,16 +8,19 @@ from cutaway.optim import lr_scheduler
 from cutaway.optim.adadelta import Adadelta
 from cutaway.optim.adagrad import Adagrad
 from cutaway.optim.adam import Adam, AdamW
+from cutaway.optim.adamax import Adamax
+from cutaway.optim.asgd import ASGD
 from cutaway.optim.lbfgs import LBFGS
 from cutaway.optim.nadam import NAdam
 from cutaway.optim.optimizer import Optimizer
 from cutaway.optim.radam import RAdam
 from cutaway.optim.rmsprop import RMSprop
+from cutaway.optim.rprop import Rprop
 from cutaway.optim.sgd import SGD, Momentum, Nesterov
 
 __all__ = [
-    "LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "RAdam",
-    "RMSprop", "lr_scheduler",
+    "ASGD", "LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Momentum", "NAdam", "Nesterov",
+    "Optimizer", "RAdam", "RMSprop", "Rprop", "lr_scheduler",
 ]  # fmt: skip
 
 

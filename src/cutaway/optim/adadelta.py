@@ -15,6 +15,7 @@ class Adadelta(Optimizer):
     """
 
     limits = {"lr": NOT_NEGATIVE, "rho": FRACTION, "eps": NOT_NEGATIVE, "weight_decay": NOT_NEGATIVE}
+    last = ("maximize", "capturable", "foreach", "differentiable")
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ class Adagrad(Optimizer):
         "initial_accumulator_value": NOT_NEGATIVE,
         "eps": NOT_NEGATIVE,
     }
+    last = ("foreach", "maximize", "differentiable", "fused")
 
     def __init__(
         self,

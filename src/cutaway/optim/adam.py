@@ -18,6 +18,7 @@ class Adam(Optimizer):
     """
 
     limits = {"lr": NOT_NEGATIVE, "betas": BELOW_ONE, "eps": NOT_NEGATIVE, "weight_decay": NOT_NEGATIVE}
+    last = ("maximize", "foreach", "capturable", "differentiable", "fused", "decoupled_weight_decay")
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cutaway.core.errors import ArgumentError, ArgumentTypeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, NameRefused
 from cutaway.core.tensor import Tensor
 
 
@@ -95,7 +95,7 @@ def tensors_of(op: str, group: Any) -> tuple[list[Tensor], list[str]]:
             f"{op}: a parameter group must be a dict such as {{'params': [...], 'lr': 0.1}}, got {group!r}"
         )
     if "params" not in group:
-        raise ArgumentError(f"{op}: a parameter group needs the key 'params', got {sorted(group)}")
+        raise NameRefused(f"{op}: a parameter group needs the key 'params', got {sorted(group)}")
     listed = group["params"]
     if isinstance(listed, Tensor):
         listed = [listed]

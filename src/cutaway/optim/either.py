@@ -21,3 +21,13 @@ def choose(condition: Any, a: Any, b: float) -> Any:
     if isinstance(condition, Tensor):
         return a * condition + b * ~condition
     return a if condition else b
+
+
+def minimum(a: Any, b: float) -> Any:
+    """The smaller of an array and a number, element by element."""
+    return a.clamp(max=b) if isinstance(a, Tensor) else np.minimum(a, b)
+
+
+def sign(a: Any) -> Any:
+    """-1, 0 or 1, element by element."""
+    return a.sign() if isinstance(a, Tensor) else np.sign(a)

@@ -74,7 +74,7 @@ class LBFGS(Optimizer):
         if search not in (None, "strong_wolfe"):
             raise ArgumentError(f"LBFGS: line_search_fn must be None or 'strong_wolfe', got {search!r}")
 
-    def _step(self, closure: Callable[[], Any] | None) -> Any:
+    def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Minimise; gives the loss from before.  Raises ArgumentTypeError without a closure."""
         if closure is None:
             raise ArgumentTypeError(

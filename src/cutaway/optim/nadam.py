@@ -24,6 +24,7 @@ class NAdam(Optimizer):
         "momentum_decay": NOT_NEGATIVE,
     }
     scalars = ("mu_product",)
+    last = ("decoupled_weight_decay", "maximize", "foreach", "capturable", "differentiable")
 
     def __init__(
         self,

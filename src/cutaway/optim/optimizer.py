@@ -24,8 +24,8 @@ Group = dict[str, Any]
 Value = Any  # a Tensor or a NumPy array: a rule uses only + - * / ** of them
 Memory = dict[str, Value]
 
-# PyTorch's ways of running the same rule; here there is one, so they are taken and make no difference.
-IMPLEMENTATION = ("foreach", "fused", "capturable", "differentiable")
+# PyTorch's ways of running the same rule; here there is one, so they are kept in the groups and make no difference.
+IMPLEMENTATION = {"foreach": None, "fused": None, "capturable": False, "differentiable": False}
 
 
 class Optimizer:
@@ -48,6 +48,7 @@ class Optimizer:
 
     limits: dict[str, Limit] = {}  # of the hyper-parameters
     counts = True  # whether the number of steps is remembered
+    last: tuple[str, ...] = ()  # the last hyper-parameters, in PyTorch's order, those of IMPLEMENTATION among them
     scalars: tuple[str, ...] = ()  # which of the things remembered are one number, not one for each element
 
     param_groups: list[Group]
@@ -59,20 +60,26 @@ class Optimizer:
 
     @guarded
     def __init__(self, params: Any, defaults: Group, implementation: Group | None = None) -> None:
-        for name, value in (implementation or {}).items():
-            if name not in IMPLEMENTATION:
+        given = implementation or {}
+        for name in given:
+            if name not in IMPLEMENTATION or name not in self.last:
                 raise ArgumentTypeError(f"{self._name}: unknown argument {name!r}; it takes {', '.join(defaults)}")
-            if name == "differentiable" and value:
-                raise ArgumentError(
-                    f"{self._name}: step() writes in place and cannot be differentiated; "
-                    "to differentiate a step, call the rule: p, s = optimizer.apply(p, g, s, t, h)"
-                )
-        self.defaults = {**defaults}
+        if given.get("differentiable"):
+            raise ArgumentError(
+                f"{self._name}: step() writes in place and cannot be differentiated; "
+                "to differentiate a step, call the rule: p, s = optimizer.apply(p, g, s, t, h)"
+            )
+        if given.get("fused") and given.get("foreach"):
+            raise ArgumentError(f"{self._name}: fused and foreach are two ways of one step; set at most one of them")
+        every = {**IMPLEMENTATION, **defaults, **given}
+        self.defaults = {n: v for n, v in defaults.items() if n not in self.last} | {n: every[n] for n in self.last}
         self.state = defaultdict(dict)
         self.param_groups = []
         self._steps = 0
         self._programs: dict[int, tuple[Any, Programs]] = {}  # of each group: what the rule was recorded as
         self._native: dict[Any, Any] = {}  # what core/accelerate.py's hook knows of this optimiser
+        self._before: dict[int, Callable[..., Any]] = {}  # hooks of step()
+        self._after: dict[int, Callable[..., Any]] = {}
         for group in list_of_groups(self._name, params):
             self.add_param_group(group)
 
@@ -108,12 +115,37 @@ class Optimizer:
     @guarded
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient, in place; gives what `closure`, if any, computes anew."""
-        observer = SCOPE.get()
-        loss = self._step(closure) if observer is None else observer(self._step, (closure,), {})
+        if self._before or self._after:
+            loss = self._hooked(closure)
+        else:
+            observer = SCOPE.get()
+            loss = self._step(closure) if observer is None else observer(self._step, (closure,), {})
         self._steps += 1
         return loss
 
-    def _step(self, closure: Callable[[], Any] | None) -> Any:
+    def _hooked(self, closure: Callable[[], Any] | None) -> Any:
+        """The step between the hooks."""
+        args: tuple[Any, ...] = () if closure is None else (closure,)
+        kwargs: dict[str, Any] = {}
+        for hook in [*self._before.values()]:
+            changed = hook(self, args, kwargs)
+            if changed is not None:
+                args, kwargs = changed
+        observer = SCOPE.get()
+        loss = self._step(*args, **kwargs) if observer is None else observer(self._step, args, kwargs)
+        for hook in [*self._after.values()]:
+            hook(self, args, kwargs)
+        return loss
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(optimizer, args, kwargs)` before each step; a result (args, kwargs) replaces what step got."""
+        return Handle(self._before, hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(optimizer, args, kwargs)` after each step."""
+        return Handle(self._after, hook)
+
+    def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
         if closure is not None:
             with enable_grad():
@@ -236,6 +268,18 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
+
+
+class Handle:
+    """What registering a hook gives: `remove()` takes the hook away."""
+
+    def __init__(self, hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> None:
+        self._hooks, self.id = hooks, max(hooks, default=-1) + 1
+        hooks[self.id] = hook
+
+    def remove(self) -> None:
+        """The hook is not called any more."""
+        self._hooks.pop(self.id, None)
 
 
 def _staged(optimizer: Optimizer) -> None:

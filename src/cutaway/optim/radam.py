@@ -18,6 +18,7 @@ class RAdam(Optimizer):
     """
 
     limits = {"lr": NOT_NEGATIVE, "betas": BELOW_ONE, "eps": NOT_NEGATIVE, "weight_decay": NOT_NEGATIVE}
+    last = ("maximize", "foreach", "capturable", "decoupled_weight_decay", "differentiable")
 
     def __init__(
         self,

@@ -23,6 +23,7 @@ class RMSprop(Optimizer):
         "weight_decay": NOT_NEGATIVE,
         "momentum": NOT_NEGATIVE,
     }
+    last = ("capturable", "foreach", "maximize", "differentiable")
 
     def __init__(
         self,

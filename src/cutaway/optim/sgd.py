@@ -17,6 +17,7 @@ class SGD(Optimizer):
     """
 
     limits = {"lr": NOT_NEGATIVE, "momentum": NOT_NEGATIVE, "weight_decay": NOT_NEGATIVE}
+    last = ("maximize", "foreach", "differentiable", "fused")
     counts = False
 
     def __init__(

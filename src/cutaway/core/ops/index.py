@@ -17,7 +17,7 @@ INT64 = np.dtype(np.int64)
 # --- gather and scatter: along one dimension --------------------------------------------------------------------------
 
 
-def _mesh(index: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
+def mesh(index: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
     """The full index of `index[...]` along `dim`: every other dimension keeps its own position."""
     ndim = index.ndim
     return tuple(
@@ -56,7 +56,7 @@ def _gather(a: np.ndarray, index: np.ndarray, dim: int) -> np.ndarray:
     if index.dtype != INT64 or a.ndim != index.ndim or not -1 <= dim < max(a.ndim, 1):
         raise IndexError("index dtype, rank or dim")
     _refuse_out_of_range(a, index)
-    y: np.ndarray = a[_mesh(index, dim)] if a.ndim else a.copy()
+    y: np.ndarray = a[mesh(index, dim)] if a.ndim else a.copy()
     return y
 
 
@@ -128,14 +128,14 @@ def _prepare_scatter(a: np.ndarray, index: np.ndarray, src: np.ndarray) -> None:
 def _scatter(a: np.ndarray, index: np.ndarray, src: np.ndarray, dim: int) -> np.ndarray:
     _prepare_scatter(a, index, src)
     y = a.copy()
-    y[_mesh(index, dim)] = _part(src, index.shape)
+    y[mesh(index, dim)] = _part(src, index.shape)
     return y
 
 
 def _scatter_add(a: np.ndarray, index: np.ndarray, src: np.ndarray, dim: int) -> np.ndarray:
     _prepare_scatter(a, index, src)
     y = a.copy()
-    np.add.at(y, _mesh(index, dim), _part(src, index.shape))
+    np.add.at(y, mesh(index, dim), _part(src, index.shape))
     return y
 
 
@@ -351,4 +351,4 @@ def out_of_range(op: str, size: int, low: int, high: int, dim: int) -> IndexOutO
     )
 
 
-__all__ = ["argsort", "full", "gather", "index", "index_put", "out_of_range", "scatter", "scatter_add", "zeros"]
+__all__ = ["argsort", "full", "gather", "index", "index_put", "mesh", "out_of_range", "scatter", "scatter_add", "zeros"]

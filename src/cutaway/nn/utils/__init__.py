@@ -14,3 +14,9 @@ __all__ = [
     "clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm",
     "parameters_to_vector", "rnn", "vector_to_parameters",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    from cutaway.core.absent import absent
+
+    raise absent("cutaway.nn.utils", name, __all__)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from math import cos, inf, pi
-from typing import Any, NamedTuple
+from typing import Any
 
 from cutaway.core.errors import ArgumentError
 from cutaway.optim.lr_scheduler.schedule import LRScheduler, check_between, check_count, check_optimizer, per_group
 from cutaway.optim.optimizer import Optimizer
 
+Phase = dict[str, Any]  # until "end_step", between which values of the group rate and momentum go; as PyTorch saves it
 
-class Phase(NamedTuple):
-    """From the end of the phase before to step `end`: names of the group's values that rate and momentum go between."""
 
-    end: float
-    lr: tuple[str, str]
-    momentum: tuple[str, str]
+def _phase(end: float, lr: tuple[str, str], momentum: tuple[str, str]) -> Phase:
+    return {
+        "end_step": end,
+        "start_lr": lr[0],
+        "end_lr": lr[1],
+        "start_momentum": momentum[0],
+        "end_momentum": momentum[1],
+    }
 
 
 UP = (("initial_lr", "max_lr"), ("max_momentum", "base_momentum"))
@@ -100,31 +104,31 @@ class OneCycleLR(LRScheduler):
             )
         start = 0.0
         for phase in self._schedule_phases:
-            if e <= phase.end:
+            if e <= phase["end_step"]:
                 break
-            start = phase.end
+            start = phase["end_step"]
         else:
-            start = self._schedule_phases[-2].end
-        done = (e - start) / (phase.end - start)
+            start = self._schedule_phases[-2]["end_step"]
+        done = (e - start) / (phase["end_step"] - start)
         rates = []
         for group in self.optimizer.param_groups:
-            rates.append(self._between(group, phase.lr, done))
+            rates.append(self._between(group, phase, "lr", done))
             if self.cycle_momentum:
-                momentum = self._between(group, phase.momentum, done)
+                momentum = self._between(group, phase, "momentum", done)
                 if self.use_beta1:
                     group["betas"] = (momentum, *group["betas"][1:])
                 else:
                     group["momentum"] = momentum
         return rates
 
-    def _between(self, group: dict[str, Any], names: tuple[str, str], done: float) -> float:
-        a, b = group[names[0]], group[names[1]]
+    def _between(self, group: dict[str, Any], phase: Phase, what: str, done: float) -> float:
+        a, b = group[phase[f"start_{what}"]], group[phase[f"end_{what}"]]
         return b + (a - b) / 2 * (1 + cos(pi * done)) if self._anneal_func_type == "cos" else a + (b - a) * done
 
 
 def _phases(steps: int, rise: float, three: bool) -> list[Phase]:
     """The phases; step `steps - 1` is the last."""
-    up = Phase(float(rise * steps) - 1, *UP)
+    up = _phase(float(rise * steps) - 1, *UP)
     if three:
-        return [up, Phase(float(2 * rise * steps) - 2, *DOWN), Phase(steps - 1, *OUT)]
-    return [up, Phase(steps - 1, *DOWN_AND_OUT)]
+        return [up, _phase(float(2 * rise * steps) - 2, *DOWN), _phase(steps - 1, *OUT)]
+    return [up, _phase(steps - 1, *DOWN_AND_OUT)]

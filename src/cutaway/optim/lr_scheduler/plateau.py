@@ -52,7 +52,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
         self.min_lrs = per_group(op, "min_lr", min_lr, optimizer)
         self.last_epoch = 0
-        self.best = inf if mode == "min" else -inf
+        self.best = self.mode_worse = inf if mode == "min" else -inf
         self.num_bad_epochs = self.cooldown_counter = 0
         self._last_lr = self._rates()
 

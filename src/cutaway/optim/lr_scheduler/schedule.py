@@ -8,7 +8,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten, StateError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, NameRefused, NotWritten, StateError
 from cutaway.core.refusal import guard_class, guarded
 from cutaway.optim.check import plain
 from cutaway.optim.optimizer import Optimizer
@@ -47,7 +47,7 @@ class LRScheduler:
             if last_epoch == -1:
                 group.setdefault("initial_lr", plain(group["lr"]))
             elif "initial_lr" not in group:
-                raise ArgumentError(
+                raise NameRefused(
                     f"{self._name}: last_epoch={last_epoch} goes on with a schedule, but group {i} lacks "
                     "'initial_lr'; load the optimiser's state first, or start anew with last_epoch=-1"
                 )

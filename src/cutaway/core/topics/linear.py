@@ -1,0 +1,416 @@
+"""Linear algebra: NumPy's LAPACK computes, and each gradient is a formula in Tensor operations.
+
+Sources: M. Giles, Collected matrix derivative results for forward and reverse mode AD (2008);
+for QR, Walter & Lehmann (2010).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cutaway.core import derived as d
+from cutaway.core.autograd import Function
+from cutaway.core.aval import show
+from cutaway.core.errors import ArgumentError, DTypeError, ShapeError
+from cutaway.core.refusal import function
+from cutaway.core.topics.products import matrix_product
+
+
+class SlogDet(NamedTuple):
+    """What slogdet returns."""
+
+    sign: Any
+    logabsdet: Any
+
+
+class QR(NamedTuple):
+    """What qr returns."""
+
+    Q: Any
+    R: Any
+
+
+class Eigh(NamedTuple):
+    """What eigh returns."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+class SVD(NamedTuple):
+    """What svd returns."""
+
+    U: Any
+    S: Any
+    Vh: Any
+
+
+def _matrices(name: str, x: Any, square: bool = True) -> Any:
+    """x[..., M, N].  Raises ShapeError unless it is matrices (square ones), DTypeError unless float32 or float64."""
+    d.need_tensor(name, x)
+    if x._data.ndim < 2 or (square and x._data.shape[-1] != x._data.shape[-2]):
+        raise ShapeError(f"{name}: needs {'square ' if square else ''}matrices, got {show(x)}")
+    if x._data.dtype not in (np.float32, np.float64):
+        raise DTypeError(f"{name}: needs float32 or float64, got {show(x)}; convert with .float()")
+    return x
+
+
+def _lapack(name: str, fn: Any, *xs: Any) -> Any:
+    """What a function of numpy.linalg gives, as tensors.  Raises ArgumentError where it finds no solution."""
+    try:
+        found = fn(*map(d.values, xs))
+    except np.linalg.LinAlgError as error:
+        raise ArgumentError(f"{name} of {show(*xs)}: {error}; the matrix may be singular or not positive definite") from None
+    dtype = xs[0]._data.dtype
+    if isinstance(found, tuple):
+        return tuple(d.constant(np.array(f, dtype, order="C")) for f in found)
+    return d.constant(np.array(found, dtype, order="C"))
+
+
+def _h(x: Any) -> Any:
+    return d.transpose(x, -2, -1)
+
+
+class _Inverse(Function):
+    @staticmethod
+    def forward(ctx: Any, a: Any) -> Any:
+        ctx.save_for_backward(a)
+        return _lapack("inv", np.linalg.inv, a)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        """-Y' G Y'."""
+        y = _h(_Inverse.apply(ctx.saved_tensors[0]))
+        return -(y @ g @ y)
+
+
+@function
+def inv(A: Any) -> Any:
+    """The inverse of square matrices.  Raises ArgumentError for a singular one."""
+    return _Inverse.apply(_matrices("inv", A))
+
+
+class _Solve(Function):
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any) -> Any:
+        ctx.save_for_backward(a, b)
+        return _lapack("solve", np.linalg.solve, a, b)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        """gB = A'^-1 G, gA = -gB X'."""
+        a, b = ctx.saved_tensors
+        gb = _Solve.apply(_h(a), g)
+        return -(gb @ _h(_Solve.apply(a, b))), gb
+
+
+@function
+def solve(A: Any, B: Any, *, left: bool = True) -> Any:
+    """X with A X = B, for a vector or the columns of B; X A = B with left=False."""
+    _matrices("solve", A)
+    d.alike("solve", A, d.need_tensor("solve", B))
+    if not left:
+        return _h(solve(_h(A), _h(B)))
+    vector = B._data.ndim == 1 or (B._data.ndim == A._data.ndim - 1 and B._data.shape == A._data.shape[:-1])
+    b = B.unsqueeze(-1) if vector else B
+    if b._data.shape[-2] != A._data.shape[-1]:
+        raise ShapeError(f"solve: {show(A, B)} have {A._data.shape[-1]} unknowns and {b._data.shape[-2]} equations")
+    shape = np.broadcast_shapes(A._data.shape[:-2], b._data.shape[:-2])
+    x = _Solve.apply(A.expand(*shape, *A._data.shape[-2:]), b.expand(*shape, *b._data.shape[-2:]))
+    return x.squeeze(-1) if vector else x
+
+
+class _SlogDet(Function):
+    @staticmethod
+    def forward(ctx: Any, a: Any) -> Any:
+        ctx.save_for_backward(a)
+        sign, logarithm = _lapack("slogdet", lambda m: tuple(np.linalg.slogdet(m)), a)
+        ctx.mark_non_differentiable(sign)
+        return sign, logarithm
+
+    @staticmethod
+    def backward(ctx: Any, _: Any, g: Any) -> Any:
+        """G A'^-1."""
+        return g[..., None, None] * _h(_Inverse.apply(ctx.saved_tensors[0]))
+
+
+@function
+def slogdet(A: Any) -> SlogDet:
+    """(sign, log |det|) of square matrices, without overflow."""
+    return SlogDet(*_SlogDet.apply(_matrices("slogdet", A)))
+
+
+class _Det(Function):
+    @staticmethod
+    def forward(ctx: Any, a: Any) -> Any:
+        ctx.save_for_backward(a)
+        return _lapack("det", np.linalg.det, a)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        """G det(A) A'^-1."""
+        (a,) = ctx.saved_tensors
+        return (g * _Det.apply(a))[..., None, None] * _h(_Inverse.apply(a))
+
+
+@function
+def det(A: Any) -> Any:
+    """Determinants of square matrices. The gradient needs them to be invertible."""
+    return _Det.apply(_matrices("det", A))
+
+
+@function
+def logdet(A: Any) -> Any:
+    """Logarithms of determinants; NaN where these are negative."""
+    sign, logarithm = slogdet(A)
+    return d.where(sign > 0, logarithm, d.where(sign == 0, -math.inf, math.nan))
+
+
+class _Cholesky(Function):
+    @staticmethod
+    def forward(ctx: Any, a: Any) -> Any:
+        ctx.save_for_backward(a)
+        return _lapack("cholesky", np.linalg.cholesky, a)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        """L'^-1 P L^-1, symmetric, where P is the lower triangle of L' G with half its diagonal."""
+        low = _Cholesky.apply(ctx.saved_tensors[0])
+        p = d.tril(_h(low) @ g)
+        p = p - d.tril(d.triu(p)) * 0.5
+        back = _Inverse.apply(low)
+        s = _h(back) @ p @ back
+        return (s + _h(s)) * 0.5
+
+
+@function
+def cholesky(A: Any, *, upper: bool = False) -> Any:
+    """L, lower triangular with A = L L'; with `upper` its transpose.  Raises ArgumentError unless A is positive definite."""
+    y = _Cholesky.apply(_matrices("cholesky", A))
+    return _h(y) if upper else y
+
+
+class _QR(Function):
+    @staticmethod
+    def forward(ctx: Any, a: Any) -> Any:
+        ctx.save_for_backward(a)
+        return _lapack("qr", lambda m: tuple(np.linalg.qr(m)), a)
+
+    @staticmethod
+    def backward(ctx: Any, gq: Any, gr: Any) -> Any:
+        """(gQ + Q copyltu(R gR' - gQ' Q)) R'^-1, for matrices that are not wider than tall."""
+        (a,) = ctx.saved_tensors
+        if a._data.shape[-2] < a._data.shape[-1]:
+            raise ShapeError(f"qr: the gradient of a wide matrix is not defined here, got {show(a)}")
+        q, r = _QR.apply(a)
+        m = r @ _h(gr) - _h(gq) @ q
+        m = d.tril(m) + _h(d.tril(m, -1))
+        return (gq + q @ m) @ _h(_Inverse.apply(r))
+
+
+@function
+def qr(A: Any, mode: str = "reduced") -> QR:
+    """A = Q R with orthonormal columns in Q and R upper triangular; mode "reduced" or "complete" (without gradient)."""
+    _matrices("qr", A, square=False)
+    if mode == "complete":
+        return QR(*_lapack("qr", lambda m: tuple(np.linalg.qr(m, "complete")), A))
+    if mode != "reduced":
+        raise ArgumentError(f"qr: mode must be 'reduced' or 'complete', got {mode!r}")
+    return QR(*_QR.apply(A))
+
+
+def _apart(values: Any) -> Any:
+    """1 / (b_j - b_i), 0 on the diagonal."""
+    e = values.unsqueeze(-2) - values.unsqueeze(-1)
+    return d.where(e == 0, 0.0, 1 / d.where(e == 0, 1.0, e))
+
+
+def _diagonal(x: Any) -> Any:
+    return x.diag_embed()
+
+
+class _Eigh(Function):
+    @staticmethod
+    def forward(ctx: Any, a: Any, triangle: Any) -> Any:
+        ctx.save_for_backward(a)
+        ctx.triangle = triangle
+        return _lapack("eigh", lambda m: tuple(np.linalg.eigh(m, UPLO=triangle)), a)
+
+    @staticmethod
+    def backward(ctx: Any, gl: Any, gv: Any) -> Any:
+        """V (diag(gL) + V' gV / E) V', E_ij = l_j - l_i."""
+        values, v = _Eigh.apply(ctx.saved_tensors[0], ctx.triangle)
+        y = v @ (_diagonal(gl) + (_h(v) @ gv) * _apart(values)) @ _h(v)
+        return (y + _h(y)) * 0.5, None
+
+
+@function
+def eigh(A: Any, UPLO: str = "L") -> Eigh:
+    """Eigenvalues in ascending order and eigenvectors (columns) of symmetric matrices, of which one triangle is read."""
+    return Eigh(*_Eigh.apply(_matrices("eigh", A), UPLO))
+
+
+@function
+def eigvalsh(A: Any, UPLO: str = "L") -> Any:
+    """Eigenvalues of symmetric matrices, in ascending order."""
+    return eigh(A, UPLO).eigenvalues
+
+
+class _SVD(Function):
+    @staticmethod
+    def forward(ctx: Any, a: Any) -> Any:
+        ctx.save_for_backward(a)
+        return _lapack("svd", lambda m: tuple(np.linalg.svd(m, full_matrices=False)), a)
+
+    @staticmethod
+    def backward(ctx: Any, gu: Any, gs: Any, gvh: Any) -> Any:
+        """Giles's formula, with what of gU and gV lies beside the singular vectors."""
+        u, s, vh = _SVD.apply(ctx.saved_tensors[0])
+        e, v, gv = _apart(s * s), _h(vh), _h(gvh)
+        row, column = s.unsqueeze(-2), s.unsqueeze(-1)
+        pu, pv = _h(u) @ gu, _h(v) @ gv
+        y = u @ ((pu - _h(pu)) * e * row + column * ((pv - _h(pv)) * e) + _diagonal(gs)) @ vh
+        y = y + ((gu - u @ pu) / row) @ vh
+        return y + (u / row) @ _h(gv - v @ pv)
+
+
+@function
+def svd(A: Any, full_matrices: bool = True) -> SVD:
+    """A = U diag(S) Vh, S descending. With full_matrices, U and V are square and have no gradient."""
+    _matrices("svd", A, square=False)
+    if full_matrices and A._data.shape[-1] != A._data.shape[-2]:
+        return SVD(*_lapack("svd", lambda m: tuple(np.linalg.svd(m)), A))
+    return SVD(*_SVD.apply(A))
+
+
+@function
+def svdvals(A: Any) -> Any:
+    """Singular values, descending."""
+    return _SVD.apply(_matrices("svdvals", A, square=False))[1]
+
+
+@function
+def pinv(A: Any, *, rtol: float | None = None, hermitian: bool = False) -> Any:
+    """Moore and Penrose's inverse; singular values below rtol times the largest count as 0."""
+    u, s, vh = _SVD.apply(_matrices("pinv", A, square=False))
+    least = max(A._data.shape[-2:]) * float(np.finfo(A._data.dtype).eps) if rtol is None else rtol
+    keep = s.detach() > least * s.detach().amax(-1, keepdim=True)
+    back = d.where(keep, 1 / d.where(keep, s, 1.0), 0.0)
+    return _h(vh) @ (back.unsqueeze(-1) * _h(u))
+
+
+@function
+def matrix_rank(A: Any, *, rtol: float | None = None, hermitian: bool = False) -> Any:
+    """How many singular values exceed rtol times the largest."""
+    s = svdvals(A.detach())
+    least = max(A._data.shape[-2:]) * float(np.finfo(A._data.dtype).eps) if rtol is None else rtol
+    return (s > least * s.amax(-1, keepdim=True)).sum(-1)
+
+
+class LstSq(NamedTuple):
+    """What lstsq returns."""
+
+    solution: Any
+    residuals: Any
+    rank: Any
+    singular_values: Any
+
+
+@function
+def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None) -> LstSq:
+    """X that makes |A X - B| least, for A of full rank."""
+    d.alike("lstsq", _matrices("lstsq", A, square=False), B)
+    x = pinv(A, rtol=rcond) @ B
+    m, n = A._data.shape[-2:]
+    residuals = (A @ x - B).square().sum(-2) if m > n else d.constant(np.zeros(0, A._data.dtype))
+    return LstSq(x, residuals, matrix_rank(A), d.constant(np.zeros(0, A._data.dtype)))
+
+
+@function
+def vector_norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The norm (sum |x|^ord)^(1/ord) over `dim`, or of all."""
+    return d.norm(x, ord, dim, keepdim, dtype)
+
+
+@function
+def matrix_norm(A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """A norm of matrices: "fro", "nuc", 1 or -1 (columns), inf or -inf (rows), 2 or -2 (singular values)."""
+    x = A if dtype is None else A.to(dtype)
+    if x._data.ndim < 2:
+        raise ShapeError(f"matrix_norm: needs matrices, got {show(x)}")
+    if ord == "fro":
+        return d.norm(x, 2, dim, keepdim)
+    moved = x.movedim(tuple(dim), (-2, -1))
+    if ord in (1, -1, math.inf, -math.inf):
+        sums = moved.abs().sum(-2 if abs(ord) == 1 else -1)
+        y = sums.amax(-1) if ord > 0 else sums.amin(-1)
+    elif ord in ("nuc", 2, -2):
+        s = svdvals(moved)
+        y = s.sum(-1) if ord == "nuc" else s.amax(-1) if ord > 0 else s.amin(-1)
+    else:
+        raise ArgumentError(f"matrix_norm: ord must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}")
+    if not keepdim:
+        return y
+    places = sorted(k % x._data.ndim for k in dim)
+    for k in places:
+        y = y.unsqueeze(k)
+    return y
+
+
+@function
+def norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """vector_norm, or matrix_norm where `ord` is given for two dims; without `ord`, the 2-norm of all."""
+    if isinstance(dim, int):
+        dim = (dim,)
+    two = (dim is not None and len(dim) == 2) or (dim is None and A._data.ndim == 2)
+    if ord is None:
+        return d.norm(A, 2, dim, keepdim, dtype)
+    if isinstance(ord, str) or two:
+        return matrix_norm(A, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
+    return vector_norm(A, ord, dim, keepdim, dtype=dtype)
+
+
+@function
+def cond(A: Any, p: Any = None) -> Any:
+    """How much a system is conditioned: the norm of A times that of its inverse (p None or 2: of singular values)."""
+    if p in (None, 2):
+        s = svdvals(A)
+        return s[..., 0] / s[..., -1]
+    return matrix_norm(A, p) * matrix_norm(inv(A), p)
+
+
+@function
+def multi_dot(tensors: Any) -> Any:
+    """The product of matrices, of which the first and the last may be vectors."""
+    parts = d.need_tensors("multi_dot", tensors)
+    if len(parts) < 2:
+        raise ArgumentError("multi_dot: needs at least two tensors")
+    return matrix_product(parts)
+
+
+@function
+def matrix_power(A: Any, n: int) -> Any:
+    """Square matrices times themselves, n times; a negative n takes the inverse."""
+    return inv(A).matrix_power(-n) if n < 0 else A.matrix_power(n)
+
+
+@function
+def cross(input: Any, other: Any, *, dim: int = -1) -> Any:
+    """The vector product along `dim`, which has size 3."""
+    return input.cross(other, dim)
+
+
+@function
+def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+    """Diagonals of matrices (a view)."""
+    return A.diagonal(offset, dim1, dim2)
+
+
+@function
+def vecdot(x: Any, y: Any, *, dim: int = -1) -> Any:
+    """Inner products along `dim`."""
+    d.floating("vecdot", x)
+    return (x * y).sum(dim)

@@ -1,0 +1,227 @@
+"""Functions of one or two numbers, element by element, beyond those that are ops."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cutaway.core import derived as d
+from cutaway.core.errors import DTypeError
+from cutaway.core.ops import elementwise as ew
+
+
+class Special:
+    """Hyperbolic inverses, logarithms of sums, gamma functions, bits."""
+
+    def asinh(self: Any) -> Any:
+        """Inverse hyperbolic sines, accurate near 0."""
+        x = _float(self)
+        s = ew.where(x < 0, -1.0, 1.0).to(x.dtype)
+        u = x * s
+        far = u > 1e9  # where u * u might overflow, asinh is log(2 u)
+        v = ew.where(far, 1.0, u)
+        near = ew.log1p(v + v * v / (ew.sqrt(v * v + 1) + 1))
+        return ew.where(far, ew.log(ew.where(far, u, 1.0)) + math.log(2.0), near) * s
+
+    def acosh(self: Any) -> Any:
+        """Inverse hyperbolic cosines; NaN below 1."""
+        x = _float(self)
+        return ew.log(x + ew.sqrt(x - 1) * ew.sqrt(x + 1))
+
+    def atanh(self: Any) -> Any:
+        """Inverse hyperbolic tangents; NaN beyond -1 and 1."""
+        x = _float(self)
+        return (ew.log1p(x) - ew.log1p(-x)) * 0.5
+
+    arcsinh, arccosh, arctanh = asinh, acosh, atanh
+
+    def deg2rad(self: Any) -> Any:
+        """Degrees to radians."""
+        return _float(self) * (math.pi / 180)
+
+    def rad2deg(self: Any) -> Any:
+        """Radians to degrees."""
+        return _float(self) * (180 / math.pi)
+
+    def sinc(self: Any) -> Any:
+        """sin(pi x) / (pi x), 1 at 0."""
+        x = _float(self)
+        z = ew.where(x == 0, 1.0, x * math.pi)
+        return ew.where(x == 0, 1.0, ew.sin(z) / z)
+
+    def logit(self: Any, eps: float | None = None) -> Any:
+        """log(x / (1 - x)); with `eps`, of x limited to [eps, 1 - eps]."""
+        x = _float(self) if eps is None else _float(self).clamp(eps, 1 - eps)
+        return ew.log(x / (1 - x))
+
+    def hypot(self: Any, other: Any) -> Any:
+        """sqrt(self^2 + other^2) without overflow."""
+        other = d.need_tensor("hypot", other)
+        top = ew.maximum(ew.abs(self.detach()), ew.abs(other.detach()))
+        top = ew.where(top == 0, 1.0, ew.where(ew.isfinite(top), top, 1.0))
+        a, b = self / top, other / top
+        return ew.sqrt(a * a + b * b) * top
+
+    def logaddexp(self: Any, other: Any) -> Any:
+        """log(exp(self) + exp(other)) without overflow."""
+        top = _top(self, d.need_tensor("logaddexp", other))
+        return top + ew.log(ew.exp(self - top) + ew.exp(other - top))
+
+    def logaddexp2(self: Any, other: Any) -> Any:
+        """log2(2^self + 2^other) without overflow."""
+        top = _top(self, d.need_tensor("logaddexp2", other))
+        return top + ew.log(ew.pow(2.0, self - top) + ew.pow(2.0, other - top)) * (1 / math.log(2.0))
+
+    def xlogy(self: Any, other: Any) -> Any:
+        """self log(other), 0 where self is 0."""
+        return xlogy(self, other)
+
+    def heaviside(self: Any, values: Any) -> Any:
+        """0 for negative numbers, 1 for positive ones, `values` at 0."""
+        d.alike("heaviside", self, d.need_tensor("heaviside", values))
+        x = self.detach()
+        return ew.where(x == 0, values.detach(), (x > 0).to(x.dtype))
+
+    def copysign(self: Any, other: Any) -> Any:
+        """|self| with the sign of `other`; the sign of -0.0 counts."""
+        x = _float(self)
+        negative = other.signbit() if hasattr(other, "_data") else d.constant(np.asarray(np.signbit(other)))
+        return ew.where(negative, -ew.abs(x), ew.abs(x))
+
+    def signbit(self: Any) -> Any:
+        """True for negative numbers, -0.0 among them."""
+        if self._data.dtype.kind != "f":
+            return self < 0
+        return d.constant(np.asarray(np.signbit(d.values(self))))
+
+    def sgn(self: Any) -> Any:
+        """-1, 0 or 1."""
+        return ew.sign(self)
+
+    def positive(self: Any) -> Any:
+        """Itself.  Raises DTypeError for bools."""
+        if self._data.dtype.kind == "b":
+            raise DTypeError("positive: not defined for bools; convert with .int()")
+        return self
+
+    def fix(self: Any) -> Any:
+        """Rounded towards zero."""
+        return ew.trunc(self)
+
+    def float_power(self: Any, exponent: Any) -> Any:
+        """self to the power of `exponent`, in float64."""
+        return d.pow(self.double(), exponent.double() if hasattr(exponent, "double") else float(exponent))
+
+    def fmax(self: Any, other: Any) -> Any:
+        """The larger of two, a number before NaN."""
+        return _number_first(self, d.need_tensor("fmax", other), ew.maximum)
+
+    def fmin(self: Any, other: Any) -> Any:
+        """The smaller of two, a number before NaN."""
+        return _number_first(self, d.need_tensor("fmin", other), ew.minimum)
+
+    def gcd(self: Any, other: Any) -> Any:
+        """Greatest common divisors of integers."""
+        return _whole("gcd", np.gcd, self, other)
+
+    def lcm(self: Any, other: Any) -> Any:
+        """Least common multiples of integers."""
+        return _whole("lcm", np.lcm, self, other)
+
+    def bitwise_left_shift(self: Any, other: Any) -> Any:
+        """self 2^other, for integers."""
+        return _whole("bitwise_left_shift", np.left_shift, self, other)
+
+    def bitwise_right_shift(self: Any, other: Any) -> Any:
+        """self / 2^other rounded down, for integers."""
+        return _whole("bitwise_right_shift", np.right_shift, self, other)
+
+    __lshift__, __rshift__ = bitwise_left_shift, bitwise_right_shift
+
+    def isposinf(self: Any) -> Any:
+        """True where +inf."""
+        return self == math.inf if self._data.dtype.kind == "f" else self != self
+
+    def isneginf(self: Any) -> Any:
+        """True where -inf."""
+        return self == -math.inf if self._data.dtype.kind == "f" else self != self
+
+    def isreal(self: Any) -> Any:
+        """True everywhere: there are no complex numbers here."""
+        return d.constant(np.ones(self._data.shape, bool))
+
+    def clamp_min(self: Any, min: Any) -> Any:
+        """Not below `min`."""
+        return d.clamp(self, min)
+
+    def clamp_max(self: Any, max: Any) -> Any:
+        """Not above `max`."""
+        return d.clamp(self, None, max)
+
+    def addcmul(self: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
+        """self + value tensor1 tensor2."""
+        return ew.add(self, tensor1 * tensor2 if value == 1 else tensor1 * tensor2 * value)
+
+    def addcdiv(self: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
+        """self + value tensor1 / tensor2."""
+        return ew.add(self, tensor1 / tensor2 if value == 1 else tensor1 / tensor2 * value)
+
+    def erfc(self: Any) -> Any:
+        """1 - erf(self), accurate where that is small."""
+        return _functions().Erfc.apply(_float(self))
+
+    def erfinv(self: Any) -> Any:
+        """What erf gives self for."""
+        return _functions().Erfinv.apply(_float(self))
+
+    def lgamma(self: Any) -> Any:
+        """log |Gamma(self)|."""
+        return _functions().Lgamma.apply(_float(self))
+
+    def polygamma(self: Any, n: int) -> Any:
+        """The n-th derivative of digamma(self)."""
+        return _functions().polygamma(n, _float(self))
+
+    def digamma(self: Any) -> Any:
+        """The derivative of lgamma."""
+        return _functions().polygamma(0, _float(self))
+
+
+def xlogy(x: Any, y: Any) -> Any:
+    """x log(y), 0 where x is 0; either may be a number."""
+    if not hasattr(y, "_data"):
+        y = d.new(x if x._data.dtype.kind == "f" else _float(x), y, None, None, False)
+    zero = (y <= 0) & (x == 0)
+    return ew.log(ew.where(zero, 1.0, y)) * x
+
+
+def _functions() -> Any:
+    from cutaway.core.topics import gamma
+
+    return gamma
+
+
+def _float(x: Any) -> Any:
+    """Integers as floats."""
+    return x if x._data.dtype.kind == "f" else x.to(d.default_float())
+
+
+def _top(a: Any, b: Any) -> Any:
+    """The larger of two where it is finite: what is subtracted before exp."""
+    top = ew.maximum(_float(a.detach()), _float(b.detach()))
+    return ew.where(ew.isfinite(top), top, 0.0)
+
+
+def _number_first(a: Any, b: Any, choose: Any) -> Any:
+    return ew.where(a != a, b, ew.where(b != b, a, choose(a, b)))
+
+
+def _whole(name: str, fn: Any, a: Any, b: Any) -> Any:
+    """A NumPy function of two integer tensors (or a tensor and an int), in their common dtype."""
+    dtype = (a | b)._data.dtype if hasattr(b, "_data") else a._data.dtype
+    if dtype.kind not in "iu":
+        raise DTypeError(f"{name}: needs integers, got {a.dtype}")
+    other = d.values(b) if hasattr(b, "_data") else np.asarray(b)
+    return d.constant(np.asarray(fn(d.values(a).astype(dtype), other.astype(dtype))))

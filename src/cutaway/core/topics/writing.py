@@ -1,0 +1,102 @@
+"""In place: `x.tan_()` is `x.tan()` written into x. One line of names for all those that follow this rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cutaway.core import derived as d
+from cutaway.core.dtypes import strided
+from cutaway.core.errors import GradError
+
+
+def _written(name: str) -> Callable[..., Any]:
+    """The method that writes what the method `name` gives."""
+
+    def write(self: Any, *args: Any, **kwargs: Any) -> Any:
+        x = self if self._node is None else self.clone()  # what the parts save must not be overwritten
+        return self._assign(getattr(x, name)(*args, **kwargs), f"{name}_")
+
+    write.__name__ = write.__qualname__ = f"{name}_"
+    write.__doc__ = f"`{name}`, written into this tensor."
+    return write
+
+
+class Writing:
+    """The in-place methods that are made of the others."""
+
+    for _name in """
+        absolute acos acosh addbmm addcdiv addcmul addmv addr arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin
+        asinh atan atan2 atanh baddbmm bitwise_left_shift bitwise_right_shift clamp_max clamp_min copysign cosh cumprod
+        cumsum deg2rad digamma divide eq erfc erfinv exp2 expm1 fix float_power fmod frac gcd ge greater greater_equal gt
+        heaviside hypot index_copy index_fill lcm le less less_equal lgamma log10 log1p log2 logit lt masked_scatter
+        multiply nan_to_num ne negative not_equal rad2deg scatter_reduce sgn sinc sinh subtract tan true_divide xlogy
+    """.split():
+        vars()[f"{_name}_"] = _written(_name)
+    del _name
+
+    def clip_(self: Any, min: Any = None, max: Any = None) -> Any:
+        """`clamp`, written into this tensor."""
+        return self.clamp_(min, max)
+
+    def index_put_(self: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+        """`index_put`, written into this tensor."""
+        return self._assign(self.index_put(indices, values, accumulate), "index_put_")
+
+    def transpose_(self: Any, dim0: int, dim1: int) -> Any:
+        """`transpose` of this handle."""
+        return self._become(self.transpose(dim0, dim1), "transpose_")
+
+    swapaxes_ = swapdims_ = transpose_
+
+    def resize_(self: Any, *size: Any, memory_format: Any = None) -> Any:
+        """Of another size: the first elements stay, new ones are 0.  Raises GradError if a gradient is recorded."""
+        shape = d.sizes_of("resize_", size)
+        if self.requires_grad:
+            raise GradError("resize_: a tensor that requires grad cannot be resized; use reshape, or detach() it first")
+        array = np.zeros(int(np.prod(shape)), self._data.dtype)
+        n = min(array.size, self._data.size)
+        array[:n] = self._data.reshape(-1)[:n]
+        self._data, self._cell, self._view = array.reshape(shape), [self._cell[0] + 1, self._cell[1]], False
+        return self
+
+    def resize_as_(self: Any, other: Any) -> Any:
+        """Of the size of `other`; see `resize_`."""
+        return self.resize_(other.shape)
+
+    def apply_(self: Any, callable: Any) -> Any:
+        """Each element replaced by what a Python function makes of it: slow."""
+        found = [callable(v) for v in self._data.reshape(-1).tolist()]
+        return self._assign(d.constant(np.array(found, self._data.dtype).reshape(self._data.shape)), "apply_")
+
+    def share_memory_(self: Any) -> Any:
+        """Itself: processes do not share tensors here."""
+        return self
+
+    def pin_memory(self: Any, device: Any = None) -> Any:
+        """Itself: there is no device to copy to."""
+        return self
+
+    def is_shared(self: Any) -> bool:
+        """False."""
+        return False
+
+    def is_pinned(self: Any, device: Any = None) -> bool:
+        """False."""
+        return False
+
+    def get_device(self: Any) -> int:
+        """-1: the CPU."""
+        return -1
+
+    def ndimension(self: Any) -> int:
+        """Number of dimensions."""
+        return int(self.ndim)
+
+    is_cpu = property(lambda self: True, doc="True.")
+    is_mps = is_meta = is_quantized = property(lambda self: False, doc="False.")
+    layout = property(lambda self: strided, doc="Always strided.")
+    H = property(lambda self: d.t(self), doc="The transpose of a matrix (a view).")
+    real = property(lambda self: self, doc="Itself: there are no complex numbers here.")

@@ -1,0 +1,36 @@
+"""`cutaway.linalg`: linear algebra under PyTorch's names, with gradients; see core/topics/linear.py."""
+
+from cutaway.core.absent import absent
+from cutaway.core.topics.linear import (
+    cholesky,
+    cond,
+    cross,
+    det,
+    diagonal,
+    eigh,
+    eigvalsh,
+    inv,
+    lstsq,
+    matrix_norm,
+    matrix_power,
+    matrix_rank,
+    multi_dot,
+    norm,
+    pinv,
+    qr,
+    slogdet,
+    solve,
+    svd,
+    svdvals,
+    vecdot,
+    vector_norm,
+)  # fmt: skip
+
+__all__ = [
+    "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matrix_norm", "matrix_power",
+    "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "svd", "svdvals", "vecdot", "vector_norm",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    raise absent("cutaway.linalg", name, __all__)
