@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = set("llvmlite matplotlib rich safetensors scipy torch typer".split())
+HEAVY = set("llvmlite ml_dtypes matplotlib rich safetensors scipy torch typer".split())
 LAZY = "data functional gradcheck nn optim".split()
 
 

@@ -52,10 +52,17 @@ _MODULES = (
     "inspect", "interop", "mps", "nn", "onnx", "optim", "profiler", "serialization", "utils",
 )  # fmt: skip
 _ELSEWHERE = {
-    "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",
+    "finfo": "cutaway.core.limits", "iinfo": "cutaway.core.limits",
+    "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint",
+    **dict.fromkeys(
+        """autocast clear_autocast_cache get_autocast_dtype is_autocast_cache_enabled is_autocast_enabled set_autocast_dtype
+        set_autocast_enabled""".split(),
+        "cutaway.amp.autocast",
+    ),
     "get_num_threads": "cutaway.engine.threads", "set_num_threads": "cutaway.engine.threads",
     **dict.fromkeys(
-        "BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor ShortTensor".split(),
+        """BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
+        ShortTensor""".split(),
         "cutaway.core.legacy",
     ),
 }  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from cutaway.core import dtypes, random
 from cutaway.core.aval import broadcast_shapes, show
 from cutaway.core.derived import along_memory, memory_order, sizes_of
-from cutaway.core.dtypes import as_dtype, check_device, fitting, from_numpy_dtype
+from cutaway.core.dtypes import FLOATING, as_dtype, check_device, fitting, from_numpy_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DTypeError, ShapeError
 from cutaway.core.op import STAGE
 from cutaway.core.refusal import guarded
@@ -56,15 +56,15 @@ def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
             raise ArgumentError(
                 f"{op}: the data is ragged or mixed; nested lists must have equal lengths at each level"
             ) from None
-        if dtype is None and array.dtype.kind == "f":
+        if dtype is None and array.dtype.kind in FLOATING:
             with np.errstate(over="ignore"):  # 1e40 is inf in float32, as in PyTorch
                 array = array.astype(_floating_dtype(data))
-        if dtype is not None and array.size and array.dtype.kind in "iuf":
+        if dtype is not None and array.size and array.dtype.kind in "iuf" + FLOATING:
             fitting(op, array.min(), as_dtype(dtype, op).np)
             fitting(op, array.max(), as_dtype(dtype, op).np)
     if array.dtype.kind == "O" and all(isinstance(x, int) for x in array.flat):
         raise ArgumentError(f"{op}: an integer of the data does not fit int64, which ends at 2**63 - 1; write it as a float")
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biu" + FLOATING:
         raise ArgumentTypeError(
             f"{op}: cannot make a tensor from {type(data).__name__} ({array.dtype}); pass numbers, nested lists or arrays"
         )
@@ -89,7 +89,7 @@ def _plain(data: Any) -> Any:
 
 def _floating_dtype(data: Any) -> np.dtype:
     """The dtype of floating data: the default for Python's floats, NumPy's scalars and tensors bring their own."""
-    found = {d for d in _leaf_dtypes(data) if d.kind == "f"} or {dtypes.get_default_dtype().np}
+    found = {d for d in _leaf_dtypes(data) if d.kind in FLOATING} or {dtypes.get_default_dtype().np}
     return max(found, key=lambda d: d.itemsize)
 
 
@@ -125,6 +125,8 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor on the memory of a NumPy array.  Raises ArgumentTypeError for dtypes that have no counterpart."""
     if not isinstance(array, np.ndarray):
         raise ArgumentTypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}; use cutaway.tensor")
+    if array.dtype.kind == "V":
+        raise ArgumentTypeError(f"from_numpy: no tensor can lie on {array.dtype} memory; pass array.astype('float32')")
     native = from_numpy_dtype(array.dtype, "from_numpy").np
     t = Tensor._wrap(array.astype(native, copy=False))
     t._view = not array.flags.c_contiguous  # the strides are the user's
@@ -347,7 +349,7 @@ def normal(
     like = mean if isinstance(mean, Tensor) else std
     if not isinstance(like, Tensor):
         raise ArgumentTypeError("normal: with a number for mean and std, say size=")
-    if like._data.dtype.kind != "f":
+    if like._data.dtype.kind not in FLOATING:
         raise DTypeError(f"normal: needs floating tensors, got {show(like)}; convert with .float()")
     if isinstance(std, Tensor) and (std._data < 0).any():
         raise ArgumentError(f"normal: std must be 0 or more, got {float(std._data.min())} among {show(std)}")

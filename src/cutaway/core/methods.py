@@ -10,7 +10,9 @@ import numpy as np
 import cutaway.core.derived as _d
 import cutaway.core.indexing as _i
 import cutaway.core.random as _r
+from cutaway.core.dtypes import is_narrow
 from cutaway.core.errors import ArgumentError
+from cutaway.core.narrow import in_single
 from cutaway.core.ops import elementwise as _ew
 from cutaway.core.refusal import guard_methods
 
@@ -69,6 +71,8 @@ class Methods:
         return _ew.mul(self, other)
 
     def __rtruediv__(self, other: Any) -> Tensor:
+        if is_narrow(self._data.dtype):  # as PyTorch rounds
+            return _ew.mul(_ew.div(1.0, self), other)
         return _ew.div(other, self)
 
     def __rfloordiv__(self, other: Any) -> Tensor:
@@ -217,6 +221,7 @@ class Methods:
         """1 / self."""
         return _ew.div(1.0, self)
 
+    @in_single
     def rsqrt(self) -> Tensor:
         """1 / sqrt(self)."""
         return _ew.div(1.0, _ew.sqrt(self))
@@ -333,10 +338,12 @@ class Methods:
         """self - trunc(self)."""
         return self - _ew.trunc(self)
 
+    @in_single
     def log2(self) -> Tensor:
         """Logarithms to base 2."""
         return _ew.log(self) * (1 / math.log(2.0))
 
+    @in_single
     def log10(self) -> Tensor:
         """Logarithms to base 10."""
         return _ew.log(self) * (1 / math.log(10.0))
@@ -431,6 +438,7 @@ class Methods:
     )  # fmt: skip
     greater_equal, less_equal, not_equal = ge, le, ne
 
+    @in_single
     def lerp(self, end: Any, weight: Any) -> Tensor:
         """self + weight (end - self)."""
         return _ew.add(self, (end - self) * weight)
@@ -677,7 +685,7 @@ class Methods:
 
     def trace(self) -> Tensor:
         """The sum of a matrix's diagonal."""
-        return _d.sum(_d.diagonal_of_matrix("trace", self))
+        return _d.trace(self)
 
     # --- index --------------------------------------------------------------------------------------------------------
 
@@ -761,7 +769,7 @@ class Methods:
 
     def new_tensor(self, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         """From data."""
-        return _d.new(self, np.asarray(data), dtype, device, requires_grad)
+        return _d.new(self, np.asarray(getattr(data, "_data", data)), dtype, device, requires_grad)
 
     def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         """Of a size, filled with 0."""
