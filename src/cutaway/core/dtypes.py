@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.core.errors import ArgumentTypeError, DeviceError, DTypeError
+from cutaway.core.errors import ArgumentTypeError, DeviceError, DTypeError, MissingLibrary
 from cutaway.core.refusal import describe
 
 
@@ -77,7 +77,7 @@ class _Borrowed(dtype):
 
     @property
     def np(self) -> np.dtype:  # type: ignore[override]
-        """NumPy's dtype.  Raises DTypeError where ml_dtypes is missing."""
+        """NumPy's dtype.  Raises MissingLibrary where there is no ml_dtypes."""
         found: np.dtype = _borrowed(self)
         return found
 
@@ -97,7 +97,7 @@ def _borrowed(d: dtype) -> np.dtype:
     try:
         found: np.dtype = np.dtype(getattr(import_module("ml_dtypes"), d.name))
     except ImportError:
-        raise DTypeError(
+        raise MissingLibrary(
             f"{d.name}: NumPy has no such numbers, the library ml_dtypes adds them; install it with pip install ml_dtypes"
         ) from None
     FROM_NUMPY[found] = d
