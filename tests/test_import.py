@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = set("PIL llvmlite matplotlib rich safetensors scipy torch typer".split())
+HEAVY = set("PIL llvmlite ml_dtypes matplotlib rich safetensors scipy torch typer".split())
 LAZY = "data functional gradcheck nn optim vision".split()
 
 
@@ -33,3 +33,10 @@ def test_a_part_arrives_when_it_is_named(part):
     loaded = loaded_by(f"import cutaway\ncutaway.{part}")
     assert f"cutaway.{part}" in loaded
     assert not loaded & HEAVY
+
+
+def test_bfloat16_asks_for_its_library():
+    program = "import sys; sys.modules['ml_dtypes'] = None; import cutaway; cutaway.bfloat16.itemsize; "
+    assert "ml_dtypes" not in loaded_by("import cutaway; print(cutaway.bfloat16, cutaway.ones(2).half() + 1)")
+    asked = "\ntry: cutaway.ones(2, dtype=cutaway.bfloat16)\nexcept cutaway.CutawayError as e: print('install ml_dtypes' in str(e))"
+    assert "True" in loaded_by(program + asked)

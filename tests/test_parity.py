@@ -18,7 +18,6 @@ from cutaway.core.errors import (
     ArgumentTypeError,
     CutawayError,
     DeviceError,
-    DTypeError,
     MissingAttribute,
     StateError,
 )
@@ -138,17 +137,6 @@ def test_the_number_of_threads():
     cutaway.set_num_threads(before)
 
 
-def test_bfloat16_is_a_name_only():
-    assert isinstance(cutaway.bfloat16, cutaway.dtype) and repr(cutaway.bfloat16) == "cutaway.bfloat16"
-    for make in (
-        lambda d: cutaway.ones(2, dtype=d),
-        lambda d: cutaway.ones(2).to(d),
-        lambda d: nn.Linear(1, 1, dtype=d),
-    ):
-        with pytest.raises(DTypeError, match="bfloat16.*float16"):
-            make(cutaway.bfloat16)
-
-
 # --- devices that are not there ---------------------------------------------------------------------------------------
 
 
@@ -232,16 +220,6 @@ def test_the_scaler_refuses_calls_out_of_order():
     again = cutaway.amp.GradScaler("cpu", init_scale=2.0)
     again.load_state_dict(scaler.state_dict())
     assert again.get_scale() == 65536
-
-
-def test_autocast_is_a_context_and_a_decorator():
-    with cutaway.autocast("cpu", dtype=cutaway.bfloat16):
-        assert (cutaway.ones(2, 2) @ cutaway.ones(2, 2)).dtype is cutaway.float32
-    assert cutaway.amp.autocast("cpu")(lambda x: x + 1)(1) == 2
-    with pytest.warns(UserWarning, match="no cuda"), cutaway.cuda.amp.autocast():
-        pass
-    with pytest.raises(ArgumentError):
-        cutaway.autocast("gpu")
 
 
 # --- the rest ---------------------------------------------------------------------------------------------------------

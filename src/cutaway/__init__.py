@@ -56,10 +56,17 @@ _MODULES = (
     "vision",
 )  # fmt: skip
 _ELSEWHERE = {
-    "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",
+    "finfo": "cutaway.core.limits", "iinfo": "cutaway.core.limits",
+    "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint",
+    **dict.fromkeys(
+        """autocast clear_autocast_cache get_autocast_dtype is_autocast_cache_enabled is_autocast_enabled set_autocast_dtype
+        set_autocast_enabled""".split(),
+        "cutaway.amp.autocast",
+    ),
     "get_num_threads": "cutaway.engine.threads", "set_num_threads": "cutaway.engine.threads",
     **dict.fromkeys(
-        "BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor ShortTensor".split(),
+        """BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
+        ShortTensor""".split(),
         "cutaway.core.legacy",
     ),
     **dict.fromkeys(
@@ -78,7 +85,7 @@ _ELSEWHERE = {
     **dict.fromkeys(
         """
         asarray atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors bucketize can_cast
-        cartesian_prod cdist chain_matmul column_stack combinations dstack finfo get_device iinfo is_complex isin
+        cartesian_prod cdist chain_matmul column_stack combinations dstack get_device is_complex isin
         polygamma promote_types real result_type rsub scalar_tensor searchsorted std_mean tensordot trapezoid trapz
         tril_indices triu_indices vander var_mean xlogy
         """.split(),

@@ -58,6 +58,7 @@ def value(t: Any, case: Case, source: str) -> tuple[list[Any], Any]:
     """The inputs that the case names or makes, and its value, in library `t`."""
     used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
     inputs = {}
+    TURN[0] = 0
     for name, definition in case.inputs.items():
         if name in used:
             array, grad = made(definition)
@@ -67,7 +68,6 @@ def value(t: Any, case: Case, source: str) -> tuple[list[Any], Any]:
         warnings.simplefilter("ignore")
         found = [*inputs.values()]
         y = run(source, scope_of(t, {**bound_to(t), **on_the_spot(t.tensor, found), **inputs}))
-        TURN[0] = 0
         return found, y
 
 

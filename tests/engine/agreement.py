@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import cutaway
+from cutaway.core.dtypes import FLOATING, is_narrow, limits
+from cutaway.core.narrow import moves
 from cutaway.core.tensor import Tensor
 from cutaway.engine.graph import Graph, Value, interpret
 from cutaway.engine.trace import trace
@@ -41,14 +43,21 @@ class Case(NamedTuple):
     arrays: list[np.ndarray]
 
 
+def on(array: np.ndarray) -> Tensor:
+    """A Tensor on this memory, bfloat16's too."""
+    return Tensor._wrap(array) if array.dtype.kind == "V" else cutaway.from_numpy(array)
+
+
 class Mismatch(AssertionError):
     """Compiled code and interpreter disagree."""
 
 
 def moved(a: np.ndarray, rng: np.random.Generator, ulps: float) -> np.ndarray:
     """The array moved by some units in the last place, but for whole numbers (of which all digits are there) and infinities."""
-    if a.dtype.kind != "f" or not a.size:
+    if a.dtype.kind not in FLOATING or not a.size:
         return a
+    if is_narrow(a.dtype):
+        return moved(a.astype(np.float32), rng, ulps).astype(a.dtype)
     way = rng.choice([-1.0, 1.0], a.shape) * rng.uniform(0.5, 1.0, a.shape)
     step = 1.0 + ulps * float(np.finfo(a.dtype).eps) * way
     exact = (a == np.rint(a)) & (np.abs(a) * np.finfo(a.dtype).eps < 1.0)
@@ -62,7 +71,7 @@ def far_moved(a: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def whole(arrays: Iterable[np.ndarray]) -> bool:
     """True if all numbers are whole and small, so that sums and products of them are exact."""
-    return all(a.dtype.kind != "f" or bool(np.all((a == np.rint(a)) & (np.abs(a) < 1e3))) for a in arrays)
+    return all(a.dtype.kind not in FLOATING or bool(np.all((a == np.rint(a)) & (np.abs(a) < 1e3))) for a in arrays)
 
 
 def rounded_anew(graph: Graph, arguments: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
@@ -76,16 +85,20 @@ def rounded_anew(graph: Graph, arguments: Sequence[np.ndarray], rng: np.random.G
                 continue
             inputs = [values[i] for i in v.inputs]
             exact = v.op.name in EXACT or (v.op.name in MANY | {"add", "sub", "mul"} and whole(inputs))
-            if v.op.name in MANY and not exact:
-                inputs = [moved(a, rng, ULPS) for a in inputs]
             if v.op.name in ("sin", "cos", "tan"):  # reduced by a pi of limited length: wrong where |x| is huge
                 inputs = [far_moved(a, rng) for a in inputs]
-            y = np.asarray(v.op.forward(*inputs, **v.attrs)).astype(v.aval.dtype, copy=False)
-            if v.op.name == "cast" and v.aval.dtype.kind in "iu" and inputs[0].dtype.kind == "f":
+            wide = inputs
+            if not moves(v.op, v.attrs):  # float16 and bfloat16 are computed with in float32 and rounded once
+                wide = [a.astype(np.float32) if is_narrow(a.dtype) else a for a in inputs]
+            if v.op.name in MANY and not exact:
+                wide = [moved(a, rng, ULPS) for a in wide]
+            y = np.asarray(v.op.forward(*wide, **v.attrs))
+            if v.op.name == "cast" and v.aval.dtype.kind in "iu" and inputs[0].dtype.kind in FLOATING:
                 y = unknown_where_out_of_range(inputs[0], y, rng)
-            values[v] = y if exact else moved(y, rng, ULPS)
+            y = y if exact else moved(y, rng, ULPS)
             if v.op.name == "sigmoid":  # tanh(a / 2) / 2 + 1 / 2: as far from right near 0 as near 1
-                values[v] = np.asarray(values[v] + (rng.uniform(-1, 1, y.shape) * np.finfo(y.dtype).eps).astype(y.dtype))
+                y = np.asarray(y + (rng.uniform(-1, 1, y.shape) * np.finfo(y.dtype).eps).astype(y.dtype))
+            values[v] = y.astype(v.aval.dtype, copy=False)
     return [values[v] for v in graph.roots]
 
 
@@ -102,7 +115,7 @@ def disagreement(got: np.ndarray, want: np.ndarray, others: Sequence[np.ndarray]
     if got.shape != want.shape or got.dtype != want.dtype:
         return f"{got.dtype.name}{list(got.shape)} instead of {want.dtype.name}{list(want.shape)}"
     with np.errstate(all="ignore"):
-        if want.dtype.kind != "f":
+        if want.dtype.kind not in FLOATING:
             doubtful = np.zeros(want.shape, bool)
             for o in others:
                 doubtful |= o != want
@@ -114,8 +127,8 @@ def disagreement(got: np.ndarray, want: np.ndarray, others: Sequence[np.ndarray]
                 o = o.astype(np.float64)
                 same = (o == b) | (np.isnan(o) & np.isnan(b))
                 spread = np.maximum(spread, np.where(same, 0.0, np.nan_to_num(np.abs(o - b), nan=np.inf)))
-            info = np.finfo(want.dtype)
-            allowed = MARGIN * spread + ULPS * float(info.eps) * np.abs(b) + 4 * float(info.tiny)
+            info, ulps = limits(want.dtype), 1.0 if is_narrow(want.dtype) else ULPS
+            allowed = MARGIN * spread + ulps * float(info.eps) * np.abs(b) + 4 * float(info.tiny)
             same = (a == b) | (np.isnan(a) & np.isnan(b))
             wrong = ~same & ~(np.abs(a - b) <= allowed) & ~np.isinf(spread)
     if not wrong.any():
@@ -126,7 +139,7 @@ def disagreement(got: np.ndarray, want: np.ndarray, others: Sequence[np.ndarray]
 
 def check(case: Case, got: Sequence[np.ndarray], seed: int = 0) -> str:
     """What is wrong with these compiled results of a case; empty if nothing."""
-    graph, _ = trace(case.fn, [cutaway.from_numpy(a) for a in case.arrays])
+    graph, _ = trace(case.fn, [on(a) for a in case.arrays])
     want = interpret(graph, case.arrays)[0]
     rng = np.random.default_rng(seed)
     others = [rounded_anew(graph, case.arrays, rng) for _ in range(RUNS)]
@@ -143,8 +156,8 @@ def compiled(cases: Sequence[Case]) -> list[list[np.ndarray]]:
     def all_of_them(*groups: Any) -> Any:
         return tuple(case.fn(*group) for case, group in zip(cases, groups, strict=True))
 
-    groups = [[cutaway.from_numpy(a.copy()) for a in case.arrays] for case in cases]
-    return [[t.detach().numpy() for t in result] for result in cutaway_compile(all_of_them)(*groups)]
+    groups = [[on(a.copy()) for a in case.arrays] for case in cases]
+    return [[t.detach()._data for t in result] for result in cutaway_compile(all_of_them)(*groups)]
 
 
 def cutaway_compile(fn: Callable[..., Any]) -> Callable[..., Any]:

@@ -28,11 +28,11 @@ from cutaway.engine.graph import interpret
 from cutaway.engine.trace import trace
 
 if __package__:
-    from .agreement import RUNS, disagreement, rounded_anew
+    from .agreement import RUNS, disagreement, on, rounded_anew
     from .programs import Program, draw, smaller
 else:  # as a script
     sys.path.insert(0, str(Path(__file__).parent))
-    from agreement import RUNS, disagreement, rounded_anew  # type: ignore[import-not-found,no-redef]
+    from agreement import RUNS, disagreement, on, rounded_anew  # type: ignore[import-not-found,no-redef]
     from programs import Program, draw, smaller  # type: ignore[import-not-found,no-redef]
 
 WORKER = 100  # programs of one worker process
@@ -54,7 +54,7 @@ def crowd() -> Iterator[None]:
 
 def handles(p: Program, strided: bool) -> list[Tensor]:
     """The program's arrays as Tensors; `strided` ones are transposed views of other memory."""
-    return [cutaway.from_numpy(np.array(a.T, order="C").T if strided and n % 2 else a.copy()) for n, a in enumerate(p.arrays)]
+    return [on(np.array(a.T, order="C").T if strided and n % 2 else a.copy()) for n, a in enumerate(p.arrays)]
 
 
 def expected(p: Program) -> tuple[list[np.ndarray], list[list[np.ndarray]]] | None:
@@ -90,7 +90,7 @@ def execute(programs: Sequence[Program]) -> list[list[np.ndarray]]:
     with crowd():
         results = compile(fn)(*groups)
     return [
-        [*(np.array(t.numpy()) for t in outs), *(np.array(ts[a].numpy()) for a, _ in p.writes)]
+        [*(np.array(t._data) for t in outs), *(np.array(ts[a]._data) for a, _ in p.writes)]
         for p, outs, ts in zip(programs, results, held, strict=True)
     ]
 

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cutaway.core.aval import Aval
+from cutaway.core.dtypes import FLOATING, bfloat16, float16
 from cutaway.core.op import OPS
 from cutaway.core.promote import coerce
 from cutaway.core.tensor import Tensor
 
 SIZES = (0, 1, 1, 1, 2, 3, 3, 4, 5, 7, 8, 11, 13, 16, 17, 19, 31, 33)
 LARGEST = 3000  # elements of a value
-FLOATS = (np.dtype("float32"),) * 4 + (np.dtype("float64"),) * 2 + (np.dtype("float16"),)
+FLOATS = (np.dtype("float32"),) * 4 + (np.dtype("float64"),) * 2 + (float16.np, bfloat16.np)
 INTEGERS = tuple(np.dtype(n) for n in ("int64", "int64", "int32", "uint8", "int8", "int16"))
 BOOL = np.dtype(bool)
 
@@ -111,7 +112,7 @@ class Drawing:
     def array(self, shape: tuple[int, ...], dtype: np.dtype) -> int:
         """A new input."""
         rng = self.rng
-        if dtype.kind == "f":
+        if dtype.kind in FLOATING:
             style = rng.integers(4)
             a = rng.standard_normal(shape) * (3.0 if style == 0 else 1.0)
             if style == 1:  # ties, exact sums, zeros
@@ -157,7 +158,7 @@ class Drawing:
 
     def _unary(self) -> None:
         if self.chance(0.6):
-            x = self.find(lambda a: a.dtype.kind == "f")
+            x = self.find(lambda a: a.dtype.kind in FLOATING)
             if x is not None:
                 self.step(self.pick(UNARY), x)
             return
@@ -168,7 +169,7 @@ class Drawing:
             self.step("clamp", x, low=self.pick([low, None]), high=high)
         else:
             name = self.pick(ANY_UNARY)
-            if name != "bitwise_not" or self.avals[x].dtype.kind != "f":
+            if name != "bitwise_not" or self.avals[x].dtype.kind not in FLOATING:
                 self.step(name, x)
 
     def _partner(self, x: int) -> int | None:
@@ -363,7 +364,7 @@ class Drawing:
         self.step("index_put", x, value, *indices, dims=dims, accumulate=accumulate)
 
     def _contract(self) -> None:
-        x = self.find(lambda a: a.dtype.kind == "f" and len(a.shape) >= 2)
+        x = self.find(lambda a: a.dtype.kind in FLOATING and len(a.shape) >= 2)
         if x is None:
             return
         a = self.avals[x]
@@ -390,7 +391,7 @@ class Drawing:
         self.step("einsum", x, y, spec=f"{la},{lb}->{''.join(out)}")
 
     def _window(self) -> None:
-        x = self.find(lambda a: len(a.shape) >= 1 and a.dtype.kind in "f")
+        x = self.find(lambda a: len(a.shape) >= 1 and a.dtype.kind in FLOATING)
         if x is None:
             return
         shape, nd = self.avals[x].shape, len(self.avals[x].shape)
@@ -433,7 +434,7 @@ class Drawing:
 
     def _full(self) -> None:
         d = self.pick((*FLOATS, *INTEGERS, BOOL))
-        value = self.pick([0, 1, 2, 0.5, -1.5, 3]) if d.kind == "f" else self.pick([0, 1])
+        value = self.pick([0, 1, 2, 0.5, -1.5, 3]) if d.kind in FLOATING else self.pick([0, 1])
         self.step("full", shape=self.shape(), value=value, dtype=d)
 
     def _random(self) -> None:

@@ -12,22 +12,22 @@ from cutaway.core.autograd import grad
 from cutaway.core.op import OPS, Op, Sample
 from cutaway.core.tensor import Tensor
 
-from .agreement import Case, failures
+from .agreement import Case, failures, on
 
-DTYPES = ("float32", "float64", "float16")
+DTYPES = ("float32", "float64", "float16", "bfloat16")
 GROUPS = sorted({op.kind for op in OPS.values()})
 
 
 def arrays(op: Op, sample: Sample, dtype: str) -> list[np.ndarray]:
     """The sample's inputs: shapes are filled from the op's domain."""
-    rng = np.random.default_rng([*op.name.encode()])
+    rng, d = np.random.default_rng([*op.name.encode()]), getattr(cutaway, dtype).np
     out = []
     for x in sample.inputs:
         if isinstance(x, tuple):
-            out.append(np.asarray(rng.uniform(*op.domain, x)).astype(dtype))
+            out.append(np.asarray(rng.uniform(*op.domain, x)).astype(d))
         else:
             a = np.asarray(x)
-            out.append(a.astype(dtype) if a.dtype.kind == "f" else a)
+            out.append(a.astype(d) if a.dtype.kind == "f" else a)
     return out
 
 
@@ -41,7 +41,7 @@ def forward(op: Op, sample: Sample, dtype: str, number: int) -> Case:
 def backward(op: Op, sample: Sample, dtype: str, number: int) -> Case:
     """Its gradients towards all floating inputs, for an arriving gradient of cos(1, 2, 3, ...)."""
     values = arrays(op, sample, dtype)
-    y = op(*[cutaway.tensor(a) for a in values], **sample.attrs)
+    y = op(*[on(a) for a in values], **sample.attrs)
     w = np.cos(np.arange(1.0, y.numel() + 1)).reshape(tuple(y.shape)).astype(y.dtype.np)
 
     def fn(*ts: Tensor) -> tuple[Tensor, ...]:

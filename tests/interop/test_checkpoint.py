@@ -27,7 +27,7 @@ from cutaway.core.errors import (
     UnsafeFileError,
 )  # fmt: skip
 
-DTYPES = "bool uint8 int8 int16 int32 int64 float16 float32 float64".split()
+DTYPES = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64".split()
 
 
 def saved(value):
@@ -496,7 +496,7 @@ def test_big_endian_files():
     assert cutaway.load(io.BytesIO(out.getvalue())).tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("dtype", "bfloat16 complex64 uint16".split())
+@pytest.mark.parametrize("dtype", "float8_e5m2 complex64 uint16".split())
 def test_dtypes_that_do_not_exist_here(dtype):
     torch = pytest.importorskip("torch")
     f = io.BytesIO()

@@ -766,7 +766,7 @@ class Function:
         for k, o in enumerate(outs):
             if (
                 isinstance(o, _Tensor)
-                and o._data.dtype.kind == "f"
+                and o._data.dtype.kind in FLOATING
                 and not any(o is n for n in ctx._non_differentiable)
             ):
                 made = _Tensor._wrap(o._data)
@@ -781,5 +781,6 @@ class Function:
 
 # Last: Tensor and the ops are built upon this module.
 from cutaway.core import ops as _ops
+from cutaway.core.dtypes import FLOATING
 from cutaway.core.dtypes import from_numpy_dtype as _from_numpy
 from cutaway.core.tensor import Tensor as _Tensor

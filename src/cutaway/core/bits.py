@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from cutaway.core.dtypes import FLOATING
+
 _BITS: dict[int, np.dtype[Any]] = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}
 
 
 def keep(mask: np.ndarray, a: np.ndarray) -> np.ndarray:
     """`a` where the mask holds, else 0: exact for infinities and NaN, which a product with 0 is not."""
-    if a.dtype.kind != "f":
+    if a.dtype.kind not in FLOATING:
         kept: np.ndarray = a * mask
         return kept
     bits = _BITS[a.dtype.itemsize]

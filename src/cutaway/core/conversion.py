@@ -54,7 +54,7 @@ class Conversions:
     def type(self, dtype: Any = None) -> Any:
         """The name of the type, or the tensor in another dtype."""
         if dtype is None:
-            return f"cutaway.{dtypes.FROM_NUMPY[self._data.dtype].alias.capitalize() or 'Bool'}Tensor"
+            return f"cutaway.{dtypes.type_name(dtypes.FROM_NUMPY[self._data.dtype])}Tensor"
         return self.to(dtypes.from_type_name(dtype) if isinstance(dtype, str) else dtype)
 
     def type_as(self, other: Tensor) -> Tensor:
@@ -81,6 +81,10 @@ class Conversions:
     def half(self) -> Tensor:
         """As float16."""
         return self.to(dtypes.float16)
+
+    def bfloat16(self) -> Tensor:
+        """As bfloat16: float32's range with 8 bits of precision."""
+        return self.to(dtypes.bfloat16)
 
     def long(self) -> Tensor:
         """As int64."""

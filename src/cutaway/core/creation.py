@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.core import random
+from cutaway.core import dtypes, random
 from cutaway.core.aval import broadcast_shapes, show
 from cutaway.core.derived import along_memory, memory_order, sizes_of
-from cutaway.core.dtypes import as_dtype, check_device, fitting, from_numpy_dtype, get_default_dtype
+from cutaway.core.dtypes import FLOATING, as_dtype, check_device, fitting, from_numpy_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DTypeError, KindError, ShapeError
 from cutaway.core.op import STAGE
 from cutaway.core.refusal import function, guarded
@@ -38,7 +38,7 @@ def _drawn(
 
 
 def _float(dtype: Any, op: str) -> np.dtype:
-    return get_default_dtype().np if dtype is None else as_dtype(dtype, op).np
+    return dtypes.get_default_dtype().np if dtype is None else as_dtype(dtype, op).np
 
 
 def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
@@ -56,15 +56,15 @@ def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
             raise KindError(
                 f"{op}: the data is ragged or mixed; nested lists must have equal lengths at each level"
             ) from None
-        if dtype is None and array.dtype.kind == "f":
+        if dtype is None and array.dtype.kind in FLOATING:
             with np.errstate(over="ignore"):  # 1e40 is inf in float32, as in PyTorch
                 array = array.astype(_floating_dtype(data))
-        if dtype is not None and array.size and array.dtype.kind in "iuf":
+        if dtype is not None and array.size and array.dtype.kind in "iuf" + FLOATING:
             fitting(op, array.min(), as_dtype(dtype, op).np)
             fitting(op, array.max(), as_dtype(dtype, op).np)
     if array.dtype.kind == "O" and all(isinstance(x, int) for x in array.flat):
         raise ArgumentError(f"{op}: an integer of the data does not fit int64, which ends at 2**63 - 1; write it as a float")
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biu" + FLOATING:
         raise KindError(
             f"{op}: cannot make a tensor from {type(data).__name__} ({array.dtype}); pass numbers, nested lists or arrays"
         )
@@ -89,7 +89,7 @@ def _plain(data: Any) -> Any:
 
 def _floating_dtype(data: Any) -> np.dtype:
     """The dtype of floating data: the default for Python's floats, NumPy's scalars and tensors bring their own."""
-    found = {d for d in _leaf_dtypes(data) if d.kind == "f"} or {get_default_dtype().np}
+    found = {d for d in _leaf_dtypes(data) if d.kind in FLOATING} or {dtypes.get_default_dtype().np}
     return max(found, key=lambda d: d.itemsize)
 
 
@@ -99,10 +99,10 @@ def _leaf_dtypes(data: Any) -> set[np.dtype]:
     if isinstance(data, (np.ndarray, np.generic)):
         return {data.dtype}
     if not isinstance(data, (list, tuple)):
-        return {get_default_dtype().np}
+        return {dtypes.get_default_dtype().np}
     kinds = set(map(type, data))
     if kinds <= {float, int, bool}:
-        return {get_default_dtype().np} if float in kinds else set()
+        return {dtypes.get_default_dtype().np} if float in kinds else set()
     return {d for x in data for d in _leaf_dtypes(x)}
 
 
@@ -127,6 +127,8 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor on the memory of a NumPy array.  Raises ArgumentTypeError for dtypes that have no counterpart."""
     if not isinstance(array, np.ndarray):
         raise ArgumentTypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}; use cutaway.tensor")
+    if array.dtype.kind == "V":
+        raise ArgumentTypeError(f"from_numpy: no tensor can lie on {array.dtype} memory; pass array.astype('float32')")
     native = from_numpy_dtype(array.dtype, "from_numpy").np
     t = Tensor._wrap(array.astype(native, copy=False))
     t._view = not array.flags.c_contiguous  # the strides are the user's
@@ -171,7 +173,9 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     if isinstance(fill_value, Tensor) and fill_value._data.ndim:
         raise ArgumentTypeError(f"full: the value must be a number, got {show(fill_value)}; use expand for more")
     value = fill_value.item() if isinstance(fill_value, (Tensor, np.generic)) else fill_value
-    d = as_dtype(dtype if dtype is not None else get_default_dtype() if type(value) is float else type(value), "full").np
+    if dtype is None:
+        dtype = dtypes.get_default_dtype() if type(value) is float else type(value)
+    d = as_dtype(dtype, "full").np
     return _made(_full("full", _sizes("full", (size,)), value, d), requires_grad, device)
 
 
@@ -357,7 +361,7 @@ def normal(
     like = mean if isinstance(mean, Tensor) else std
     if not isinstance(like, Tensor):
         raise ArgumentTypeError("normal: with a number for mean and std, say size=")
-    if like._data.dtype.kind != "f":
+    if like._data.dtype.kind not in FLOATING:
         raise DTypeError(f"normal: needs floating tensors, got {show(like)}; convert with .float()")
     if isinstance(std, Tensor) and (std._data < 0).any():
         raise ArgumentError(f"normal: std must be 0 or more, got {float(std._data.min())} among {show(std)}")

@@ -15,9 +15,9 @@ import numpy as np
 import cutaway.core.tensor as _t
 from cutaway.core import random
 from cutaway.core.aval import broadcast_shapes, normalize_dim, normalize_dims, show
-from cutaway.core.dtypes import as_dtype, check_device, fitting, get_default_dtype
+from cutaway.core.dtypes import FLOATING, as_dtype, check_device, fitting, get_default_dtype, is_narrow, limits
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, KindError, ShapeError
-from cutaway.core.op import STAGE, composite
+from cutaway.core.op import STAGE, castable, composite
 from cutaway.core.ops import contract, elementwise, movement, reduce
 from cutaway.core.ops import index as index_ops
 from cutaway.core.refusal import describe, function, guarded
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
 
 Dims = int | Sequence[int] | None
-HALF = np.dtype(np.float16)
 
 
 def constant(array: np.ndarray) -> Tensor:
@@ -60,7 +59,7 @@ def default_float() -> Any:
 
 def floating(name: str, x: Tensor) -> None:
     """Raise DTypeError unless x is floating."""
-    if x._data.dtype.kind != "f":
+    if x._data.dtype.kind not in FLOATING:
         raise DTypeError(f"{name}: needs a floating tensor, got {show(x)}; convert it with .float()")
 
 
@@ -91,8 +90,8 @@ def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) 
     """The average over `dim`.  Raises DTypeError for integers."""
     x = x if dtype is None else x.to(as_dtype(dtype, "mean"))
     floating("mean", x)
-    if x._data.dtype == HALF:
-        return mean(x.float(), dim, keepdim).half()
+    if is_narrow(x._data.dtype):
+        return mean(x.float(), dim, keepdim).to(x.dtype)
     return sum(x, dim, keepdim) / float(count(x, dim))
 
 
@@ -104,8 +103,8 @@ def var(
         dim, unbiased = None, dim
     floating("var", x)
     less = correction if correction is not None else 0 if unbiased is False else 1
-    if x._data.dtype == HALF:
-        return var(x.float(), dim, keepdim=keepdim, correction=less).half()
+    if is_narrow(x._data.dtype):
+        return var(x.float(), dim, keepdim=keepdim, correction=less).to(x.dtype)
     d = x - mean(x, dim, keepdim=True)
     return sum(d * d, dim, keepdim) / float(builtins.max(count(x, dim) - less, 0))
 
@@ -114,8 +113,8 @@ def std(
     x: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: int | None = None
 ) -> Tensor:
     """The square root of the variance."""
-    if x._data.dtype == HALF:
-        return std(x.float(), dim, unbiased, keepdim, correction=correction).half()
+    if is_narrow(x._data.dtype):
+        return std(x.float(), dim, unbiased, keepdim, correction=correction).to(x.dtype)
     return _flat_at_zero(elementwise.sqrt, var(x, dim, unbiased, keepdim, correction=correction))
 
 
@@ -129,8 +128,8 @@ def norm(x: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False, dtype: 
     """The p-norm: (sum |x|^p)^(1/p); p may be inf, -inf, 0 or "fro" (= 2)."""
     x = x if dtype is None else x.to(as_dtype(dtype, "norm"))
     floating("norm", x)
-    if x._data.dtype == HALF:
-        return norm(x.float(), p, dim, keepdim).half()
+    if is_narrow(x._data.dtype):
+        return norm(x.float(), p, dim, keepdim).to(x.dtype)
     if p == "nuc":
         from cutaway.core.topics.linear import matrix_norm
 
@@ -176,6 +175,7 @@ def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     return reduce.any_(x, dim=normalize_dims(dim, x._data.ndim, "any"), keepdim=keepdim)
 
 
+@castable
 def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The product over `dim`, or of all elements."""
     if dtype is not None:
@@ -196,8 +196,8 @@ def cumprod(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Running products along `dim`."""
     if dtype is not None:
         return cumprod(x.to(as_dtype(dtype, "cumprod")), dim).to(dtype)
-    if x._data.dtype == HALF:
-        return cumprod(x.float(), dim).half()
+    if is_narrow(x._data.dtype):
+        return cumprod(x.float(), dim).to(x.dtype)
     x = x.long() if x._data.dtype.kind in "bui" else x
     d = normalize_dim(dim, x._data.ndim, "cumprod")
     return reduce.running_product(x, d) if x._data.ndim and x._data.shape[d] > 1 else elementwise.copy(x)
@@ -214,8 +214,8 @@ def softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     d = _softmax_dim("softmax", x, dim)
     if not x._data.size:
         return elementwise.copy(x)
-    if x._data.dtype == HALF:
-        return softmax(x.float(), d).half()
+    if is_narrow(x._data.dtype):
+        return softmax(x.float(), d).to(x.dtype)
     e = elementwise.exp(x - amax(x.detach(), d, keepdim=True))
     return e / sum(e, d, keepdim=True)
 
@@ -228,8 +228,8 @@ def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     d = _softmax_dim("log_softmax", x, dim)
     if not x._data.size:
         return elementwise.copy(x)
-    if x._data.dtype == HALF:
-        return log_softmax(x.float(), d).half()
+    if is_narrow(x._data.dtype):
+        return log_softmax(x.float(), d).to(x.dtype)
     # Shifted before the logarithm: x - logsumexp(x) would round scores of 10,000 to a thousandth.
     z = x - amax(x.detach(), d, keepdim=True)
     return z - elementwise.log(sum(elementwise.exp(z), d, keepdim=True))
@@ -327,7 +327,7 @@ def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     if dim is None:
         flat = movement.reshape(x, shape=(x._data.size,))
         middle = flat[_middle(flat.detach(), 0)]
-        if x._data.dtype.kind != "f" or bool(elementwise.isnan(middle).all()):
+        if x._data.dtype.kind not in FLOATING or bool(elementwise.isnan(middle).all()):
             return middle.reshape(())
         return amax(elementwise.where(flat == middle, flat, -float("inf")))
     d = normalize_dim(dim, x._data.ndim, "median")
@@ -343,7 +343,7 @@ def _middle(x: Tensor, d: int) -> Tensor:
     if not x._data.shape[d]:
         raise IndexOutOfRange(f"median: {show(x)} has no elements along dim {d}, and an empty median has no value")
     at = narrow(argsort(x, d), d, (x._data.shape[d] - 1) // 2, 1)
-    if x._data.dtype.kind != "f":
+    if x._data.dtype.kind not in FLOATING:
         return at
     nan = elementwise.isnan(x)
     return elementwise.where(any(nan, d, keepdim=True), argmax(nan, d, keepdim=True), at)
@@ -753,7 +753,7 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     for limit in (min, max):
         if not isinstance(limit, (int, float, np.generic, type(None))):
             raise ArgumentTypeError(f"clamp: a limit must be a number or a Tensor, got {describe(limit)}")
-    if x._data.dtype.kind != "f" and (isinstance(min, float) or isinstance(max, float)):
+    if x._data.dtype.kind not in FLOATING and (isinstance(min, float) or isinstance(max, float)):
         x = x.float()
     return elementwise.clamp(x, low=min, high=max)
 
@@ -923,6 +923,12 @@ def onto(x: Tensor, y: Tensor, see: Callable[[np.ndarray], np.ndarray], writeabl
 diagonal = _diagonal
 
 
+@castable
+def trace(x: Tensor) -> Tensor:
+    """The sum of a matrix's diagonal."""
+    return sum(diagonal_of_matrix("trace", x))
+
+
 def diagonal_of_matrix(name: str, x: Tensor) -> Tensor:
     """The diagonal of a tensor that must have two dimensions."""
     _exactly(name, 2, x)
@@ -978,12 +984,14 @@ def _exactly(name: str, dims: int, *tensors: Any) -> None:
             raise ShapeError(f"{name}: needs Tensors of {dims} dimensions, got {listed}; matmul takes any")
 
 
+@castable
 def mm(a: Tensor, b: Tensor) -> Tensor:
     """Product of two matrices, without broadcasting."""
     _exactly("mm", 2, a, b)
     return contract.matmul(a, b)
 
 
+@castable
 def bmm(a: Tensor, b: Tensor) -> Tensor:
     """Product of two batches of matrices a[B, N, K], b[B, K, M], without broadcasting."""
     _exactly("bmm", 3, a, b)
@@ -996,7 +1004,7 @@ def mv(a: Tensor, b: Tensor) -> Tensor:
     """Matrix times vector."""
     _exactly("mv", 2, a)
     _exactly("mv", 1, b)
-    return matmul(a, b)
+    return squeeze(contract.matmul(a, unsqueeze(b, -1)), -1)
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
@@ -1013,11 +1021,13 @@ def outer(a: Tensor, b: Tensor) -> Tensor:
     return unsqueeze(a, 1) * b
 
 
+@castable
 def addmm(x: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta x + alpha (a b)."""
     return added(x, mm(a, b), beta, alpha)
 
 
+@castable
 def baddbmm(x: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta x + alpha (a b) for batches."""
     return added(x, bmm(a, b), beta, alpha)
@@ -1033,6 +1043,7 @@ def added(x: Tensor, y: Tensor, beta: Any, alpha: Any) -> Tensor:
 
 
 @guarded
+@castable
 def einsum(equation: str, *operands: Any) -> Tensor:
     """Sums of products by Einstein's convention: "ij,jk->ik"; "..." stands for leading dimensions.
 
@@ -1161,9 +1172,9 @@ def pow(x: Any, exponent: Any) -> Tensor:
     if isinstance(x, _t.Tensor) and type(exponent) in (int, float):
         if x._data.dtype.kind == "b" and type(exponent) is int:
             x = x.long()
-        if exponent == 2 and (type(exponent) is int or x._data.dtype.kind == "f"):
+        if exponent == 2 and (type(exponent) is int or x._data.dtype.kind in FLOATING):
             return elementwise.mul(x, x)
-        if x._data.dtype.kind == "f":
+        if x._data.dtype.kind in FLOATING:
             if exponent == 0.5:
                 return elementwise.sqrt(x)
             if exponent == 1:
@@ -1185,7 +1196,7 @@ def trunc_divide(x: Tensor, other: Any) -> Tensor:
 
 def is_floating(x: Any) -> bool:
     """True for a floating tensor and for a Python float."""
-    return x._data.dtype.kind == "f" if isinstance(x, _t.Tensor) else isinstance(x, (float, np.floating))
+    return x._data.dtype.kind in FLOATING if isinstance(x, _t.Tensor) else isinstance(x, (float, np.floating))
 
 
 def fmod(x: Tensor, other: Any) -> Tensor:
@@ -1196,12 +1207,12 @@ def fmod(x: Tensor, other: Any) -> Tensor:
 
 def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
     """NaN and infinities replaced by numbers (the dtype's extremes by default)."""
-    if x._data.dtype.kind != "f":
+    if x._data.dtype.kind not in FLOATING:
         return x
-    limits = np.finfo(x._data.dtype)
+    ends = limits(x._data.dtype)
     x = elementwise.where(elementwise.isnan(x), nan, x)
-    x = elementwise.where(x == float("inf"), float(limits.max) if posinf is None else posinf, x)
-    return elementwise.where(x == -float("inf"), float(limits.min) if neginf is None else neginf, x)
+    x = elementwise.where(x == float("inf"), float(ends.max) if posinf is None else posinf, x)
+    return elementwise.where(x == -float("inf"), float(ends.min) if neginf is None else neginf, x)
 
 
 def select(x: Tensor, dim: int, index: int) -> Tensor:

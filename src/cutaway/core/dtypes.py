@@ -7,11 +7,13 @@ zero-dimensional tensors, and below them Python numbers, only count when they ra
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from cutaway.core.errors import ArgumentTypeError, DeviceError, DTypeError
+from cutaway.core.errors import ArgumentTypeError, DeviceError, DTypeError, MissingLibrary
 from cutaway.core.refusal import describe
 
 
@@ -28,7 +30,7 @@ class dtype:
 
     @property
     def is_floating_point(self) -> bool:
-        """True for float16, float32 and float64."""
+        """True for float16, bfloat16, float32 and float64."""
         return self.category == 2
 
     @property
@@ -65,11 +67,19 @@ float64 = dtype("float64", 2, "double")
 
 
 
-class _NameOnly(dtype):
-    """A dtype of PyTorch's that programs mention, and no tensor can have here."""
+class _Borrowed(dtype):
+    """bfloat16, which NumPy lacks: `ml_dtypes` adds it to NumPy, and is loaded when the first array of it is to be made."""
 
-    def __init__(self, name: str) -> None:
-        self.name, self.category, self.alias = name, 2, name
+    __slots__ = ()
+
+    def __init__(self, name: str, category: int, alias: str = "") -> None:
+        self.name, self.category, self.alias = name, category, alias
+
+    @property
+    def np(self) -> np.dtype:  # type: ignore[override]
+        """NumPy's dtype.  Raises MissingLibrary where there is no ml_dtypes."""
+        found: np.dtype = _borrowed(self)
+        return found
 
     @property
     def is_signed(self) -> bool:
@@ -78,14 +88,27 @@ class _NameOnly(dtype):
 
     @property
     def itemsize(self) -> int:
-        """Bytes per element, if there were any."""
+        """Bytes per element."""
         return 2
 
 
-bfloat16 = _NameOnly("bfloat16")  # `dtype=bfloat16 if supported else float16` must not fail; `as_dtype` refuses it
+@lru_cache
+def _borrowed(d: dtype) -> np.dtype:
+    try:
+        found: np.dtype = np.dtype(getattr(import_module("ml_dtypes"), d.name))
+    except ImportError:
+        raise MissingLibrary(
+            f"{d.name}: NumPy has no such numbers, the library ml_dtypes adds them; install it with pip install ml_dtypes"
+        ) from None
+    FROM_NUMPY[found] = d
+    return found
 
-ALL = (bool_, uint8, int8, int16, int32, int64, float16, float32, float64)
-FROM_NUMPY: dict[np.dtype, dtype] = {d.np: d for d in ALL}
+
+bfloat16 = _Borrowed("bfloat16", 2, "bfloat16")
+
+ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
+FROM_NUMPY: dict[np.dtype, dtype] = {d.np: d for d in ALL if d is not bfloat16}  # which comes with its first use
+FLOATING = "fV"  # NumPy's kinds of floating dtypes: those of ml_dtypes are of kind V
 _SIGNED_RANK = {int8.np: 1, int16.np: 2, int32.np: 3, int64.np: 4}
 
 _default = float32
@@ -107,8 +130,6 @@ def set_default_dtype(d: dtype) -> None:
 def as_dtype(d: object, op: str = "dtype") -> dtype:
     """Read a dtype from a Cutaway dtype, a NumPy one, or Python's bool / int / float."""
     if isinstance(d, dtype):
-        if d is bfloat16:
-            raise DTypeError(f"{op}: there are no {d.name} tensors here; use float16 for its size, float32 for its range")
         return d
     if d is bool:
         return bool_
@@ -135,11 +156,18 @@ def from_type_name(name: str) -> dtype:
     raise ArgumentTypeError(f"type: {name!r} names no tensor type; use a dtype such as cutaway.float32")
 
 
+def type_name(d: dtype) -> str:
+    """What old names of types and storages begin with: Float, Long, BFloat16."""
+    return "BFloat16" if d is bfloat16 else (d.alias or d.name).capitalize()
+
+
 def from_numpy_dtype(d: np.dtype, op: str = "tensor") -> dtype:
     """The Cutaway dtype of a NumPy dtype.  Raises DTypeError where there is none (complex, strings, objects)."""
     try:
         return FROM_NUMPY[d]
     except KeyError:
+        if d.kind == "V" and d.name == "bfloat16" and d == bfloat16.np:
+            return bfloat16
         native = FROM_NUMPY.get(d.newbyteorder("="))
         if native is not None:
             return native
@@ -168,7 +196,19 @@ def promote_np(a: np.dtype, b: np.dtype) -> np.dtype:
     if ca == 1 and (a == uint8.np) != (b == uint8.np):
         signed = b if a == uint8.np else a
         return int16.np if signed == int8.np else signed
-    return a if a.itemsize >= b.itemsize else b
+    if a.itemsize == b.itemsize:  # float16 and bfloat16: neither holds the other
+        return float32.np
+    return a if a.itemsize > b.itemsize else b
+
+
+def is_narrow(d: np.dtype) -> bool:
+    """True for float16 and bfloat16, whose numbers are computed with in float32: an op's result is rounded, once."""
+    return d.itemsize == 2 and d.kind in FLOATING
+
+
+def limits(d: np.dtype) -> Any:
+    """Limits of a floating NumPy dtype, as `np.finfo` gives them."""
+    return np.finfo(d) if d.kind == "f" else import_module("ml_dtypes").finfo(d)
 
 
 def result_np(operands: Iterable[tuple[np.dtype, int]]) -> np.dtype:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.core import accelerate, autograd
+from cutaway.core import accelerate, autograd, narrow
 from cutaway.core.accelerate import NOT
 from cutaway.core.autograd import RECORDING, Node, refuse_stale
 from cutaway.core.aval import Aval
+from cutaway.core.dtypes import FLOATING
 from cutaway.core.errors import ArgumentTypeError, CutawayError, DTypeError, IndexOutOfRange, ShapeError
 from cutaway.core.op import Op
 from cutaway.core.ops.index import out_of_range
@@ -45,7 +46,10 @@ def evaluate(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
         data = accelerate.contraction(op, tensors, attrs)
     try:
         if data is NOT:
-            data = _quiet.context.run(op.forward, *[t._data for t in tensors], **attrs)
+            if tensors and tensors[0]._data.itemsize == 2:
+                data = _quiet.context.run(narrow.forward, op, *[t._data for t in tensors], **attrs)
+            else:
+                data = _quiet.context.run(op.forward, *[t._data for t in tensors], **attrs)
     except CutawayError:
         raise
     except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError) as refusal:
@@ -76,7 +80,7 @@ def evaluate(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
 
 def record(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any], y: Tensor) -> None:
     """Leave a Node on `y`, with the values that the op's gradient rules will read; none where no gradient is wanted."""
-    if y._data.dtype.kind != "f":
+    if y._data.dtype.kind not in FLOATING:
         return
     saved: dict[int, autograd.Saved] = {}
     saved_y = None

@@ -8,7 +8,7 @@ import numpy as np
 
 from cutaway.core import dtypes
 from cutaway.core.creation import tensor, zeros
-from cutaway.core.dtypes import check_device, dtype
+from cutaway.core.dtypes import FLOATING, check_device, dtype
 from cutaway.core.errors import ArgumentTypeError
 from cutaway.core.tensor import Tensor
 
@@ -35,7 +35,7 @@ class LegacyType(type):
             and not isinstance(args[0], _size())
         ):
             data = tensor(args[0])._data
-            if data.dtype.kind == "f" and cls.dtype.category < 2:
+            if data.dtype.kind in FLOATING and cls.dtype.category < 2:
                 data = data.astype(cls.dtype.np)  # towards zero, as PyTorch does
                 return tensor(data)
             return tensor(args[0], dtype=cls.dtype)
@@ -49,11 +49,12 @@ def _size() -> type:
 
 
 def _made(d: dtype) -> Any:
-    name = f"{(d.alias or d.name).capitalize()}Tensor"
+    name = f"{dtypes.type_name(d)}Tensor"
     text = f"Tensors of {d.name}: `{name}(2, 3)` of a size, `{name}([1, 2])` of data; isinstance looks at the dtype."
     return LegacyType(name, (), {"dtype": d, "__doc__": text, "__module__": "cutaway"})
 
 
-BoolTensor, ByteTensor, CharTensor, ShortTensor, IntTensor, LongTensor, HalfTensor, FloatTensor, DoubleTensor = map(
-    _made, dtypes.ALL
-)
+(
+    BoolTensor, ByteTensor, CharTensor, ShortTensor, IntTensor, LongTensor, HalfTensor, BFloat16Tensor, FloatTensor,
+    DoubleTensor,
+) = map(_made, dtypes.ALL)  # fmt: skip

@@ -10,7 +10,9 @@ import numpy as np
 import cutaway.core.derived as _d
 import cutaway.core.indexing as _i
 import cutaway.core.random as _r
+from cutaway.core.dtypes import is_narrow
 from cutaway.core.errors import ArgumentError
+from cutaway.core.narrow import in_single
 from cutaway.core.ops import elementwise as _ew
 from cutaway.core.refusal import guard_methods
 
@@ -72,6 +74,8 @@ class Methods:
         return _ew.mul(self, other)
 
     def __rtruediv__(self, other: Any) -> Tensor:
+        if is_narrow(self._data.dtype):  # as PyTorch rounds
+            return _ew.mul(_ew.div(1.0, self), other)
         return _ew.div(other, self)
 
     def __rfloordiv__(self, other: Any) -> Tensor:
@@ -220,6 +224,7 @@ class Methods:
         """1 / self."""
         return _ew.div(1.0, _d.need_tensor("reciprocal", self))
 
+    @in_single
     def rsqrt(self) -> Tensor:
         """1 / sqrt(self)."""
         return _ew.div(1.0, _ew.sqrt(self))
@@ -336,10 +341,12 @@ class Methods:
         """self - trunc(self)."""
         return _d.frac(self)
 
+    @in_single
     def log2(self) -> Tensor:
         """Logarithms to base 2."""
         return _ew.log(self) * (1 / math.log(2.0))
 
+    @in_single
     def log10(self) -> Tensor:
         """Logarithms to base 10."""
         return _ew.log(self) * (1 / math.log(10.0))
@@ -434,6 +441,7 @@ class Methods:
     )  # fmt: skip
     greater_equal, less_equal, not_equal = ge, le, ne
 
+    @in_single
     def lerp(self, end: Any, weight: Any) -> Tensor:
         """self + weight (end - self)."""
         return _d.lerp(self, end, weight)
@@ -680,7 +688,7 @@ class Methods:
 
     def trace(self) -> Tensor:
         """The sum of a matrix's diagonal."""
-        return _d.sum(_d.diagonal_of_matrix("trace", self))
+        return _d.trace(self)
 
     # --- index --------------------------------------------------------------------------------------------------------
 

@@ -94,11 +94,12 @@ class Op:
              "layout": it may be the same memory, but only the machine knows (no one writes to it)
     formula  TeX, for pictures;  oracle: `lambda torch, *tensors, **attrs`;  domain: where samples are drawn
     scalar   an elementwise op's forward over the scalar vocabulary `m`, which the compiler reads too
+    scales   a number or 0-d tensor as the second input stays in float32 beside float16 and bfloat16 (core/narrow.py)
     """
 
     __slots__ = (
         "domain", "errors", "formula", "forward", "kind", "name", "onnx", "oracle", "promote", "rules", "samples",
-        "scalar", "shape", "smooth", "variadic", "view",
+        "scalar", "scales", "shape", "smooth", "variadic", "view",
     )  # fmt: skip
 
     eager: ClassVar[Callable[[Op, tuple[Any, ...], dict[str, Any]], Tensor]]  # installed by eager.py
@@ -121,6 +122,7 @@ class Op:
         errors: Callable[[], list[Sample]] | None = None,
         scalar: Callable[..., Any] | None = None,
         smooth: bool = True,
+        scales: bool = False,
     ) -> None:
         assert kind in KINDS and name not in OPS, (name, kind)
         self.name, self.kind, self.forward, self.shape = name, kind, forward, shape
@@ -128,6 +130,7 @@ class Op:
         self.variadic = any(r is not None and "i" in r.reads for r in self.rules)
         self.promote, self.view, self.formula, self.onnx, self.oracle = promote, view, formula, onnx, oracle
         self.domain, self.samples, self.errors, self.scalar, self.smooth = domain, samples, errors, scalar, smooth
+        self.scales = scales
         OPS[name] = self
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Tensor:
@@ -174,7 +177,35 @@ STAGE: ContextVar[Stage | None] = ContextVar("stage", default=None)
 # keywords) to run them; None almost always.
 SCOPE: ContextVar[Callable[..., Any] | None] = ContextVar("scope", default=None)
 
+# What changes the dtypes that composites and `castable` functions are called with (autocast); called as an observer is, it
+# answers by `perform`. None almost always.
+CAST: ContextVar[Callable[..., Any] | None] = ContextVar("cast", default=None)
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def perform(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], whole: bool = True) -> Any:
+    """A composite's or castable function's result: by the observer, or as a `whole` by a native program, or op by op."""
+    if hasattr(fn, "formula"):
+        observer, native = SCOPE.get(), accelerate.composite if whole else None
+        if observer is not None:
+            return observer(fn, args, kwargs)
+        if native is not None:
+            y = native(fn, args, kwargs)
+            if y is not accelerate.NOT:
+                return y
+    return fn(*args, **kwargs)
+
+
+def castable(fn: F) -> F:
+    """Let `CAST` see the calls of a function that is no composite."""
+
+    @wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        cast = CAST.get()
+        return fn(*args, **kwargs) if cast is None else cast(fn, args, kwargs)
+
+    return call  # type: ignore[return-value]
 
 
 def composite(formula: str = "") -> Callable[[F], F]:
@@ -186,8 +217,10 @@ def composite(formula: str = "") -> Callable[[F], F]:
     def mark(fn: F) -> F:
         @wraps(fn)
         def call(*args: Any, **kwargs: Any) -> Any:
-            observer = SCOPE.get()
+            cast, observer = CAST.get(), SCOPE.get()
             try:
+                if cast is not None:
+                    return cast(fn, args, kwargs)
                 if observer is not None:
                     return observer(fn, args, kwargs)
                 native = accelerate.composite

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.aval import numel
+from cutaway.core.dtypes import FLOATING
 from cutaway.core.errors import DTypeError
 
 ROUNDS = 10
@@ -64,18 +65,18 @@ def philox_words(n: int, seed: int, offset: int = 0, plane: int = 0) -> np.ndarr
 def philox_uniform(shape: Sequence[int], seed: int, offset: int, dtype: Any = np.float32) -> np.ndarray:
     """Uniform numbers in [0, 1): element i, in row-major order, comes from word i % 4 of block `offset + i // 4`.
 
-    float32 has the word's upper 24 bits, float16 its upper 11. float64 has 53 bits: the word's 32, and below them the
-    upper 21 of the same word of plane 1. So the three agree up to their precision, and a mask drawn in one is that of
-    the others.  Raises DTypeError for a dtype that is not floating.
+    float32 has the word's upper 24 bits, float16 its upper 11, bfloat16 its upper 8. float64 has 53 bits: the word's 32,
+    and below them the upper 21 of the same word of plane 1. So they agree up to their precision, and a mask drawn in one
+    is that of the others.  Raises DTypeError for a dtype that is not floating.
     """
     d, n = np.dtype(dtype), numel(shape)
-    if d.kind != "f":
+    if d.kind not in FLOATING:
         raise DTypeError(f"philox_uniform: gives floating-point numbers, not {d.name}")
     word = philox_words(n, seed, offset)
     if d == np.float64:
         below = philox_words(n, seed, offset, plane=1)
         u = word * 2.0**-32 + (below >> np.uint32(11)) * 2.0**-53
     else:
-        bits = 24 if d == np.float32 else 11
+        bits = 24 if d == np.float32 else 11 if d == np.float16 else 8
         u = (word >> np.uint32(32 - bits)).astype(d) * d.type(2.0**-bits)
     return u.reshape(shape)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cutaway.core.dtypes import get_default_dtype
+from cutaway.core.dtypes import FLOATING, get_default_dtype
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -18,7 +18,7 @@ INDENT = len("tensor(")
 
 def _formatter(values: np.ndarray) -> tuple[Any, int]:
     """A function from one element to text, and the width that it fills: that of the widest finite element but zeros."""
-    if values.dtype.kind != "f":
+    if values.dtype.kind not in FLOATING:
         width = max((len(str(v)) for v in values.flat), default=1)
         return (lambda v: f"{v!s:>{width}}"), width
     shown = values[np.isfinite(values) & (values != 0)]
@@ -63,6 +63,7 @@ def _lines(a: np.ndarray, form: Any, width: int, indent: int, short: bool) -> st
 def show(t: Tensor) -> str:
     """The text of `repr(t)`."""
     a, name = t._data, type(t).__name__
+    a = a.astype(np.float32) if a.dtype.kind == "V" else a  # whose numbers know no formats everywhere
     prefix = "Parameter containing:\ntensor(" if name == "Parameter" else "tensor("
     short = a.size > THRESHOLD
     form, width = _formatter(_edges(a) if short else a)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cutaway.core.aval import show
-from cutaway.core.dtypes import from_numpy_dtype, get_default_dtype, result_np
+from cutaway.core.dtypes import FLOATING, from_numpy_dtype, get_default_dtype, is_narrow, result_np
 from cutaway.core.errors import ArgumentTypeError, DTypeError
 
 if TYPE_CHECKING:
     from cutaway.core.op import Op
     from cutaway.core.tensor import Tensor
 
-INT64, BOOL = np.dtype(np.int64), np.dtype(bool)
+INT64, BOOL, F32 = np.dtype(np.int64), np.dtype(bool), np.dtype(np.float32)
 KEEPING = ("", "same", "equal")  # equal dtypes stay as they are, whatever they are
 # The operators: x + array is a Tensor, as in PyTorch.
 WITH_ARRAYS = frozenset(
@@ -33,12 +33,12 @@ def coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
         if isinstance(a, Tensor):
             d = a._data.dtype
             if isinstance(b, Tensor):
-                if b._data.dtype is d and (d.kind == "f" or promote in KEEPING):
+                if b._data.dtype is d and (d.kind in FLOATING or promote in KEEPING):
                     return inputs
-            elif (type(b) is float or type(b) is int) and d.kind == "f" and promote != "equal":
-                return a, Tensor._wrap(np.asarray(b, d))
+            elif (type(b) is float or type(b) is int) and d.kind in FLOATING and promote != "equal":
+                return a, Tensor._wrap(np.asarray(b, F32 if d.itemsize == 2 and op.scales else d))
     elif (
-        len(inputs) == 1 and isinstance(inputs[0], Tensor) and (promote in KEEPING or inputs[0]._data.dtype.kind == "f")
+        len(inputs) == 1 and isinstance(inputs[0], Tensor) and (promote in KEEPING or inputs[0]._data.dtype.kind in FLOATING)
     ):
         return inputs
     if not promote:
@@ -55,7 +55,7 @@ def coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
         return condition, *_common(op.name, inputs[1:], "same")
     if promote == "equal":
         return _equal(op.name, inputs)
-    return _common(op.name, inputs, promote)
+    return _common(op.name, inputs, promote, op.scales)
 
 
 def _equal(name: str, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
@@ -68,13 +68,13 @@ def _equal(name: str, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
     return inputs
 
 
-def _common(name: str, inputs: tuple[Any, ...], promote: str) -> tuple[Tensor, ...]:
+def _common(name: str, inputs: tuple[Any, ...], promote: str, scales: bool = False) -> tuple[Tensor, ...]:
     if not inputs:  # the shape rule says what is missing
         return ()
     if len(inputs) == 1 and not isinstance(inputs[0], Tensor):
         raise not_a_tensor(name, inputs[0])
     target = result_np(standing(name, x) for x in inputs)
-    if promote == "float" and target.kind != "f":
+    if promote == "float" and target.kind not in FLOATING:
         target = get_default_dtype().np
     if (target == BOOL and promote in ("number", "signed")) or (
         promote == "signed" and any(standing(name, x)[0] == BOOL for x in inputs)
@@ -84,7 +84,9 @@ def _common(name: str, inputs: tuple[Any, ...], promote: str) -> tuple[Tensor, .
             f"{name}: not defined for bools, got {listed}; convert with .int() or .float(), or use ~ ^ & | for masks"
         )
     out = []
-    for x in inputs:
+    for i, x in enumerate(inputs):
+        if scales and i and is_narrow(target) and standing(name, x)[1] < standing(name, inputs[0])[1]:
+            target = F32
         if not isinstance(x, Tensor):
             out.append(_constant(name, x, target))
         elif x._data.dtype is target or x._data.dtype == target:

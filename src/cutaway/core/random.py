@@ -18,6 +18,7 @@ import numpy as np
 
 from cutaway.core import accelerate
 from cutaway.core.aval import Aval, numel
+from cutaway.core.dtypes import FLOATING, limits
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, TraceError
 from cutaway.core.generator import (
     FEW,
@@ -57,7 +58,7 @@ def uniform(
     d, n, g = _real(dtype, "uniform"), _count(shape, "uniform"), _pick(generator, "uniform")
     plain = low == 0 and high == 1
     if not plain:
-        top = float(np.finfo(d).max)
+        top = float(limits(d).max)
         if not (-top <= low <= high <= top and high - low <= top):
             raise ArgumentError(
                 f"uniform: needs low <= high, both and their distance finite in {d.name}, got low={low}, high={high}"
@@ -215,7 +216,7 @@ def _bounds(d: np.dtype[Any]) -> tuple[int, int]:
     if d.kind in "iu":
         info = np.iinfo(d)
         return int(info.min), int(info.max)
-    top = 2 ** (np.finfo(d).nmant + 1)
+    top = 2 ** (limits(d).nmant + 1)
     return -top, top
 
 
@@ -256,7 +257,7 @@ def bernoulli(
     """
     n, g = _count(shape, "bernoulli"), _pick(generator, "bernoulli")
     if isinstance(p, np.ndarray):
-        if p.dtype.kind != "f":
+        if p.dtype.kind not in FLOATING:
             what = Aval(p.shape, p.dtype)
             raise DTypeError(f"bernoulli: probabilities must be floats, got {what}; convert with float()")
         try:
@@ -334,7 +335,7 @@ def multinomial(
     """
     g, w = _pick(generator, "multinomial"), np.asarray(weights)
     what = Aval(w.shape, w.dtype)
-    if w.dtype.kind != "f":
+    if w.dtype.kind not in FLOATING:
         raise DTypeError(f"multinomial: weights must be floats, got {what}; convert with float()")
     if w.ndim not in (1, 2) or w.shape[-1] == 0:
         raise ShapeError(f"multinomial: weights must be [N] or [B, N] with N > 0, got {what}")
@@ -443,7 +444,7 @@ def _pick(generator: Generator | None, op: str) -> Generator:
 
 def _real(dtype: Any, op: str) -> np.dtype[Any]:
     d: np.dtype[Any] = np.dtype(dtype)
-    if d.kind != "f":
+    if d.kind not in FLOATING:
         raise DTypeError(f"{op}: gives floating-point numbers, not {d.name}; draw float32 and convert, or use randint")
     return d
 

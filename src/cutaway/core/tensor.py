@@ -11,7 +11,7 @@ import numpy as np
 from cutaway.core import dtypes
 from cutaway.core.aval import normalize_dim, numel, row_major
 from cutaway.core.conversion import Conversions
-from cutaway.core.dtypes import CPU, FROM_NUMPY, check_device
+from cutaway.core.dtypes import CPU, FLOATING, FROM_NUMPY, check_device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, ShapeError
 from cutaway.core.methods import Methods
 from cutaway.core.op import STAGE
@@ -161,7 +161,7 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
 
     def is_floating_point(self) -> bool:
         """True for a floating dtype."""
-        return self._data.dtype.kind == "f"
+        return self._data.dtype.kind in FLOATING
 
     def is_complex(self) -> bool:
         """False."""
@@ -201,7 +201,7 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for a gradient, or no longer.  Raises GradError for integers and for results of other operations."""
         if requires_grad and self._node is None:
-            if self._data.dtype.kind != "f":
+            if self._data.dtype.kind not in FLOATING:
                 raise GradError(
                     f"requires_grad: only floating tensors can require gradients, got {self.dtype}; use .float()"
                 )
@@ -397,9 +397,14 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
     # --- leaving for elsewhere ------------------------------------------------------------------------------------
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The NumPy array on the same memory.  Raises GradError if a gradient is recorded (use detach())."""
+        """The NumPy array on the same memory.
+
+        Raises GradError if a gradient is recorded (use detach()), ArgumentTypeError for bfloat16, which NumPy lacks.
+        """
         if self._node is not None and not force and autograd.RECORDING.get():
             raise GradError("numpy: the tensor requires grad, and NumPy records nothing; call .detach().numpy()")
+        if self._data.dtype.kind == "V":
+            raise ArgumentTypeError(f"numpy: NumPy has no {self.dtype.name} numbers; call .float().numpy()")
         array: np.ndarray = np.asarray(self._settle()._data)  # the same array; a symbol has none, and says so
         return array
 
@@ -456,7 +461,8 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
     def __contains__(self, x: Any) -> bool:
         if not isinstance(x, (Tensor, int, float, np.number, np.bool_)):
             raise ArgumentError(f"in: a tensor holds numbers, got {describe(x)}; ask for a number or a Tensor")
-        return bool((self._data == (x._data if isinstance(x, Tensor) else x)).any())
+        narrow = dtypes.is_narrow(self._data.dtype) and type(x) in (int, float)  # a number is rounded before
+        return bool((self._data == (x._data if isinstance(x, Tensor) else self._data.dtype.type(x) if narrow else x)).any())
 
     def __delitem__(self, key: Any) -> None:
         raise ArgumentTypeError("del: a tensor keeps its size; select what should stay, as in x[x > 0]")
@@ -510,6 +516,7 @@ class RemovableHandle:
 
 def _rebuild(cls: type[Tensor], array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
     t: Tensor = Tensor.__new__(cls)
+    dtypes.from_numpy_dtype(array.dtype)
     t._data, t._cell = array, [0, 0]
     t.__dict__.update(extra)
     return t.requires_grad_(requires_grad) if requires_grad else t

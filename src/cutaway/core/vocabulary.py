@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.bits import choose
+from cutaway.core.dtypes import FLOATING
 
 
 @lru_cache(1)
@@ -77,7 +78,7 @@ def _whole_already(function: Any) -> Any:
     """A rounding that leaves integers alone; NumPy makes some of them floats."""
 
     def rounded(a: np.ndarray) -> Any:
-        return function(a) if a.dtype.kind == "f" else a.copy()
+        return function(a) if a.dtype.kind in FLOATING else a.copy()
 
     return rounded
 

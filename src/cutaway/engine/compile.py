@@ -13,7 +13,7 @@ import numpy as np
 
 from cutaway.core.autograd import RECORDING
 from cutaway.core.errors import ArgumentError
-from cutaway.core.op import OPS, SCOPE
+from cutaway.core.op import CAST, OPS, SCOPE
 from cutaway.core.tensor import Tensor
 from cutaway.engine.graph import Graph, Value
 from cutaway.engine.llvm.target import target
@@ -59,7 +59,7 @@ class Compiled:
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """As `__call__`, for other arguments or surroundings than the last time."""
         tensors: list[Tensor] = []
-        signature = (_signature((args, kwargs), tensors), RECORDING.get())
+        signature = (_signature((args, kwargs), tensors), RECORDING.get(), CAST.get())
         variant = self._recent.get(signature)
         if variant is None or not variant.quick or not (variant.surroundings.same() and variant.here()):
             now = modes(self.fn)
@@ -155,7 +155,7 @@ class Variant:
         self.quick = False
         # What a call must look like to be recognised at a glance: Tensors and numbers, one after the other.
         self.expected = None if kwargs or not all(type(a) in GLANCE for a in args) else [_glance(a) for a in args]
-        self.recording = RECORDING.get()
+        self.recording, self.cast = RECORDING.get(), CAST.get()
         self._bind(fn)
 
     def _bind(self, fn: Callable[..., Any]) -> None:
@@ -197,7 +197,9 @@ class Variant:
     def takes(self, args: Sequence[Any]) -> bool:
         """True if these arguments have this variant's signature; False may mean that only a closer look would tell."""
         expected = self.expected
-        if expected is None or len(args) != len(expected) or RECORDING.get() is not self.recording:
+        if expected is None or len(args) != len(expected):
+            return False
+        if RECORDING.get() is not self.recording or CAST.get() is not self.cast:
             return False
         for a, (kind, shape, dtype, frozen) in zip(args, expected):
             if type(a) is not kind:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cutaway.core import narrow
 from cutaway.core.aval import Aval
 from cutaway.core.errors import TraceError
 from cutaway.core.op import Op
@@ -182,5 +183,5 @@ def interpret(graph: Graph, arguments: Sequence[np.ndarray] = ()) -> tuple[list[
                 assert v.source is not None
                 values[v] = v.source.read(arguments, v.aval.dtype)
             else:
-                values[v] = np.asarray(v.op.forward(*(values[i] for i in v.inputs), **v.attrs))
+                values[v] = np.asarray(narrow.forward(v.op, *(values[i] for i in v.inputs), **v.attrs))
     return [values[v] for v in graph.outputs], [values[w.value] for w in graph.writes]

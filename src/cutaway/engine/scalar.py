@@ -11,16 +11,60 @@ from typing import Any
 import llvmlite.ir as ir
 import numpy as np
 
-from cutaway.core.dtypes import promote_np
+from cutaway.core.dtypes import FLOATING, is_narrow, promote_np
 from cutaway.engine.llvm import mathematics
-from cutaway.engine.llvm.emit import I1, Function, constant, is_float, like, memory_type
+from cutaway.engine.llvm.emit import F16, F32, I1, I16, I32, Function, constant, is_float, like, memory_type
 
-BOOL = np.dtype(bool)
+BOOL, SINGLE = np.dtype(bool), np.dtype(np.float32)
 
 
 def register_type(dtype: np.dtype) -> ir.Type:
-    """The IR type of a value in a register: as in memory, but a bool is one bit."""
-    return I1 if dtype == BOOL else memory_type(dtype)
+    """The IR type of a value in a register: as in memory, but a bool is one bit, and float16 and bfloat16 are float32."""
+    return I1 if dtype == BOOL else F32 if is_narrow(dtype) else memory_type(dtype)
+
+
+def number(dtype: np.dtype, x: Any) -> Any:
+    """`x` as a number that the dtype holds, for a constant in a register."""
+    return np.asarray(x).astype(dtype).item() if is_narrow(dtype) else x
+
+
+def from_memory(f: Function, raw: Any, dtype: np.dtype) -> Scalar:
+    """What was loaded, as a value in a register."""
+    b = f.b
+    if dtype == BOOL:
+        raw = b.icmp_unsigned("!=", raw, constant(raw.type, 0))
+    elif dtype == np.float16:
+        raw = b.fpext(raw, like(raw.type, F32))
+    elif is_narrow(dtype):
+        word = like(raw.type, I32)
+        raw = b.bitcast(b.shl(b.zext(raw, word), constant(word, 16)), like(raw.type, F32))
+    return Scalar(f, raw, dtype)
+
+
+def to_memory(x: Scalar) -> Any:
+    """What is stored: a value that its dtype holds exactly loses nothing here."""
+    b, v = x.f.b, x.value
+    if x.dtype == BOOL:
+        return b.zext(v, like(v.type, memory_type(BOOL)))
+    if x.dtype == np.float16:
+        return b.fptrunc(v, like(v.type, F16))
+    if is_narrow(x.dtype):
+        word = like(v.type, I32)
+        return b.trunc(b.lshr(b.bitcast(v, word), constant(word, 16)), like(v.type, I16))
+    return v
+
+
+def _rounded(f: Function, v: Any, dtype: np.dtype) -> Any:
+    """A float32 as the nearest number of a narrow dtype, ties to even; still float32."""
+    b = f.b
+    if dtype == np.float16:
+        return b.fpext(b.fptrunc(v, like(v.type, F16)), v.type)
+    word = like(v.type, I32)
+    bits = b.bitcast(v, word)
+    odd = b.and_(b.lshr(bits, constant(word, 16)), constant(word, 1))
+    near = b.and_(b.add(b.add(bits, constant(word, 0x7FFF)), odd), constant(word, -0x10000))
+    quiet = b.or_(b.and_(bits, constant(word, -0x10000)), constant(word, 0x400000))  # a NaN stays one
+    return b.bitcast(b.select(b.fcmp_unordered("uno", v, v), quiet, near), v.type)
 
 
 class Scalar:
@@ -39,7 +83,7 @@ class Scalar:
         if isinstance(x, Scalar):
             return x
         t = like(self.value.type, register_type(self.dtype))
-        return Scalar(self.f, constant(t, x), self.dtype)
+        return Scalar(self.f, constant(t, number(self.dtype, x)), self.dtype)
 
     def pair(self, x: Any) -> tuple[Any, Any, np.dtype]:
         """Both values in one dtype."""
@@ -53,16 +97,19 @@ class Scalar:
         """Converted as NumPy's astype converts."""
         if dtype == self.dtype:
             return self
+        if is_narrow(self.dtype):
+            return Scalar(self.f, self.value, SINGLE).to(dtype)
+        if is_narrow(dtype):
+            exact = self.dtype == np.float64 and dtype == np.float16  # through float32, others are rounded twice anyway
+            wide = self._odd() if exact else self.to(SINGLE).value
+            return Scalar(self.f, _rounded(self.f, wide, dtype), dtype)
         b, v, t = self.f.b, self.value, like(self.value.type, register_type(dtype))
         a_float, b_float = is_float(v.type), is_float(t)
         if dtype == BOOL:
             zero = constant(v.type, 0)
             out = b.fcmp_unordered("!=", v, zero) if a_float else b.icmp_signed("!=", v, zero)
         elif a_float and b_float:
-            if dtype.itemsize > self.dtype.itemsize:
-                out = b.fpext(v, t)
-            else:
-                out = b.fptrunc(self._odd() if (self.dtype.itemsize, dtype.itemsize) == (8, 2) else v, t)
+            out = b.fpext(v, t) if dtype.itemsize > self.dtype.itemsize else b.fptrunc(v, t)
         elif a_float:
             out = self._whole(64) if dtype.itemsize == 8 else self._whole(32)
             out = b.trunc(out, t) if dtype.itemsize < 4 else out
@@ -105,7 +152,7 @@ class Scalar:
         b = self.f.b
         if d == BOOL:
             return Scalar(self.f, {"add": b.or_, "mul": b.and_, "sub": b.xor}[integer](a, c), d)
-        return Scalar(self.f, getattr(b, floating if d.kind == "f" else integer)(a, c), d)
+        return Scalar(self.f, getattr(b, floating if d.kind in FLOATING else integer)(a, c), d)
 
     def __add__(self, x: Any) -> Scalar:
         return self._arithmetic(x, "fadd", "add")
@@ -129,13 +176,13 @@ class Scalar:
 
     def __neg__(self) -> Scalar:
         b = self.f.b
-        return Scalar(self.f, b.fneg(self.value) if self.dtype.kind == "f" else b.neg(self.value), self.dtype)
+        return Scalar(self.f, b.fneg(self.value) if self.dtype.kind in FLOATING else b.neg(self.value), self.dtype)
 
     def compare(self, how: str, x: Any) -> Scalar:
         """A comparison; with NaN all are false but `!=`."""
         a, c, d = self.pair(x)
         b = self.f.b
-        if d.kind == "f":
+        if d.kind in FLOATING:
             out = b.fcmp_unordered(how, a, c) if how == "!=" else b.fcmp_ordered(how, a, c)
         else:
             out = b.icmp_unsigned(how, a, c) if d.kind in "bu" else b.icmp_signed(how, a, c)
@@ -189,7 +236,7 @@ def _function(name: str) -> Any:
 
 def _rounding(name: str) -> Any:
     def apply(a: Scalar) -> Scalar:
-        return a if a.dtype.kind != "f" else Scalar(a.f, a.f.unary(name, a.value), a.dtype)
+        return a if a.dtype.kind not in FLOATING else Scalar(a.f, a.f.unary(name, a.value), a.dtype)
 
     return staticmethod(apply)
 
@@ -205,7 +252,7 @@ class VOCABULARY:
     @staticmethod
     def abs(a: Scalar) -> Scalar:
         """|a|."""
-        if a.dtype.kind == "f":
+        if a.dtype.kind in FLOATING:
             return Scalar(a.f, a.f.unary("fabs", a.value), a.dtype)
         return a if a.dtype.kind in "bu" else VOCABULARY.where(a < 0, -a, a)
 
@@ -228,7 +275,7 @@ class VOCABULARY:
     def _extreme(a: Scalar, b: Any, how: str) -> Scalar:
         b = a.lift(b)
         best = a.compare(how, b)
-        if a.dtype.kind == "f":
+        if a.dtype.kind in FLOATING:
             best = best | (a != a)
         return VOCABULARY.where(best, a, b)
 
@@ -244,7 +291,7 @@ class VOCABULARY:
     def pow(a: Scalar, b: Any) -> Scalar:
         """a to the power b."""
         x, y, d = a.pair(b)
-        if d.kind != "f":
+        if d.kind not in FLOATING:
             return Scalar(a.f, mathematics.integer_pow(a.f, x, y, d.kind == "i"), d)
         return Scalar(a.f, mathematics.pow(a.f, x, y), d)
 
@@ -252,7 +299,7 @@ class VOCABULARY:
     def floor_divide(a: Scalar, b: Any) -> Scalar:
         """The quotient, rounded down (NumPy's rules for infinities)."""
         b = a.lift(b)
-        if a.dtype.kind == "f":
+        if a.dtype.kind in FLOATING:
             x, y, d = a.pair(b)
             rest = Scalar(a.f, a.f.b.frem(x, y), d)
             q = (a - rest) / b
@@ -286,7 +333,7 @@ class VOCABULARY:
         b = a.lift(b)
         x, y, d = a.pair(b)
         build = a.f.b
-        if d.kind == "f":
+        if d.kind in FLOATING:
             r = Scalar(a.f, build.frem(x, y), d)
         else:
             safe = VOCABULARY._divisor(Scalar(a.f, y, d)).value
@@ -298,12 +345,12 @@ class VOCABULARY:
     @staticmethod
     def isnan(a: Scalar) -> Scalar:
         """True for NaN."""
-        return a != a if a.dtype.kind == "f" else a != a.lift(0) * 0 + a
+        return a != a if a.dtype.kind in FLOATING else a != a.lift(0) * 0 + a
 
     @staticmethod
     def isfinite(a: Scalar) -> Scalar:
         """True for neither infinities nor NaN."""
-        if a.dtype.kind != "f":
+        if a.dtype.kind not in FLOATING:
             return a == a
         return VOCABULARY.abs(a) < float("inf")
 
@@ -328,4 +375,4 @@ class VOCABULARY:
     bitwise_not = staticmethod(lambda a: ~a)
 
 
-__all__ = ["VOCABULARY", "Scalar", "register_type"]
+__all__ = ["VOCABULARY", "Scalar", "from_memory", "number", "register_type", "to_memory"]

@@ -14,6 +14,7 @@ from cutaway.core.aval import normalize_dim, show
 from cutaway.core.creation import rand
 from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.functions import zeros
+from cutaway.core.narrow import in_single
 from cutaway.core.op import STAGE, composite
 from cutaway.core.ops.elementwise import where
 from cutaway.core.ops.random import uniform
@@ -68,6 +69,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 @composite(r"\begin{cases} x & x > 0 \\ \alpha x & x \le 0 \end{cases}")
+@in_single
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """ReLU that leaks: slope `negative_slope` below zero (Maas et al. 2013)."""
     floating("leaky_relu", input)
@@ -75,6 +77,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
 
 @composite(r"\begin{cases} x & x > 0 \\ a x & x \le 0 \end{cases}")
+@in_single
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """Leaky ReLU with a learned slope.  x[N, C, ...], weight[C] or weight[1] (He et al. 2015, arXiv 1502.01852).
 
@@ -92,6 +95,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 
 @composite(r"\begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}")
+@in_single
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Exponential linear unit (Clevert et al. 2015, arXiv 1511.07289)."""
     floating("elu", input)
@@ -100,6 +104,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 @composite(r"\lambda \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}")
+@in_single
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """ELU scaled so that activations keep mean 0 and variance 1 (Klambauer et al. 2017, arXiv 1706.02515)."""
     floating("selu", input)
@@ -108,6 +113,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 @composite(r"\begin{cases} x & x > 0 \\ \alpha\,(e^{x/\alpha} - 1) & x \le 0 \end{cases}")
+@in_single
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """ELU with a continuous slope for every alpha (Barron 2017, arXiv 1704.07483).
 
@@ -120,6 +126,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 @composite(r"x\,\Phi(x)")
+@in_single
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     r"""Gaussian error linear unit: x weighted by the chance that a standard normal lies below it (arXiv 1606.08415).
 
@@ -135,6 +142,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 
 @composite(r"x\,\sigma(x)")
+@in_single
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """Sigmoid-weighted linear unit, also called swish (arXiv 1606.08415)."""
     floating("silu", input)
@@ -142,6 +150,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 @composite(r"x\,\tanh(\ln(1 + e^{x}))")
+@in_single
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """x tanh(softplus(x)) (Misra 2019, arXiv 1908.08681)."""
     floating("mish", input)
@@ -149,6 +158,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 @composite(r"\tfrac1\beta \ln(1 + e^{\beta x})")
+@in_single
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """A smooth ReLU.  Where beta x > threshold it is x itself, as in PyTorch."""
     floating("softplus", input)
@@ -158,6 +168,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
 
 
 @composite(r"\ln \sigma(x)")
+@in_single
 def logsigmoid(input: Tensor) -> Tensor:
     """Logarithm of the sigmoid, without loss of digits where the sigmoid is near 0 or 1."""
     floating("logsigmoid", input)
@@ -174,6 +185,7 @@ def log1p_exp(z: Tensor) -> Tensor:
 
 
 @composite(r"\min(\max(x, a), b)")
+@in_single
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """x clipped to [min_val, max_val]; the gradient at the two corners is 0, as in PyTorch.
 
@@ -186,6 +198,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 
 
 @composite(r"\min(\max(x, 0), 6)")
+@in_single
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """ReLU with a ceiling at 6 (Krizhevsky 2010)."""
     return hardtanh(
@@ -194,6 +207,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 @composite(r"\mathrm{relu6}(x + 3) / 6")
+@in_single
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """Three straight lines in place of the sigmoid."""
     floating("hardsigmoid", input)
@@ -201,6 +215,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 @composite(r"x\,\mathrm{relu6}(x + 3) / 6")
+@in_single
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x times the hard sigmoid (Howard et al. 2019, arXiv 1905.02244)."""
     floating("hardswish", input)
@@ -260,6 +275,7 @@ def rrelu(
 
 
 @composite(r"a\,\sigma(b)")
+@in_single
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """Gated linear unit: the first half of `dim` times the sigmoid of the second (Dauphin et al. 2016, arXiv
     1612.08083).

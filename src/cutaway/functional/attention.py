@@ -11,6 +11,7 @@ import numpy as np
 from cutaway.core.aval import broadcast_shapes, show
 from cutaway.core.errors import ArgumentError, DTypeError, ShapeError
 from cutaway.core.functions import cat, zeros
+from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
 from cutaway.functional._check import floating, is_tensor, probability
 from cutaway.functional.dropout import dropout
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 @composite(r"\mathrm{softmax}\Big(\frac{Q K^\top}{\sqrt{E}} + M\Big) V")
+@in_single
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,

@@ -9,6 +9,7 @@ import numpy as np
 from cutaway.core.aval import show
 from cutaway.core.creation import arange
 from cutaway.core.errors import ArgumentError, IndexOutOfRange, ShapeError
+from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
 from cutaway.core.ops.elementwise import where
 from cutaway.functional._check import floating, integer, is_tensor, known, reduced, reduction_name, same_shape
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 @composite(r"-\tfrac1N \sum_i \ln \mathrm{softmax}(z_i)_{t_i}")
+@in_single
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -110,6 +112,7 @@ def _one_hot_only(target: Tensor, dim: int) -> Tensor:
 
 
 @composite(r"-\tfrac1N \sum_i x_{i, t_i}")
+@in_single
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -220,6 +223,7 @@ def _log(q: Tensor) -> Tensor:
 
 
 @composite(r"-\tfrac1N \sum_i t_i \ln p_i + (1 - t_i) \ln (1 - p_i)")
+@in_single
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -248,6 +252,7 @@ def binary_cross_entropy(
 
 
 @composite(r"-\tfrac1N \sum_i t_i \ln \sigma(z_i) + (1 - t_i) \ln (1 - \sigma(z_i))")
+@in_single
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -275,6 +280,7 @@ def binary_cross_entropy_with_logits(
 
 
 @composite(r"\sum_i t_i\,(\ln t_i - x_i)")
+@in_single
 def kl_div(
     input: Tensor,
     target: Tensor,
@@ -302,6 +308,7 @@ def kl_div(
 
 
 @composite(r"\tfrac1{NC} \sum_i \sum_{j \ne t_i} \max(0,\, m - x_{i,t_i} + x_{i,j})^p")
+@in_single
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,

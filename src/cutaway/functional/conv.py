@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, DTypeError, ShapeError
+from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
 from cutaway.core.ops.contract import einsum
 from cutaway.core.ops.movement import layout
@@ -28,6 +29,7 @@ Ints = int | Sequence[int]
 
 
 @composite(r"y_{n,o,i} = b_o + \sum_{c,k} x_{n,c,\,si + dk}\, w_{o,c,k}")
+@in_single
 def conv1d(
     input: Tensor,
     weight: Tensor,
@@ -45,6 +47,7 @@ def conv1d(
 
 
 @composite(r"y_{n,o,i} = b_o + \sum_{c,k} x_{n,c,\,si + dk}\, w_{o,c,k}")
+@in_single
 def conv2d(
     input: Tensor,
     weight: Tensor,
@@ -68,6 +71,7 @@ def conv2d(
 
 
 @composite(r"y_{n,o,i} = b_o + \sum_{c,k} x_{n,c,\,si + dk}\, w_{o,c,k}")
+@in_single
 def conv3d(
     input: Tensor,
     weight: Tensor,
@@ -84,6 +88,7 @@ def conv3d(
 
 
 @composite(r"y_{n,o,\,si + dk} \mathrel{+}= x_{n,c,i}\, w_{c,o,k}")
+@in_single
 def conv_transpose1d(
     input: Tensor,
     weight: Tensor,
@@ -102,6 +107,7 @@ def conv_transpose1d(
 
 
 @composite(r"y_{n,o,\,si + dk} \mathrel{+}= x_{n,c,i}\, w_{c,o,k}")
+@in_single
 def conv_transpose2d(
     input: Tensor,
     weight: Tensor,
@@ -124,6 +130,7 @@ def conv_transpose2d(
 
 
 @composite(r"y_{n,o,\,si + dk} \mathrel{+}= x_{n,c,i}\, w_{c,o,k}")
+@in_single
 def conv_transpose3d(
     input: Tensor,
     weight: Tensor,

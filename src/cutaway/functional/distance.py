@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cutaway.core.aval import broadcast_shapes, normalize_dim, show
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
 from cutaway.core.ops.elementwise import where
 from cutaway.functional._check import floating, is_tensor, reduced, reduction_name, same_shape
@@ -57,6 +58,7 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
 
 
 @composite(r"\tfrac1N \sum_i \begin{cases} x_i & y_i = 1 \\ \max(0, m - x_i) & y_i = -1 \end{cases}")
+@in_single
 def hinge_embedding_loss(
     input: Tensor,
     target: Tensor,
@@ -78,6 +80,7 @@ def hinge_embedding_loss(
 
 
 @composite(r"\tfrac1N \sum_i \max(0,\, -y_i (a_i - b_i) + m)")
+@in_single
 def margin_ranking_loss(
     input1: Tensor,
     input2: Tensor,
@@ -106,6 +109,7 @@ def margin_ranking_loss(
 @composite(
     r"\tfrac1N \sum_i \begin{cases} 1 - \cos(a_i, b_i) & y_i = 1 \\ \max(0, \cos(a_i, b_i) - m) & y_i = -1 \end{cases}"
 )
+@in_single
 def cosine_embedding_loss(
     input1: Tensor,
     input2: Tensor,
@@ -139,6 +143,7 @@ def cosine_embedding_loss(
 
 
 @composite(r"\tfrac1N \sum_i \max(0,\, \|a_i - p_i\| - \|a_i - n_i\| + m)")
+@in_single
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,

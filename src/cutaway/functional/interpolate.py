@@ -12,6 +12,7 @@ import numpy as np
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.functions import from_numpy
+from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
 from cutaway.functional._check import floating, is_tensor
 from cutaway.functional.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
@@ -39,6 +40,7 @@ FILTERS = {"bilinear": (1, _triangle), "bicubic": (2, _keys)}  # of antialias=Tr
 
 
 @composite(r"\mathrm{interpolate}(x)")
+@in_single
 def interpolate(
     input: Tensor,
     size: int | Sequence[int] | None = None,
@@ -215,6 +217,7 @@ def _cubic_taps(before: np.ndarray, t: np.ndarray, n: int) -> Taps:
 
 
 @composite(r"\mathrm{interpolate}(x)")
+@in_single
 def upsample(
     input: Tensor,
     size: int | Sequence[int] | None = None,

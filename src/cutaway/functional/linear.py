@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cutaway.core.aval import show
 from cutaway.core.errors import DTypeError, ShapeError
+from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
 from cutaway.core.ops.contract import einsum
 from cutaway.functional._check import is_tensor
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 @composite(r"x W^\top + b")
+@in_single
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Affine layer (book, section 5.6).  x[..., I], weight[O, I] or [I], bias[O] -> y[..., O].
 
@@ -59,6 +61,7 @@ def _linear_hint(input: Tensor, weight: Tensor) -> str:
 
 
 @composite(r"x_1^\top A\, x_2 + b")
+@in_single
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Bilinear layer.  x1[..., I], x2[..., J], weight[O, I, J], bias[O] -> y[..., O].
 

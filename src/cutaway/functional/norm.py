@@ -11,7 +11,7 @@ import numpy as np
 
 from cutaway.core.autograd import no_grad
 from cutaway.core.aval import show
-from cutaway.core.dtypes import float16
+from cutaway.core.dtypes import is_narrow, limits
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
 from cutaway.core.op import composite
 from cutaway.core.ops.movement import pad as pad_op
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def half_in_single(norm: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """float16 is normalised in float32: squares of values above 255 would overflow."""
+    """float16 and bfloat16 are normalised in float32; running statistics and parameters are used as they are."""
 
     @wraps(norm)
     def call(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if getattr(input, "dtype", None) is float16:
-            return norm(input.float(), *args, **kwargs).half()
+        if hasattr(input, "_data") and is_narrow(input._data.dtype):
+            return norm(input.float(), *args, **kwargs).to(input.dtype)
         return norm(input, *args, **kwargs)
 
     return call
@@ -156,7 +156,7 @@ def rms_norm(
     """
     dims = _last_dims("rms_norm", input, normalized_shape, weight, None)
     if eps is None:
-        eps = float(np.finfo(input.dtype.np).eps)
+        eps = float(limits(input.dtype.np).eps)
     y = input * ((input * input).mean(dims, keepdim=True) + eps).rsqrt()
     return y if weight is None else y * weight
 

@@ -10,6 +10,7 @@ import numpy as np
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.functions import cat, from_numpy, zeros
+from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
 from cutaway.core.ops.movement import pad as pad_op
 from cutaway.core.ops.window import window_argmax, window_gather, windows
@@ -79,6 +80,7 @@ def max_pool3d(
 
 
 @composite(r"\tfrac1{|K|} \sum_{k} x_{si + k}")
+@in_single
 def avg_pool1d(
     input: Tensor,
     kernel_size: Ints,
@@ -92,6 +94,7 @@ def avg_pool1d(
 
 
 @composite(r"\tfrac1{|K|} \sum_{k} x_{si + k}")
+@in_single
 def avg_pool2d(
     input: Tensor,
     kernel_size: Ints,
@@ -114,6 +117,7 @@ def avg_pool2d(
 
 
 @composite(r"\tfrac1{|K|} \sum_{k} x_{si + k}")
+@in_single
 def avg_pool3d(
     input: Tensor,
     kernel_size: Ints,
@@ -133,12 +137,14 @@ def avg_pool3d(
 
 
 @composite(r"\mathrm{mean}_{\lfloor iL/n \rfloor \le l < \lceil (i+1)L/n \rceil}\, x_l")
+@in_single
 def adaptive_avg_pool1d(input: Tensor, output_size: Ints) -> Tensor:
     """Means of output_size windows that cover the signal.  x[N, C, L] or [C, L] -> y[N, C, output_size]."""
     return _adaptive_avg("adaptive_avg_pool1d", 1, input, output_size)
 
 
 @composite(r"\mathrm{mean}_{\lfloor iL/n \rfloor \le l < \lceil (i+1)L/n \rceil}\, x_l")
+@in_single
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """Means of a grid of windows that cover the image, whatever its size.
     x[N, C, H, W] or [C, H, W] -> y[N, C, *output_size].
@@ -150,6 +156,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
 
 @composite(r"\mathrm{mean}_{\lfloor iL/n \rfloor \le l < \lceil (i+1)L/n \rceil}\, x_l")
+@in_single
 def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     """Means of a grid of windows that cover the volume.  x[N, C, D, H, W] -> y[N, C, *output_size]."""
     return _adaptive_avg("adaptive_avg_pool3d", 3, input, output_size)

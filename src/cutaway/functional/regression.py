@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, ShapeError
+from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
 from cutaway.core.ops.elementwise import where
 from cutaway.functional._check import known, reduced, reduction_name, same_shape
@@ -84,6 +85,7 @@ def l1_loss(
 @composite(
     r"\tfrac1N \sum_i \begin{cases} d_i^2 / 2\beta & |d_i| < \beta \\ |d_i| - \beta/2 & |d_i| \ge \beta \end{cases}"
 )
+@in_single
 def smooth_l1_loss(
     input: Tensor,
     target: Tensor,
@@ -111,6 +113,7 @@ def smooth_l1_loss(
     r"\tfrac1N \sum_i \begin{cases} d_i^2 / 2 & |d_i| \le \delta \\ \delta\,(|d_i| - \delta/2) & |d_i| > \delta "
     r"\end{cases}"
 )
+@in_single
 def huber_loss(
     input: Tensor,
     target: Tensor,

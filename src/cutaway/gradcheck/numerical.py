@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.aval import Aval
+from cutaway.core.dtypes import FLOATING, limits
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, ShapeError
 from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Tensor
@@ -73,7 +74,7 @@ def _gradient(value: Callable[[], float], t: Tensor, h: float | None) -> Tensor:
 
 
 def _derivative(value: Callable[[], float], t: Tensor, index: Index, h: float | None) -> float:
-    h = float(np.cbrt(np.finfo(t._data.dtype).eps)) if h is None else h
+    h = float(np.cbrt(limits(t._data.dtype).eps)) if h is None else h
     right, up = moved(t, index, h, value)
     left, down = moved(t, index, -h, value)
     if not up - down > 0:
@@ -122,7 +123,7 @@ def _tensors(x: Any) -> tuple[Tensor, ...]:
                 f"numerical_gradient: x must be a Tensor, or a sequence or dict of Tensors; element {k} is of type "
                 f"{type(t).__name__}"
             )
-        if t._data.dtype.kind != "f":
+        if t._data.dtype.kind not in FLOATING:
             raise ArgumentTypeError(
                 f"numerical_gradient: element {k} is {name_of(t)}; only floats can move by h, use .double()"
             )

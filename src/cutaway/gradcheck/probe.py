@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core import autograd
+from cutaway.core.dtypes import FLOATING, limits
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.tensor import Tensor
 from cutaway.gradcheck.numerical import Index, movable, moved, name_of
@@ -151,4 +152,4 @@ class Probe:
         # A user's Function holds no dtype of its own: its inputs and outputs do.
         nodes = [n for n in autograd._reachable(roots) if not isinstance(n, autograd.FunctionNode)]
         dtypes = {n.meta[1] for n in nodes} | {self.inputs[k]._data.dtype for k in self.wanted}
-        return max(float(np.finfo(d).eps) for d in dtypes if d.kind == "f")
+        return max(float(limits(d).eps) for d in dtypes if d.kind in FLOATING)

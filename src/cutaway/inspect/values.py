@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from cutaway.core.dtypes import is_narrow
+
 SMALL = 64  # elements that are shown as numbers
 SIDE = 40  # cells of a picture's sides, at most
 WAYS = 253  # shades: 0 the least, 252 the most, 253 NaN, 254 inf, 255 -inf
@@ -31,6 +33,7 @@ def number(x: Any) -> Any:
 
 def statistics(a: np.ndarray) -> dict[str, Any]:
     """Of the finite elements: least, mean, most, standard deviation, length; how many are zero, NaN, infinite."""
+    a = a.astype(np.float32) if is_narrow(a.dtype) else a
     finite = a if a.dtype.kind != "f" or np.isfinite(a).all() else a[np.isfinite(a)]
     some = finite.ravel() if finite.size else np.zeros(1)
     square = float(np.dot(some, some)) if some.dtype.kind == "f" else float(np.square(some.astype(np.float64)).sum())

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cutaway.core.dtypes import FLOATING
 from cutaway.core.errors import ArgumentError
 from cutaway.inspect.expand import Key
 from cutaway.inspect.story import Done, Story
@@ -166,7 +167,7 @@ def _run(o: Done, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The operation in float64."""
     if o.op is None:
         raise ArgumentError(f"walk: {o.name} is a box that could not be opened; nothing can be followed through it")
-    attrs = {k: np.dtype(np.float64) if isinstance(v, np.dtype) and v.kind == "f" else v for k, v in o.attrs.items()}
+    attrs = {k: np.dtype(np.float64) if isinstance(v, np.dtype) and v.kind in FLOATING else v for k, v in o.attrs.items()}
     with np.errstate(all="ignore"):
         return [np.asarray(o.op.forward(*inputs, **attrs))]
 

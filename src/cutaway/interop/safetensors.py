@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.core.dtypes import FROM_NUMPY, check_device
+from cutaway.core.dtypes import ALL, check_device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, FileFormatError
 from cutaway.core.replace import replacing
 from cutaway.core.tensor import Tensor
 
-_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
-          "U8": "uint8", "BOOL": "bool"}  # fmt: skip
+_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
+          "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool"}  # fmt: skip
 
 
 def save_file(
@@ -65,7 +65,7 @@ def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = Non
 def load_file(filename: str | os.PathLike[str], device: Any = "cpu") -> dict[str, Tensor]:
     """The tensors of a safetensors file by name.
 
-    Raises FileFormatError if it is damaged, DTypeError for numbers that do not exist here (bfloat16).
+    Raises FileFormatError if it is damaged, DTypeError for numbers that do not exist here (8-bit floats).
     """
     check_device(device)
     with open(filename, "rb") as f:
@@ -86,11 +86,13 @@ def load(data: bytes, what: str = "the file") -> dict[str, Tensor]:
         if kind is None:
             raise DTypeError(
                 f"load: {what}: {name!r} holds {part['dtype']} numbers, which Cutaway does not have; convert them with "
-                "PyTorch (`x.float()` for BF16) and save again"
+                "PyTorch (`x.float()`) and save again"
             )
-        little = np.frombuffer(part["data"], np.dtype(kind).newbyteorder("<"))
-        array = little.astype(np.dtype(kind)).reshape(part["shape"])
-        assert array.dtype in FROM_NUMPY
+        d = next(x for x in ALL if x.name == kind).np
+        if d.kind == "V":  # ml_dtypes knows this machine's order of bytes only
+            array = np.frombuffer(part["data"], "<u2").astype(np.uint16).view(d).reshape(part["shape"])
+        else:
+            array = np.frombuffer(part["data"], d.newbyteorder("<")).astype(d).reshape(part["shape"])
         tensors[name] = Tensor._wrap(array)
     return tensors
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cutaway.core.autograd import no_grad
-from cutaway.core.dtypes import check_device, dtype, float16, float32, float64
+from cutaway.core.dtypes import bfloat16, check_device, dtype, float16, float32, float64
 from cutaway.core.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -492,6 +492,10 @@ class Module:
     def half(self) -> Self:
         """All floating parameters and buffers as float16."""
         return self.to(float16)
+
+    def bfloat16(self) -> Self:
+        """All floating parameters and buffers as bfloat16."""
+        return self.to(bfloat16)
 
     def cpu(self) -> Self:
         """The CPU is where everything is."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cutaway.core.dtypes import is_narrow
 from cutaway.core.tensor import Tensor
 from cutaway.optim.record import NotRecordable, Program, Rule, record
 
@@ -36,7 +37,7 @@ def advance(rule: Rule, jobs: Sequence[Job], h: dict[str, Any], scalars: tuple[s
         key = (job.t, p._data.dtype, *names, *numbers.values())
         if key not in programs:
             try:
-                programs[key] = record(rule, names, numbers, job.t, h, p._data.dtype), []
+                programs[key] = record(rule, names, numbers, job.t, h, _computed(p._data).dtype), []
             except NotRecordable:
                 programs[key] = None
         found = programs[key]
@@ -48,23 +49,30 @@ def advance(rule: Rule, jobs: Sequence[Job], h: dict[str, Any], scalars: tuple[s
 
 def _replay(program: Program, scratch: list[np.ndarray], job: Job, names: Sequence[str]) -> dict[str, float]:
     """Run the program on the memory of a job; gives what it remembers as one number."""
-    p, g = job.p._data, job.p._grad._data  # type: ignore[union-attr]
+    p, g = job.p._data, _computed(job.p._grad._data)  # type: ignore[union-attr]
     for name in program.fresh:
         job.memory[name] = Tensor._wrap(np.empty(p.shape, p.dtype))
-    flat = p.reshape(-1)
-    own = [job.memory[name]._data.reshape(-1) for name in (*names, *program.fresh)]
+    held = [p, *(job.memory[name]._data for name in (*names, *program.fresh))]
+    flat, *own = [_computed(a).reshape(-1) for a in held]
     program.run([flat, g.reshape(-1), *own], scratch)
-    if not p.flags.c_contiguous:  # flat was a copy
-        p[...] = flat.reshape(p.shape)
+    for a, b in zip(held, (flat, *own)):
+        if not np.may_share_memory(a, b):  # a copy: of what is not contiguous, or narrow
+            a[...] = b.reshape(a.shape)
     return program.numbers
+
+
+def _computed(a: np.ndarray) -> np.ndarray:
+    """What a rule computes with: of float16 and bfloat16 a float32 copy, whose results are rounded once a step."""
+    return a.astype(np.float32) if is_narrow(a.dtype) else a
 
 
 def _evaluate(
     rule: Rule, job: Job, names: Sequence[str], numbers: dict[str, float], h: dict[str, Any]
 ) -> dict[str, float]:
     """The same for a rule that cannot be recorded."""
-    p, g = job.p._data, job.p._grad._data  # type: ignore[union-attr]
-    new_p, new_s = rule(p, g, {**{name: job.memory[name]._data for name in names}, **numbers}, job.t, h)
+    p, g = job.p._data, _computed(job.p._grad._data)  # type: ignore[union-attr]
+    state = {name: _computed(job.memory[name]._data) for name in names}
+    new_p, new_s = rule(_computed(p), g, {**state, **numbers}, job.t, h)
     p[...] = new_p
     for name in new_s.keys() - numbers.keys():
         if name in job.memory:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cutaway.core.autograd import no_grad
+from cutaway.core.dtypes import is_narrow
 from cutaway.core.op import Stage
 from cutaway.core.tensor import Tensor
 from cutaway.optim.check import plain
@@ -54,12 +55,14 @@ def _advance(optimizer: Optimizer, stage: Stage, p: Tensor, h: Group) -> None:
     if optimizer.counts:
         memory["step"].add_(1)
         t = memory["step"].double()
-    state = {name: held for name, held in memory.items() if name != "step"}
+    narrow = is_narrow(p._data.dtype)  # computed with in float32, rounded once a step
+    state = {name: held.float() if narrow else held for name, held in memory.items() if name != "step"}
     assert p._grad is not None
-    new_p, new_state = optimizer.apply(p.detach(), p._grad, state, t, h)
+    here, gradient = (p.detach().float(), p._grad.float()) if narrow else (p.detach(), p._grad)
+    new_p, new_state = optimizer.apply(here, gradient, state, t, h)
     for name, value in new_state.items():
         if name not in memory:
-            memory[name] = Tensor._wrap(np.zeros(value._data.shape, value._data.dtype))
+            memory[name] = Tensor._wrap(np.zeros(value._data.shape, p._data.dtype if narrow else value._data.dtype))
             stage.adopt(memory[name])
         memory[name]._assign(value, f"{type(optimizer).__name__}.step")
     p._assign(new_p, f"{type(optimizer).__name__}.step")

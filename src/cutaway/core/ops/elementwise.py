@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.aval import Aval, broadcast_shapes
+from cutaway.core.narrow import in_single
 from cutaway.core.op import Op, Sample
 from cutaway.core.vocabulary import NUMPY
 
@@ -33,7 +34,8 @@ def elementwise(
     """An elementwise op; `result` is the dtype of its values where that is not the inputs' common dtype."""
 
     def shape(*avals: Aval, **attrs: Any) -> Aval:
-        return Aval(broadcast_shapes(*(a.shape for a in avals), op=name), result or avals[-1].dtype)
+        dtype = result or avals[-1 if promote == "branches" else 0].dtype  # beside a narrow input, a number is float32
+        return Aval(broadcast_shapes(*(a.shape for a in avals), op=name), dtype)
 
     def samples() -> list[Sample]:
         shapes = [
@@ -69,7 +71,9 @@ def binary(name: str, scalar: Callable[..., Any], grad: Grad = (), *, promote: s
 
 add: Op = binary("add", lambda m, a, b: a + b, (lambda g: g, lambda g: g), formula="a + b", onnx="Add")
 sub: Op = binary("sub", lambda m, a, b: a - b, (lambda g: g, lambda g: -g), promote="signed", formula="a - b", onnx="Sub")
-mul: Op = binary("mul", lambda m, a, b: a * b, (lambda g, b: g * b, lambda g, a: g * a), formula="a\\,b", onnx="Mul")
+mul: Op = binary(
+    "mul", lambda m, a, b: a * b, (lambda g, b: g * b, lambda g, a: g * a), formula="a\\,b", onnx="Mul", scales=True
+)
 div: Op = binary(
     "div",
     lambda m, a, b: a / b,
@@ -77,6 +81,7 @@ div: Op = binary(
     promote="float",
     formula=r"\frac{a}{b}",
     onnx="Div",
+    scales=True,
     domain=(0.5, 2.0),
 )
 floor_divide: Op = binary(
@@ -84,6 +89,7 @@ floor_divide: Op = binary(
     lambda m, a, b: m.floor_divide(a, b),
     promote="number",
     formula=r"\lfloor a / b \rfloor",
+    scales=True,
     domain=(0.5, 2.0),
 )
 remainder: Op = binary(
@@ -122,11 +128,23 @@ log1p: Op = unary("log1p", lambda m, a: m.log1p(a), (lambda g, a: g / (a + 1),),
 sqrt: Op = unary(
     "sqrt", lambda m, a: m.sqrt(a), (lambda g, y: g / (y * 2),), formula=r"\sqrt{a}", onnx="Sqrt", domain=(0.2, 3.0)
 )
-tanh: Op = unary("tanh", lambda m, a: m.tanh(a), (lambda g, y: g * (1 - y * y),), formula=r"\tanh a", onnx="Tanh")
+
+@in_single
+def _tanh_backward(g: Any, y: Any) -> Any:
+    return g * (1 - y * y)
+
+
+@in_single
+def _sigmoid_backward(g: Any, y: Any) -> Any:
+    return g * y * (1 - y)
+
+
+
+tanh: Op = unary("tanh", lambda m, a: m.tanh(a), (lambda g, y: _tanh_backward(g, y),), formula=r"\tanh a", onnx="Tanh")
 sigmoid: Op = unary(
     "sigmoid",
     lambda m, a: m.tanh(a * 0.5) * 0.5 + 0.5,
-    (lambda g, y: g * y * (1 - y),),
+    (lambda g, y: _sigmoid_backward(g, y),),
     formula=r"\frac{1}{1+e^{-a}}",
     onnx="Sigmoid",
 )

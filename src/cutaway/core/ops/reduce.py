@@ -15,7 +15,6 @@ from cutaway.core.ops.movement import expand, flip, pad, reshape, slice_
 
 INT64 = np.dtype(np.int64)
 BOOL = np.dtype(bool)
-HALF = np.dtype(np.float16)
 
 
 def kept(shape: Shape, dim: Shape) -> Shape:
@@ -75,8 +74,6 @@ _multiply_all: Callable[..., np.ndarray] = np.multiply.reduce
 def _sum(a: np.ndarray, dim: Shape, keepdim: bool) -> np.ndarray:
     if a.dtype.kind in "bui":
         return _add_all(a, axis=dim, dtype=INT64, keepdims=keepdim)
-    if a.dtype == HALF:
-        return _add_all(a, axis=dim, dtype=np.float32, keepdims=keepdim).astype(HALF)
     return _add_all(a, axis=dim, keepdims=keepdim)
 
 
@@ -116,8 +113,6 @@ amin: Op = reduction(
 
 
 def _logsumexp(a: np.ndarray, dim: Shape, keepdim: bool) -> np.ndarray:
-    if a.dtype == HALF:
-        return _logsumexp(a.astype(np.float32), dim, keepdim).astype(HALF)
     top = np.maximum.reduce(a, axis=dim, keepdims=True) if a.size else np.zeros(kept(a.shape, dim), a.dtype)
     top = np.where(np.isfinite(top), top, 0).astype(a.dtype, copy=False)
     y = np.log(np.add.reduce(np.exp(a - top), axis=dim, keepdims=True)) + top
@@ -218,8 +213,6 @@ def _widened(d: np.dtype) -> np.dtype:
 def _cumsum(a: np.ndarray, dim: int) -> np.ndarray:
     if not a.ndim:
         return a.astype(_widened(a.dtype))
-    if a.dtype == HALF:
-        return np.cumsum(a, dim, dtype=np.float32).astype(HALF)
     return np.cumsum(a, dim, dtype=_widened(a.dtype))
 
 
@@ -267,8 +260,6 @@ def _prod_grad(g: Any, a: Any, dim: int, keepdim: bool) -> Any:
 def _prod(a: np.ndarray, dim: int, keepdim: bool) -> np.ndarray:
     if not a.ndim:
         return a.astype(_widened(a.dtype))
-    if a.dtype == HALF:
-        return np.asarray(_multiply_all(a, axis=dim, dtype=np.float32, keepdims=keepdim)).astype(HALF)
     return _multiply_all(a, axis=dim, dtype=_widened(a.dtype), keepdims=keepdim)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from cutaway.core.aval import Aval, Shape, show
 from cutaway.core.bits import keep
+from cutaway.core.dtypes import FLOATING
 from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.op import Op, Sample
 from cutaway.core.ops.contract import BLOCK_BYTES
@@ -178,7 +179,7 @@ def _window_argmax(a: np.ndarray, dims: Shape, kernel: Shape, stride: Shape, dil
             continue
         # Later winners have larger numbers, so the code is a running maximum.
         won = tap > best
-        if a.dtype.kind == "f":
+        if a.dtype.kind in FLOATING:
             won |= tap != tap  # a NaN is never lost
         np.maximum(code, won.view(np.uint8) * code.dtype.type(k), out=code)
         np.maximum(best, tap, out=best)

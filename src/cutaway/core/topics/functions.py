@@ -14,7 +14,7 @@ from cutaway.core.aval import broadcast_shapes as _broadcast
 from cutaway.core.aval import normalize_dim, show
 from cutaway.core.creation import tensor
 from cutaway.core.dtypes import as_dtype, check_device, result_np
-from cutaway.core.errors import ArgumentTypeError, ShapeError
+from cutaway.core.errors import ShapeError
 from cutaway.core.promote import standing
 from cutaway.core.refusal import function
 from cutaway.core.tensor import Size, Tensor
@@ -159,47 +159,6 @@ tril_indices, triu_indices = _indices("tril_indices", np.tril_indices), _indices
 
 
 # --- dtypes -----------------------------------------------------------------------------------------------------------
-
-
-class _Limits:
-    """What a dtype can hold."""
-
-    _info: Any
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={getattr(self, k)}' for k in ('min', 'max', 'dtype'))})"
-
-    bits = property(lambda self: int(self._info.bits), doc="Bits an element.")
-    dtype = property(lambda self: dtypes.FROM_NUMPY[np.dtype(self._info.dtype)].name, doc="The dtype's name.")
-
-
-class finfo(_Limits):
-    """Limits of a floating dtype (the default one): max, min, eps, tiny.  Raises ArgumentTypeError for others."""
-
-    def __init__(self, dtype: Any = None) -> None:
-        kind = as_dtype(dtypes.get_default_dtype() if dtype is None else dtype, "finfo").np
-        if kind.kind != "f":
-            raise ArgumentTypeError(f"finfo: needs a floating dtype, got {kind.name}; use iinfo for integers")
-        self._info = np.finfo(kind)
-
-    max = property(lambda self: float(self._info.max), doc="The largest number.")
-    min = property(lambda self: float(self._info.min), doc="The smallest number.")
-    eps = property(lambda self: float(self._info.eps), doc="From 1 to the next larger number.")
-    tiny = smallest_normal = property(lambda self: float(self._info.tiny), doc="The smallest positive normal number.")
-    resolution = property(lambda self: float(self._info.resolution), doc="Decimal digits, as a number.")
-
-
-class iinfo(_Limits):
-    """Limits of an integer dtype: max, min.  Raises ArgumentTypeError for others."""
-
-    def __init__(self, dtype: Any) -> None:
-        kind = as_dtype(dtype, "iinfo").np
-        if kind.kind not in "iu":
-            raise ArgumentTypeError(f"iinfo: needs an integer dtype, got {kind.name}; use finfo for floats")
-        self._info = np.iinfo(kind)
-
-    max = property(lambda self: int(self._info.max), doc="The largest number.")
-    min = property(lambda self: int(self._info.min), doc="The smallest number.")
 
 
 @function

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cutaway.core.accelerate import AT_ONCE, ELEMENTS
+from cutaway.core.dtypes import FLOATING
 from cutaway.core.op import INTERPRETER
 from cutaway.core.refusal import RAW
 from cutaway.core.tensor import Tensor
@@ -39,7 +40,7 @@ def run(optimizer: Any, staged: Callable[..., None]) -> bool:
         return False
     grads = [p._grad for p in params]
     for p, g in zip(params, grads, strict=True):
-        if p._data.dtype.kind != "f" or g._data.shape != p._data.shape:
+        if p._data.dtype.kind not in FLOATING or g._data.shape != p._data.shape:
             return False
     try:
         found(*grads)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import llvmlite.ir as ir
 import numpy as np
 
+from cutaway.core.dtypes import FLOATING
 from cutaway.engine.contract import Problem
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm.emit import Function
@@ -89,7 +90,7 @@ def _flops(v: Value, tiled: bool) -> int:
     assert op is not None
     if op.kind == "elementwise":
         return v.aval.size * operations(op, tuple(i.aval.dtype for i in v.inputs), v.attrs)
-    if not any(x.aval.dtype.kind == "f" for x in (v, *v.inputs)):
+    if not any(x.aval.dtype.kind in FLOATING for x in (v, *v.inputs)):
         return 0
     if op.kind == "contract":
         return 0 if tiled else 2 * math.prod(_sizes(v).values())

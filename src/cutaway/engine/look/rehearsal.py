@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import llvmlite.ir as ir
 import numpy as np
 
+from cutaway.core.dtypes import FLOATING
 from cutaway.engine import threads as pools
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm import jit
@@ -151,6 +152,6 @@ def _array(v: Value) -> np.ndarray:
         return np.array(v.source.tensor._settle()._data, order="C")
     if v.source is not None and v.source.value is not None:
         return np.array(v.source.value, order="C")
-    if v.op is None and v.aval.dtype.kind == "f":
+    if v.op is None and v.aval.dtype.kind in FLOATING:
         return np.random.default_rng(0).random(v.aval.shape).astype(v.aval.dtype)
     return np.zeros(v.aval.shape, v.aval.dtype)

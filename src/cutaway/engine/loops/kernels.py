@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.aval import numel
+from cutaway.core.dtypes import FLOATING, is_narrow
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm.emit import I64, Function, Int, constant
 from cutaway.engine.loops.read import Index, Reader, linear, load, store
@@ -181,7 +182,7 @@ def emit_map(frame: Frame, outputs: Sequence[Value]) -> None:
 
 
 def _accumulator(dtype: np.dtype) -> np.dtype:
-    return np.dtype(np.float32) if dtype == np.float16 else dtype
+    return np.dtype(np.float32) if is_narrow(dtype) else dtype
 
 
 def _identity(name: str, dtype: np.dtype) -> Any:
@@ -190,7 +191,7 @@ def _identity(name: str, dtype: np.dtype) -> Any:
     if name in ("prod", "all"):
         return 1
     low = name == "amax"
-    if dtype.kind == "f":
+    if dtype.kind in FLOATING:
         return -np.inf if low else np.inf
     if dtype == BOOL:
         return 0 if low else 1
@@ -200,7 +201,7 @@ def _identity(name: str, dtype: np.dtype) -> Any:
 def _combine(name: str, a: Scalar, x: Scalar) -> Scalar:
     f, b = a.f, a.f.b
     if name == "sum":
-        if a.dtype.kind == "f":
+        if a.dtype.kind in FLOATING:
             return Scalar(f, b.fadd(a.value, x.value, flags=("reassoc", "nsz")), a.dtype)
         return a + x
     if name == "prod":
@@ -209,7 +210,7 @@ def _combine(name: str, a: Scalar, x: Scalar) -> Scalar:
         return a | x
     if name == "all":
         return a & x
-    if a.dtype.kind == "f":
+    if a.dtype.kind in FLOATING:
         return Scalar(f, f.binary("maximum" if name == "amax" else "minimum", a.value, x.value), a.dtype)
     return VOCABULARY.maximum(a, x) if name == "amax" else VOCABULARY.minimum(a, x)
 
@@ -332,7 +333,7 @@ def emit_arg(frame: Frame, v: Value) -> None:
             best, where = Scalar(f, carried[0], first.dtype), carried[1]
             x = at(k)
             better = x.compare(how, best)
-            if x.dtype.kind == "f":
+            if x.dtype.kind in FLOATING:
                 better = (better | (x != x)) & (best == best)
             return [f.b.select(better.value, x.value, best.value), f.b.select(better.value, k, where)]
 
@@ -479,7 +480,7 @@ def emit_argsort(frame: Frame, v: Value) -> None:
             y = frame.reader().at(source, (*outer[:dim], j, *outer[dim:]))
             earlier = Scalar(f, f.b.icmp_signed("<", j, i), BOOL)
             before = y.compare(how, x) | ((y == x) & earlier)
-            if x.dtype.kind == "f":  # NaN is the largest
+            if x.dtype.kind in FLOATING:  # NaN is the largest
                 nan_x, nan_y = x != x, y != y
                 last = nan_y & ~nan_x if how == ">" else nan_x & ~nan_y
                 before = before | last | (nan_x & nan_y & earlier)
@@ -585,7 +586,7 @@ def emit_window_argmax(frame: Frame, v: Value, *found: Value) -> None:
                 best, code = x, here
                 continue
             won = x > best
-            if x.dtype.kind == "f":
+            if x.dtype.kind in FLOATING:
                 won = won | (x != x)
             best, code = VOCABULARY.where(won, x, best), f.b.select(won.value, here, code)
         store(f, Scalar(f, code, v.aval.dtype), frame.pointers[v], linear(f, index, v.aval.shape))

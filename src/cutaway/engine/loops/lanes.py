@@ -11,7 +11,7 @@ import numpy as np
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm.emit import Function, constant, memory_type
 from cutaway.engine.loops.coordinates import Place, follow, memory_of, offset
-from cutaway.engine.scalar import BOOL, VOCABULARY, Scalar, register_type
+from cutaway.engine.scalar import VOCABULARY, Scalar, from_memory, number, register_type
 
 
 class Spot(Protocol):
@@ -51,9 +51,7 @@ class Lanes:
             base, strides = found
             start, steps = offset(place, strides)
             got = self.spot.load(self.pointers[base], steps, memory_type(v.aval.dtype), start)
-            if v.aval.dtype == BOOL:
-                got = self.f.b.icmp_unsigned("!=", got, constant(got.type, 0))
-            return Scalar(self.f, got, v.aval.dtype)
+            return from_memory(self.f, got, v.aval.dtype)
         if v.op is None:
             assert v.source is not None and v.source.value is not None, f"{v!r} has no buffer here"
             return self._number(v.aval.dtype, v.source.value.item())
@@ -70,4 +68,4 @@ class Lanes:
         return v.op.scalar(VOCABULARY, *inputs, **v.attrs).to(v.aval.dtype)  # type: ignore[no-any-return]
 
     def _number(self, dtype: np.dtype, x: Any) -> Scalar:
-        return Scalar(self.f, constant(ir.VectorType(register_type(dtype), self.lanes), x), dtype)
+        return Scalar(self.f, constant(ir.VectorType(register_type(dtype), self.lanes), number(dtype, x)), dtype)

@@ -8,7 +8,7 @@ import llvmlite.ir as ir
 import numpy as np
 
 from cutaway.core.philox import KEY_STEP, MULTIPLY, ROUNDS
-from cutaway.engine.llvm.emit import F16, F32, F64, I32, I64, Function, Int, constant
+from cutaway.engine.llvm.emit import F32, F64, I32, I64, Function, Int, constant
 from cutaway.engine.scalar import Scalar
 
 
@@ -49,5 +49,6 @@ def uniform_at(f: Function, state: tuple[Any, Any], position: Int, dtype: np.dty
             b.fmul(b.uitofp(word, F64), constant(F64, 2.0**-32)), b.fmul(b.uitofp(below, F64), constant(F64, 2.0**-53))
         )
         return Scalar(f, u, dtype)
-    bits, t = (24, F32) if dtype == np.float32 else (11, F16)
-    return Scalar(f, b.fmul(b.uitofp(b.lshr(word, constant(I32, 32 - bits)), t), constant(t, 2.0**-bits)), dtype)
+    bits = 24 if dtype == np.float32 else 11 if dtype == np.float16 else 8
+    u = b.uitofp(b.lshr(word, constant(I32, 32 - bits)), F32)
+    return Scalar(f, b.fmul(u, constant(F32, 2.0**-bits)), dtype)

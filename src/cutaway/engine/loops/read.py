@@ -15,25 +15,19 @@ from cutaway.core.aval import row_major
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm.emit import I64, Function, Int, constant, memory_type
 from cutaway.engine.loops.philox import uniform_at
-from cutaway.engine.scalar import BOOL, VOCABULARY, Scalar, register_type
+from cutaway.engine.scalar import VOCABULARY, Scalar, from_memory, number, register_type, to_memory
 
 Index = tuple[Int, ...]
 
 
 def load(f: Function, pointer: Any, offset: Int, dtype: np.dtype) -> Scalar:
     """An element of a buffer, in a register."""
-    v = f.load(pointer, offset, memory_type(dtype))
-    if dtype == BOOL:
-        v = f.b.icmp_unsigned("!=", v, constant(v.type, 0))
-    return Scalar(f, v, dtype)
+    return from_memory(f, f.load(pointer, offset, memory_type(dtype)), dtype)
 
 
 def store(f: Function, x: Scalar, pointer: Any, offset: Int) -> None:
     """An element, into a buffer of its dtype."""
-    v = x.value
-    if x.dtype == BOOL:
-        v = f.b.zext(v, memory_type(BOOL))
-    f.store(v, pointer, offset)
+    f.store(to_memory(x), pointer, offset)
 
 
 def linear(f: Function, index: Index, shape: Sequence[int]) -> Int:
@@ -96,8 +90,8 @@ class Reader:
             return self._immediate(v.aval.dtype, v.attrs["value"])
         return None
 
-    def _immediate(self, dtype: np.dtype, number: Any) -> Scalar:
-        return Scalar(self.f, constant(register_type(dtype), number), dtype)
+    def _immediate(self, dtype: np.dtype, x: Any) -> Scalar:
+        return Scalar(self.f, constant(register_type(dtype), number(dtype, x)), dtype)
 
     def _compute(self, v: Value, inputs: Sequence[Scalar]) -> Scalar:
         op = v.op

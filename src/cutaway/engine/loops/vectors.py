@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import llvmlite.ir as ir
 
 from cutaway.core.aval import row_major
+from cutaway.core.dtypes import FLOATING
 from cutaway.engine.contract.kernel import load_lanes, scatter
 from cutaway.engine.graph import Value
-from cutaway.engine.llvm.emit import Function, Int, constant, memory_type
+from cutaway.engine.llvm.emit import Function, Int, constant
 from cutaway.engine.loops.coordinates import Place, ends, memory_of, offset, place_of
 from cutaway.engine.loops.lanes import Lanes
-from cutaway.engine.scalar import BOOL, VOCABULARY, Scalar, register_type
+from cutaway.engine.scalar import VOCABULARY, Scalar, register_type, to_memory
 
 if TYPE_CHECKING:
     from cutaway.engine.loops.kernels import Frame
@@ -47,9 +48,7 @@ class Span:
 
     def store(self, x: Scalar, pointer: Any, steps: Mapping[str, int], start: int = 0) -> None:
         """Write the lanes' elements."""
-        value = x.value
-        if x.dtype == BOOL:
-            value = self.f.b.zext(value, ir.VectorType(memory_type(BOOL), self.lanes))
+        value = to_memory(x)
         at, step = self._at(steps, start), steps.get(self.label, 0)
         if step == 1:
             self.f.store_first(self.count, value, pointer, at)
@@ -215,7 +214,7 @@ def vector_argmax(frame: Frame, outputs: Sequence[Value]) -> bool:
         for number, read in enumerate(reads[1:], 1):
             x = lanes.at(*read)
             won = x > best
-            if x.dtype.kind == "f":
+            if x.dtype.kind in FLOATING:
                 won = won | (x != x)
             best = VOCABULARY.where(won, x, best)
             code = frame.f.b.select(won.value, constant(code_type, number), code)

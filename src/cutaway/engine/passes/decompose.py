@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from cutaway.core.ops.reduce import kept
 from cutaway.engine.graph import Graph, Value
 from cutaway.engine.passes.rewrite import Builder, rewrite
-
-HALF = np.dtype(np.float16)
 
 
 def decompose(graph: Graph) -> Graph:
@@ -22,16 +18,11 @@ def decompose(graph: Graph) -> Graph:
         x, dim = inputs[0], v.attrs["dim"]
         if not x.aval.size:  # the logarithm of an empty sum
             return builder.op("full", shape=v.aval.shape, value=-math.inf, dtype=v.aval.dtype)
-        half = x.aval.dtype == HALF
-        if half:  # as in eager mode: sums of halves are made in float32
-            x = builder.op("cast", x, dtype=np.dtype(np.float32))
         top = builder.op("amax", x, dim=dim, keepdim=True)
         top = builder.op("where", builder.op("isfinite", top), top, builder.number(0.0, top))
         total = builder.op("sum", builder.op("exp", builder.op("sub", x, top)), dim=dim, keepdim=True)
         y = builder.op("add", builder.op("log", total), top)
         assert y.aval.shape == kept(x.aval.shape, dim)
-        if half:
-            y = builder.op("cast", y, dtype=HALF)
         return y if y.aval.shape == v.aval.shape else builder.op("reshape", y, shape=v.aval.shape)
 
     return rewrite(graph, rule)

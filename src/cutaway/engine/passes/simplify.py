@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cutaway.core.dtypes import FLOATING, is_narrow
 from cutaway.engine.graph import Graph, Value
 from cutaway.engine.passes.rewrite import Builder, rewrite
 
@@ -29,6 +30,12 @@ def _is_number(v: Value, x: float) -> bool:
     return s is not None and s.kind == "constant" and s.value is not None and s.value.size == 1 and s.value.item() == x
 
 
+def _widened(v: Value) -> bool:
+    """True for a narrow value converted to float32 or float64."""
+    cast = v.op is not None and v.op.name == "cast" and is_narrow(v.inputs[0].aval.dtype)
+    return cast and v.aval.dtype.kind == "f" and v.aval.dtype.itemsize > 2
+
+
 def _rule(builder: Builder, v: Value, inputs: tuple[Value, ...]) -> Value | None:
     if v.op is None and _uniform(v):
         assert v.source is not None and v.source.value is not None
@@ -39,6 +46,8 @@ def _rule(builder: Builder, v: Value, inputs: tuple[Value, ...]) -> Value | None
     if name == "copy" or (name in ("reshape", "expand") and a.aval.shape == v.aval.shape):
         return a
     if name == "cast":
+        if is_narrow(v.aval.dtype) and _widened(a) and a.inputs[0].aval.dtype == v.aval.dtype:
+            return a.inputs[0]
         return a if a.aval.dtype == v.aval.dtype else None
     if name == "reshape" and a.op is not None and a.op.name == "reshape":
         source = a.inputs[0]
@@ -54,6 +63,6 @@ def _rule(builder: Builder, v: Value, inputs: tuple[Value, ...]) -> Value | None
         return a
     if name == "mul" and _is_number(a, 1.0) and inputs[1].aval == v.aval:
         return inputs[1]
-    if name in ("add", "sub") and _is_number(inputs[1], 0.0) and a.aval == v.aval and a.aval.dtype.kind != "f":
+    if name in ("add", "sub") and _is_number(inputs[1], 0.0) and a.aval == v.aval and a.aval.dtype.kind not in FLOATING:
         return a
     return None

@@ -216,4 +216,5 @@ def write(f: IO[bytes], folder: str, records: Iterable[tuple[str, Any]]) -> None
             header = z.start_dir + _LOCAL.size + len(about.filename.encode()) + 4
             pad = -header % ALIGNMENT
             about.extra = b"FB" + struct.pack("<H", pad) + b"Z" * pad
-            z.writestr(about, memoryview(data).cast("B") if len(data) else b"")
+            raw: Any = data.view(np.uint8) if isinstance(data, np.ndarray) else data
+            z.writestr(about, memoryview(raw) if len(raw) else b"")

@@ -8,21 +8,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cutaway.core.dtypes import ALL, dtype
+from cutaway.core.dtypes import ALL, dtype, type_name
 from cutaway.core.errors import ArgumentError, DTypeError, FileFormatError
 from cutaway.core.tensor import Tensor
 
 # What PyTorch calls a storage of each dtype.
-NAMES: dict[dtype, str] = {d: f"{(d.alias or d.name).capitalize()}Storage" for d in ALL}
+NAMES: dict[dtype, str] = {d: f"{type_name(d)}Storage" for d in ALL}
 DTYPES: dict[str, dtype] = {name: d for d, name in NAMES.items()}
 # dtypes of PyTorch that Cutaway lacks
 ELSEWHERE = frozenset(
-    """bfloat16 complex32 complex64 complex128 uint16 uint32 uint64 qint8 quint8 qint32 quint4x2 quint2x4 bits8 bits16
+    """complex32 complex64 complex128 uint16 uint32 uint64 qint8 quint8 qint32 quint4x2 quint2x4 bits8 bits16
     bits1x8 bits2x4 bits4x2 float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz float8_e8m0fnu float4_e2m1fn_x2
     chalf cfloat cdouble""".split()
 )
 _ELSEWHERE_STORAGES = {
-    "BFloat16Storage": "bfloat16", "ComplexFloatStorage": "complex64", "ComplexDoubleStorage": "complex128",
+    "ComplexFloatStorage": "complex64", "ComplexDoubleStorage": "complex128",
     "QInt8Storage": "qint8", "QUInt8Storage": "quint8", "QInt32Storage": "qint32", "QUInt4x2Storage": "quint4x2",
     "QUInt2x4Storage": "quint2x4",
 }  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.autograd import no_grad
+from cutaway.core.dtypes import is_narrow
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError
 from cutaway.core.functions import tensor
 from cutaway.core.refusal import guarded
@@ -50,10 +51,9 @@ def get_total_norm(
     norms = []
     for t in found:
         x = t._data.reshape(-1)
+        x = x.astype(np.float32) if is_narrow(x.dtype) else x
         if norm_type == 2.0:
-            norms.append(
-                math.sqrt(np.dot(x, x)) if x.dtype != np.float16 else float(np.linalg.norm(x.astype(np.float32)))
-            )
+            norms.append(math.sqrt(np.dot(x, x)))
         else:
             norms.append(float(np.linalg.norm(x, norm_type)) if x.size else 0.0)
     total = float(np.linalg.norm(np.array(norms), norm_type))

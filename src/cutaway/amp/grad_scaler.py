@@ -1,83 +1,15 @@
-"""PyTorch's mixed precision on the CPU: programs that use it run, in the precision that their tensors have.
-
-`autocast` is accepted and changes nothing: products stay in float32 where PyTorch would round to bfloat16.
-`GradScaler` does what PyTorch's does.
-"""
+"""GradScaler: losses scaled up, so that small gradients do not vanish in half precision."""
 
 from __future__ import annotations
 
-import functools
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from cutaway.core.absent import absent
-from cutaway.core.dtypes import bfloat16, dtype
+from cutaway.core.dtypes import is_narrow
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, StateError
 from cutaway.core.tensor import Tensor
-
-__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
-
-DEVICES = ("cpu", "cuda", "mps", "xpu")
-
-
-class autocast:
-    """A context manager and decorator that computes as without it: `with autocast("cpu"):`.
-
-    Another device than the CPU warns, as in PyTorch where there is none.  Raises ArgumentError for unknown devices.
-    """
-
-    def __init__(
-        self,
-        device_type: str = "cpu",
-        dtype: dtype | None = None,
-        enabled: bool = True,
-        cache_enabled: bool | None = None,
-    ) -> None:
-        if not isinstance(device_type, str):
-            raise ArgumentTypeError(
-                f"autocast: the device must be a name such as 'cpu', got {type(device_type).__name__}"
-            )
-        if device_type not in DEVICES:
-            raise ArgumentError(f"autocast: unknown device {device_type!r}; write 'cpu'")
-        if device_type != "cpu" and enabled:
-            warnings.warn(f"autocast: there is no {device_type} here; nothing is changed", UserWarning, stacklevel=2)
-            enabled = False
-        self.device, self._enabled = device_type, bool(enabled)
-        self.fast_dtype = bfloat16 if dtype is None else dtype
-
-    def __enter__(self) -> autocast:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """`fn`, run inside."""
-
-        @functools.wraps(fn)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            with self:
-                return fn(*args, **kwargs)
-
-        return call
-
-
-def is_autocast_available(device_type: str) -> bool:
-    """True for "cpu"."""
-    return device_type == "cpu"
-
-
-def custom_fwd(fwd: Any = None, **options: Any) -> Any:
-    """A decorator of a Function's forward; changes nothing."""
-    return fwd if fwd is not None else lambda f: f
-
-
-def custom_bwd(bwd: Any = None, **options: Any) -> Any:
-    """A decorator of a Function's backward; changes nothing."""
-    return bwd if bwd is not None else lambda f: f
 
 
 class GradScaler:
@@ -137,11 +69,16 @@ class GradScaler:
                 "GradScaler.unscale_: called a second time since the last update(); call update() after step()"
             )
         step.unscaled = True
-        for p in _parameters(optimizer):
-            if p._grad is not None:
-                gradient = p._grad._data
-                step.overflow = step.overflow or not bool(np.isfinite(gradient).all())
-                np.multiply(gradient, gradient.dtype.type(1.0 / self._scale), out=gradient)
+        given = [p._grad._data for p in _parameters(optimizer) if p._grad is not None]
+        if any(g.dtype == np.float16 for g in given):
+            raise ArgumentError(
+                "GradScaler.unscale_: the gradients are float16, whose range a scale cannot widen; keep the parameters in "
+                "float32 and compute inside autocast"
+            )
+        for gradient in given:
+            step.overflow = step.overflow or not bool(np.isfinite(gradient).all())
+            by = np.float32 if is_narrow(gradient.dtype) else gradient.dtype.type
+            gradient[...] = (gradient * by(1.0 / self._scale)).astype(gradient.dtype)
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """`optimizer.step()` on gradients divided by the factor; nothing if one of them is infinite or NaN.
@@ -236,7 +173,3 @@ class _Step:
 
 def _parameters(optimizer: Any) -> list[Tensor]:
     return [p for group in optimizer.param_groups for p in group["params"]]
-
-
-def __getattr__(name: str) -> Any:
-    raise absent("cutaway.amp", name, __all__)
