@@ -38,11 +38,14 @@ class Tensor(Methods, Conversions):
     _cell    [writes, recorded writes], shared by all views of one memory
     _epoch   recorded writes when this handle was made; -1 if it was detached
     _view    True for a view that the user took: its strides are NumPy's, others report row-major strides
+    _base    of a view: the tensor that it shows a part of, and `_path` the operations from there (core/views.py)
     """
 
     _node: Any = None
     _grad: Tensor | None = None
     _view = False
+    _base: Tensor | None = None
+    _path: views.Path = ()
     _epoch = 0
     _data: np.ndarray
     _cell: list[int]
@@ -290,6 +293,7 @@ class Tensor(Methods, Conversions):
         if not isinstance(value, Tensor):
             raise ArgumentTypeError(f"data: expected a Tensor, got {type(value).__name__}")
         self._data, self._cell, self._view, self._epoch = value._data, [0, 0], value._view, 0
+        self._base = None
         if isinstance(self._node, Leaf):
             self._node.meta = (value._data.shape, value._data.dtype)
 
@@ -335,6 +339,15 @@ class Tensor(Methods, Conversions):
                 f"{name}: a result of {y.dtype} cannot be stored in a tensor of {self.dtype}; convert it first"
             )
         self._assign_check(name)
+        if self._view and self._base is not None and (views.has_base(self) or self._node is not None):
+            if autograd.RECORDING.get():
+                views.refresh(name, self)
+            if type(self._data) is not np.ndarray:
+                views.write_staged(self, y, name)
+                return self
+            if y._node is not None or (self._base._node is not None and autograd.RECORDING.get()):
+                views.write(self, y, name)
+                return self
         if y._node is None and self._node is not None and autograd.RECORDING.get():
             y = elementwise.where(True, y, self)  # a constant: from here on, no gradient reaches what stood here before
         recorded = y._node is not None
@@ -342,11 +355,6 @@ class Tensor(Methods, Conversions):
             raise GradError(
                 f"{name}: a leaf tensor that requires grad is written in place while gradients are recorded; "
                 "wrap the write in `with no_grad():`, or write x = x + 1 for x += 1"
-            )
-        if recorded and self._view:
-            raise GradError(
-                f"{name}: an in-place write to a view while gradients are recorded; write to the whole tensor instead "
-                "(x[i] = x[i] + v for x[i].add_(v)), or clone() the view"
             )
         if recorded:
             autograd.keep_overwritten(y._node, self._cell)
@@ -370,7 +378,7 @@ class Tensor(Methods, Conversions):
                 f"(what was recorded knows the old one); write x = x.{name[:-1]}(), or detach() it first"
             )
         self._node = y._node
-        self._data, self._view = y._data, y._view
+        self._data, self._view, self._path = y._data, y._view, y._path if self._base is not None else ()
         return self
 
     # --- leaving for elsewhere ------------------------------------------------------------------------------------
@@ -441,7 +449,9 @@ class Tensor(Methods, Conversions):
 
     def _extra(self) -> dict[str, Any]:
         return {
-            k: v for k, v in self.__dict__.items() if k not in ("_data", "_cell", "_node", "_grad", "_view", "_epoch")
+            k: v
+            for k, v in self.__dict__.items()
+            if k not in ("_data", "_cell", "_node", "_grad", "_view", "_epoch", "_base", "_path")
         }
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -491,6 +501,6 @@ for _class in (Tensor, Conversions):
 guard_methods(Tensor, ["__contains__"])
 
 # Last: the graph is built upon Tensors.
-from cutaway.core import autograd
+from cutaway.core import autograd, views
 from cutaway.core.autograd import Leaf
 from cutaway.core.ops import elementwise

@@ -25,6 +25,7 @@ from cutaway.core.op import INTERPRETER, STAGE, Op
 from cutaway.core.ops.elementwise import add, cast
 from cutaway.core.promote import coerce
 from cutaway.core.tensor import Tensor
+from cutaway.core.views import catch_up, has_base, remember
 from cutaway.engine.graph import Graph, Source, Value, Write, below
 from cutaway.engine.line import Line
 from cutaway.engine.symbol import Symbol
@@ -65,6 +66,8 @@ class Tracer:
         y = Tensor._wrap(Symbol(self, value))  # type: ignore[arg-type]
         if op.view:
             y._cell, y._epoch, y._view = tensors[0]._cell, tensors[0]._epoch, op.view == "view"
+            if y._view:
+                remember(y, tensors[0], op, attrs)
         self.own(y)
         if op.rules and RECORDING.get() and any(t._node is not None for t in tensors):
             record(op, tensors, attrs, y)
@@ -94,6 +97,9 @@ class Tracer:
             if symbol.tracer is not self:
                 raise TraceError("compile: a tensor of another trace is used here; return it from that function instead")
             if symbol.cell is t._cell and symbol.cell[0] != symbol.version:
+                if t._view and has_base(t):
+                    catch_up(t)
+                    return self.value_of(t)
                 raise TraceError(
                     f"compile: {symbol.value.aval} shares memory with a tensor that was written in place since"
                     f"{self.where()}; take the view after the write, or clone() it before"
