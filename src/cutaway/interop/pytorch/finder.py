@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from cutaway.core.strict import is_lenient, set_lenient
 from cutaway.interop.pytorch.names import home, why_absent
 
 PACKAGES = ("torch", "torchvision")
@@ -58,12 +59,19 @@ class Alias(Loader):
 
 _finder = Finder()
 _before: dict[str, ModuleType] = {}  # modules of a real PyTorch that were loaded when the finder was installed
+_was_lenient = False
 
 
 def install() -> None:
-    """From now on `import torch` is Cutaway, here and in processes that multiprocessing starts; again is harmless."""
+    """From now on `import torch` is Cutaway, here and in processes that multiprocessing starts; again is harmless.
+
+    Where Cutaway refuses on purpose what PyTorch computes, it warns from now on and goes on as PyTorch does.
+    """
+    global _was_lenient
     if is_installed():
         return
+    _was_lenient = is_lenient()
+    set_lenient(True)
     _before.update(_taken_out())
     sys.meta_path.insert(0, _finder)
     sys.path.insert(1, SHIM)
@@ -73,6 +81,7 @@ def uninstall() -> None:
     """`import torch` finds what it found before; again is harmless."""
     if not is_installed():
         return
+    set_lenient(_was_lenient)
     sys.meta_path.remove(_finder)
     if SHIM in sys.path:
         sys.path.remove(SHIM)
