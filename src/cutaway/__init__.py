@@ -52,6 +52,7 @@ _MODULES = (
     "inspect", "interop", "mps", "nn", "onnx", "optim", "profiler", "serialization", "utils",
 )  # fmt: skip
 _ELSEWHERE = {
+    "compile": "cutaway.compiled",
     "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",
     "get_num_threads": "cutaway.engine.threads", "set_num_threads": "cutaway.engine.threads",
     **dict.fromkeys(
@@ -79,16 +80,6 @@ _METHODS = frozenset(
 def is_tensor(x: Any) -> Any:
     """True for a Tensor."""
     return isinstance(x, Tensor)
-
-
-def compile(fn: Any) -> Any:
-    """`fn`, a function, a Module or a whole training step, as one native program for each signature of its arguments.
-
-    See `cutaway.engine.compile`.
-    """
-    from cutaway.engine.compile import compile as make
-
-    return make(fn)
 
 
 def __getattr__(name: str) -> Any:

@@ -310,7 +310,7 @@ def test_modules_are_callable():
     y = native(x)
     assert model[1].num_batches_tracked.item() == count + 1
     model.eval()
-    np.testing.assert_allclose(native(x).numpy(), model(x).detach().numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(native(x).detach().numpy(), model(x).detach().numpy(), rtol=1e-4, atol=1e-5)
     assert y.shape == (5, 3)
 
 

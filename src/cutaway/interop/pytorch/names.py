@@ -6,7 +6,8 @@ from importlib.util import find_spec
 
 # Parts of `cutaway` that PyTorch does not have: `torch.engine` is none.
 OURS = frozenset(
-    "bench cli core data dist engine functional gradcheck inspect interop lab rl course train tune vision __main__".split()
+    "__main__ bench cli compiled core course data dist engine functional gradcheck inspect interop lab rl train tune "
+    "vision".split()
 )
 HERE = "cutaway.interop.pytorch"
 ELSEWHERE = {
