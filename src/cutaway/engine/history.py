@@ -95,7 +95,10 @@ class Backward:
         self.saved = saved_values(graph, set(outputs), late, set(wanted), inputs, forbidden)
         # An input that the function itself overwrites is saved as a copy.
         self.copies = {v: Value(COPY, (v,), {}, v.aval, v.line) for v in self.saved if v in written}
-        self.made = [self.copies.get(v, v) for v in self.saved if v.op is not None or v in self.copies]
+        there = set(outputs)
+        self.made = [
+            self.copies.get(v, v) for v in self.saved if (v.op is not None and v not in there) or v in self.copies
+        ]
         place = {v: n for n, v in enumerate([*self.saved, *arriving])}
         self._graph, self._wanted = graph, wanted
         self._place, self._stored = place, dict.fromkeys(v for v in place if v.op is not None)
