@@ -49,12 +49,24 @@ newaxis = None
 # Loaded when first named.
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "functional", "gradcheck",
-    "inspect", "interop", "mps", "nn", "onnx", "optim", "profiler", "serialization", "utils",
+    "inspect", "interop", "mps", "nn", "onnx", "optim", "profiler", "random", "serialization", "utils",
 )  # fmt: skip
 _ELSEWHERE = {
     "compile": "cutaway.compiled",
     "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint", "autocast": "cutaway.amp",
     "get_num_threads": "cutaway.engine.threads", "set_num_threads": "cutaway.engine.threads",
+    "set_printoptions": "cutaway.core.printing",
+    **dict.fromkeys(
+        "channels_last channels_last_3d contiguous_format layout memory_format preserve_format strided".split(),
+        "cutaway.core.layouts",
+    ),
+    **dict.fromkeys("can_cast finfo iinfo promote_types result_type".split(), "cutaway.core.limits"),
+    **dict.fromkeys(
+        "are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision "
+        "is_deterministic_algorithms_warn_only_enabled set_default_device set_default_tensor_type "
+        "set_float32_matmul_precision set_flush_denormal use_deterministic_algorithms".split(),
+        "cutaway.core.settings",
+    ),
     **dict.fromkeys(
         "BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor ShortTensor".split(),
         "cutaway.core.legacy",

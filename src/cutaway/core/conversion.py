@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from cutaway.core import dtypes
 from cutaway.core.dtypes import as_dtype, check_device
+from cutaway.core.layouts import check_format
 from cutaway.core.ops.elementwise import cast
 from cutaway.core.ops.elementwise import copy as copy_op
+from cutaway.core.package import package
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +45,7 @@ class Conversions:
             else:
                 device = a
         check_device(device)
+        check_format("to", memory_format)
         target = self._data.dtype if dtype is None else as_dtype(dtype, "to").np
         if target == self._data.dtype:
             return copy_op(self) if copy else self  # type: ignore[return-value]
@@ -51,7 +54,7 @@ class Conversions:
     def type(self, dtype: Any = None) -> Any:
         """The name of the type, or the tensor in another dtype."""
         if dtype is None:
-            return f"cutaway.{dtypes.FROM_NUMPY[self._data.dtype].alias.capitalize() or 'Bool'}Tensor"
+            return f"{package()}.{dtypes.FROM_NUMPY[self._data.dtype].alias.capitalize() or 'Bool'}Tensor"
         return self.to(dtypes.from_type_name(dtype) if isinstance(dtype, str) else dtype)
 
     def type_as(self, other: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.errors import ArgumentTypeError, DeviceError, DTypeError
+from cutaway.core.package import package
 from cutaway.core.refusal import describe
 
 
@@ -47,7 +48,7 @@ class dtype:
         return self.np.itemsize
 
     def __repr__(self) -> str:
-        return f"cutaway.{self.name}"
+        return f"{package()}.{self.name}"
 
     def __reduce__(self) -> str:
         return self.name if self.name != "bool" else "bool_"
@@ -210,6 +211,13 @@ class device:
             )
         self.type = name
         self.index = int(number) if number else index
+
+    def __enter__(self) -> device:
+        """`with device("cpu"):` makes tensors on the CPU inside, as everywhere."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, device) and other.type == self.type

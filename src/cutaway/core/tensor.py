@@ -13,8 +13,10 @@ from cutaway.core.aval import normalize_dim, numel, row_major
 from cutaway.core.conversion import Conversions
 from cutaway.core.dtypes import CPU, FROM_NUMPY, check_device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, ShapeError
+from cutaway.core.layouts import check_format, layout, strided
 from cutaway.core.methods import Methods
 from cutaway.core.op import STAGE
+from cutaway.core.package import package
 from cutaway.core.refusal import guard_methods
 
 
@@ -26,7 +28,7 @@ class Size(tuple[int, ...]):
         return numel(self)
 
     def __repr__(self) -> str:
-        return f"cutaway.Size({list(self)})"
+        return f"{package()}.Size({list(self)})"
 
 
 class Tensor(Methods, Conversions):
@@ -111,6 +113,33 @@ class Tensor(Methods, Conversions):
         """False."""
         return False
 
+    is_mps = is_meta = is_quantized = is_xpu = is_sparse
+
+    @property
+    def layout(self) -> layout:
+        """`strided`, the only one."""
+        return strided
+
+    def get_device(self) -> int:
+        """-1: the CPU."""
+        return -1
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """False: there is no GPU to pin memory for."""
+        return False
+
+    def is_shared(self) -> bool:
+        """False: other processes get copies."""
+        return False
+
+    def is_inference(self) -> bool:
+        """False: inference_mode makes ordinary tensors."""
+        return False
+
+    def pin_memory(self, device: Any = None) -> Tensor:
+        """Itself: there is no GPU to pin memory for, and PyTorch without one raises."""
+        return self
+
     def dim(self) -> int:
         """Number of dimensions."""
         return self._data.ndim
@@ -137,8 +166,9 @@ class Tensor(Methods, Conversions):
             strides = row_major(self._data.shape)
         return strides if dim is None else strides[normalize_dim(dim, self._data.ndim, "stride")]
 
-    def is_contiguous(self) -> bool:
-        """True if the elements lie in row-major order."""
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """True if the elements lie in row-major order, whatever format is asked for."""
+        check_format("is_contiguous", memory_format)
         return not self._view or bool(self._data.flags.c_contiguous)
 
     def is_floating_point(self) -> bool:

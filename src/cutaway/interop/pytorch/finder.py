@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from cutaway.core.package import set_package
 from cutaway.core.strict import is_lenient, set_lenient
 from cutaway.interop.pytorch.names import home, why_absent
 
@@ -65,11 +66,13 @@ _was_lenient = False
 def install() -> None:
     """From now on `import torch` is Cutaway, here and in processes that multiprocessing starts; again is harmless.
 
-    Where Cutaway refuses on purpose what PyTorch computes, it warns from now on and goes on as PyTorch does.
+    Where Cutaway refuses on purpose what PyTorch computes, it warns from now on and goes on as PyTorch does; dtypes and
+    shapes print as torch.float32 and torch.Size([2]).
     """
     global _was_lenient
     if is_installed():
         return
+    set_package("torch")
     _was_lenient = is_lenient()
     set_lenient(True)
     _before.update(_taken_out())
@@ -82,6 +85,7 @@ def uninstall() -> None:
     if not is_installed():
         return
     set_lenient(_was_lenient)
+    set_package("cutaway")
     sys.meta_path.remove(_finder)
     if SHIM in sys.path:
         sys.path.remove(SHIM)
