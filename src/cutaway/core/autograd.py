@@ -390,7 +390,7 @@ def walk(
                 heappush(waiting, (-node.seq, node))
         elif isinstance(g, Packed):
             arriving[node] = (before[0].merge(g), False)
-        elif before[1] and not create_graph and type(before[0]._data) is np.ndarray:  # memory of our own: add in place
+        elif before[1] and not create_graph and type(before[0]._data) is type(g._data) is np.ndarray:  # our own memory
             np.add(before[0]._data, g._data, out=before[0]._data)
         else:
             arriving[node] = (before[0] + g, not create_graph)

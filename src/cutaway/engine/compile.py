@@ -54,7 +54,7 @@ class Compiled:
         with ONE_AT_A_TIME:
             last = self._last
             if last is not None and not kwargs and last.takes(args) and last.surroundings.same() and last.here():
-                return last(args)
+                return last(args if last.tensors_only else [a for a in args if isinstance(a, Tensor)])
             return self._call(args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -169,6 +169,7 @@ class Variant:
         self.quick = False
         # What a call must look like to be recognised at a glance: Tensors and numbers, one after the other.
         self.expected = None if kwargs or not all(type(a) in GLANCE for a in args) else [_glance(a) for a in args]
+        self.tensors_only = all(isinstance(a, Tensor) for a in args)
         self.recording = RECORDING.get()
         self._bind(fn)
 

@@ -18,8 +18,11 @@ from cutaway.interop.pytorch.finder import install
 INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
 
 
-def script(file: str, arguments: Sequence[str]) -> int:
-    """Run a file as `python file arguments` does; the exit code.  Raises ArgumentError if it cannot be read."""
+def script(file: str, arguments: Sequence[str], compiled: bool = False) -> int:
+    """Run a file as `python file arguments` does; the exit code.  Raises ArgumentError if it cannot be read.
+
+    `compiled`: the training steps in its loops as native programs, where that can be (loops.py).
+    """
     path = os.path.abspath(file)
     if os.path.isdir(path):
         raise ArgumentError(f"run: {file} is a folder; name a file, or use -m for a package")
@@ -28,30 +31,50 @@ def script(file: str, arguments: Sequence[str]) -> int:
             source = f.read()
     except OSError as e:
         raise ArgumentError(f"run: {file} cannot be read: {e.strerror}") from None
-    return _program(source, path, os.path.dirname(path), [file, *arguments], SourceFileLoader("__main__", path))
+    return _program(source, path, os.path.dirname(path), [file, *arguments], SourceFileLoader("__main__", path), compiled)
 
 
-def command(text: str, arguments: Sequence[str]) -> int:
+def command(text: str, arguments: Sequence[str], compiled: bool = False) -> int:
     """Run a text as `python -c text arguments` does; the exit code."""
-    return _program(text, "<string>", "", ["-c", *arguments], None)
+    return _program(text, "<string>", "", ["-c", *arguments], None, compiled)
 
 
-def module(name: str, arguments: Sequence[str]) -> int:
-    """Run a module as `python -m name arguments` does; the exit code."""
+def module(name: str, arguments: Sequence[str], compiled: bool = False) -> int:
+    """Run a module as `python -m name arguments` does; the exit code.  Raises ArgumentError for `compiled`."""
     import runpy
 
+    if compiled:
+        raise ArgumentError("run: --compile reads the program's file; name the file instead of -m and a module")
     _prepare(os.getcwd(), ["-m", *arguments])
     return _exit_code(lambda: runpy.run_module(name, run_name="__main__", alter_sys=True))
 
 
-def _program(source: str | bytes, path: str, folder: str, argv: list[str], loader: Any) -> int:
+def _program(source: str | bytes, path: str, folder: str, argv: list[str], loader: Any, compiled: bool) -> int:
     main = ModuleType("__main__")
     main.__dict__.update(__builtins__=builtins, __loader__=loader, __annotations__={})
     if loader is not None:
         main.__dict__.update(__file__=path, __cached__=None)
     _prepare(folder, argv)
     sys.modules["__main__"] = main
-    return _exit_code(lambda: exec(compile(source, path, "exec", dont_inherit=True), main.__dict__))
+    return _exit_code(lambda: exec(_code(source, path, main.__dict__, compiled), main.__dict__))
+
+
+def _code(source: str | bytes, path: str, space: dict[str, Any], compiled: bool) -> Any:
+    if not compiled:
+        return compile(source, path, "exec", dont_inherit=True)
+    import ast
+
+    from cutaway.interop.pytorch.loops import STEP, rewrite
+    from cutaway.interop.pytorch.steps import Step
+
+    def say(line: int, why: str) -> None:
+        print(f"cutaway: {os.path.basename(path)}:{line}: not compiled: {why}", file=sys.stderr)
+
+    tree = ast.parse(source, path)
+    found = rewrite(tree, say)
+    steps = [Step(segment, path, say) for segment in found]
+    space[STEP] = lambda number, values, names: steps[number](values, names)
+    return compile(tree, path, "exec", dont_inherit=True)
 
 
 def _prepare(folder: str, argv: list[str]) -> None:
