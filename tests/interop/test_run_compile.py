@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
 
 import pytest
@@ -117,14 +119,7 @@ for step in range(6):
 }
 
 
-@pytest.mark.parametrize("name", WORKS)
-def test_a_compiled_loop_prints_what_the_eager_one_prints(tmp_path, name):
-    text = HEAD + WORKS[name]
-    done = run(tmp_path, text, options=["--compile"])
-    assert printed(done) == printed(run(tmp_path, text)) and done.stderr == ""
-    if "LSTM" not in text:  # whose initial values are PyTorch's, too, but take long there
-        pytest.importorskip("torch")
-        assert printed(done) == printed(run(tmp_path, text, start=REAL))
+WORKS_WITH_HEAD = {name: HEAD + text for name, text in WORKS.items()}
 
 
 def loop(before="", forward="loss = criterion(model(x), y)", middle="", after="", net=""):
@@ -159,7 +154,6 @@ class Net(nn.Module):
 model = Net()"""
 
 
-BRANCH = "loss = criterion(model(x), y) if (x.sum() + calls.__len__() > 100) else model(x).sum()"
 REASONS = {
     "asks for a value": (loop(middle="print(f'{loss.item():.3f}')"), r"\.item\(\) in line \d+ asks for a value"),
     "prints": (loop(middle="print(1)"), r"print\(\) in line \d+"),
@@ -169,7 +163,7 @@ REASONS = {
     "adds up": (loop().replace("    optimizer.zero_grad()\n", ""), "no zero_grad"),
     "now and then": (loop().replace("    optimizer.step()\n", "    if step % 2: optimizer.step()\n"), "optimizer.step"),
     "branches": (loop(forward="loss = criterion(model(x), y)\n    if loss > 0.5: loss.mul_(1)"), "asks for the values"),
-    "branches within": (loop(net=module("x = x if x.sum() > 0 else -x")), r"asks for the values .*program\.py:\d+"),
+    "branches within": (loop(net=module("x = x if x.sum() > 0 else -x")), r"asks for the values .*program\d+\.py:\d+"),
     "draws in Python": (loop(forward="loss = criterion(model(x), y) * random.random()"), r"random\.random\(\) in line"),
     "draws in NumPy": (loop(net=module("x = x * np.random.rand()")), r"np\.random\.rand"),
     "counts": (loop(net=module("self.calls += 1")), r"self\.calls is written"),
@@ -183,25 +177,70 @@ REASONS = {
 }  # fmt: skip
 
 
+NUMBERS = loop(
+    before="model.scale = 1.0 + (step > 2); alpha = 0.5 * (step // 2); args.k = step // 3; model.train(step != 4)",
+    forward="loss = criterion(model(x) * args.k + model(x), y) * alpha",
+    net=module("x = F.dropout(x, 0.3, self.training) * self.scale")
+    + "\nimport argparse\nargs = argparse.Namespace(k=0)\nmodel.scale = 1.0",
+)
+PROGRAMS = {**WORKS_WITH_HEAD, **{name: text for name, (text, _) in REASONS.items()}, "numbers": NUMBERS}
+
+DRIVER = """
+import contextlib, io, json, sys
+how, files = sys.argv[1], sys.argv[2:]
+if how == "real":
+    import runpy
+    start = lambda file: runpy.run_path(file, run_name="__main__") and 0
+else:
+    from cutaway.interop.pytorch import run
+    start = lambda file: run.script(file, [], how == "compiled")
+said = {}
+for file in files:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = start(file)
+    said[file] = code, out.getvalue(), err.getvalue()
+json.dump(said, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    """What each program says, compiled, eagerly, and with PyTorch: one process each, as starting takes longest."""
+    folder = tmp_path_factory.mktemp("programs")
+    files = {name: f"program{n}.py" for n, name in enumerate(PROGRAMS)}
+    for name, text in PROGRAMS.items():
+        (folder / files[name]).write_text(text, encoding="utf-8")
+    names = {"compiled": [*files], "eager": [*files], "real": [*WORKS]}
+    found = {}
+    for how, which in names.items():
+        if how != "real" or importlib.util.find_spec("torch"):
+            listed = [how, *(files[name] for name in which)]
+            answers = json.loads(printed(run(folder, DRIVER, *listed, name="driver.py", start=REAL)))
+            found[how] = {name: answers[files[name]] for name in which}
+    return found
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_a_compiled_loop_prints_what_the_eager_one_prints(said, name):
+    code, out, err = said["compiled"][name]
+    assert (code, err) == (0, "") and out == said["eager"][name][1]
+    if "real" in said:
+        assert out == said["real"][name][1]
+
+
 @pytest.mark.parametrize("name", REASONS)
-def test_what_cannot_be_compiled_runs_as_ever_and_says_why_in_one_line(tmp_path, name):
-    text, why = REASONS[name]
-    done = run(tmp_path, text, options=["--compile"])
-    assert printed(done) == printed(run(tmp_path, text))
-    (line,) = done.stderr.splitlines()
-    assert re.match(r"cutaway: program\.py:\d+: not compiled: ", line) and re.search(why, line), line
+def test_what_cannot_be_compiled_runs_as_ever_and_says_why_in_one_line(said, name):
+    code, out, err = said["compiled"][name]
+    assert code == 0 and out == said["eager"][name][1]
+    (line,) = err.splitlines()
+    assert re.match(r"cutaway: program\d+\.py:\d+: not compiled: ", line) and re.search(REASONS[name][1], line), line
 
 
-def test_numbers_that_change_are_seen(tmp_path):
-    """A temperature on the module, a global, an attribute of arguments, dropout switched off."""
-    text = loop(
-        before="model.scale = 1.0 + (step > 2); alpha = 0.5 * (step // 2); args.k = step // 3; model.train(step != 4)",
-        forward="loss = criterion(model(x) * args.k + model(x), y) * alpha",
-        net=module("x = F.dropout(x, 0.3, self.training) * self.scale").replace("self.calls = nn", "self.calls = nn")
-        + "\nimport argparse\nargs = argparse.Namespace(k=0)\nmodel.scale = 1.0",
-    )
-    done = run(tmp_path, text, options=["--compile"])
-    assert printed(done) == printed(run(tmp_path, text)) and done.stderr == ""
+def test_numbers_that_change_are_seen(said):
+    """A scale on the module, a number of the loop, an attribute of arguments, dropout switched off."""
+    code, out, err = said["compiled"]["numbers"]
+    assert (code, err) == (0, "") and out == said["eager"]["numbers"][1] and len(set(out.splitlines())) > 4
 
 
 def test_an_error_in_the_step_names_the_program_s_line(tmp_path):
