@@ -149,6 +149,11 @@ def test_a_view_whose_base_changed_its_shape_is_refused():
     y.add_(1)
     with pytest.raises(GradError, match="taken before its base was modified in place .*take the view again"):
         view.sum()
+    z = base(cutaway).requires_grad_() * 1
+    view = z[0]
+    z.unsqueeze_(0)
+    with pytest.raises(GradError, match="add_: .* has another shape .*take the view again"):
+        view.add_(1)
 
 
 def test_a_detached_tensor_shares_memory_and_version():

@@ -10,7 +10,7 @@ import pytest
 
 import cutaway
 from cutaway import nn, optim
-from cutaway.core.errors import ShapeError, TraceError
+from cutaway.core.errors import GradError, ShapeError, TraceError
 from cutaway.core.tensor import Tensor
 from cutaway.engine.compile import compile
 from cutaway.engine.graph import interpret
@@ -312,6 +312,19 @@ def test_writes_to_views_are_those_of_the_eager_program():
 
     for g, w in zip(compile(gradients)(), gradients(), strict=True):
         np.testing.assert_allclose(g.numpy(), w.numpy(), rtol=1e-12)
+
+
+def test_a_part_of_a_parameter_may_be_written_under_no_grad():
+    w = cutaway.ones(3, requires_grad=True)
+
+    def fn(x):
+        with cutaway.no_grad():
+            w[1:].mul_(x)
+        return (w * x).sum()
+
+    assert compile(fn)(cutaway.tensor(2.0)).item() == 10 and w.tolist() == [1, 2, 2]
+    with pytest.raises(GradError, match="view of a leaf"):
+        compile(lambda x: w[1:].mul_(x))(cutaway.tensor(2.0))
 
 
 def test_a_view_of_the_surroundings_that_is_written_is_refused():

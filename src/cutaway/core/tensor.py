@@ -369,7 +369,7 @@ class Tensor(Methods, Conversions):
                 f"{name}: a result of {y.dtype} cannot be stored in a tensor of {self.dtype}; convert it first"
             )
         self._assign_check(name)
-        if self._view and self._base is not None and (views.has_base(self) or self._node is not None):
+        if self._view and self._base is not None:
             if autograd.RECORDING.get():
                 views.refresh(name, self)
             if type(self._data) is not np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 
 from cutaway.core.autograd import _SEQ, RECORDING, Leaf, Node, Wanted, keep_overwritten
 from cutaway.core.errors import GradError
+from cutaway.core.op import STAGE
 from cutaway.core.ops import elementwise
 from cutaway.core.ops.index import index_put
 from cutaway.core.ops.movement import reshape
@@ -89,9 +90,14 @@ def write(view: Tensor, y: Tensor, name: str) -> None:
 
 
 def refuse(view: Tensor, y: Tensor, name: str) -> None:
-    """Raise GradError where PyTorch, too, records no write."""
+    """Raise GradError where PyTorch, too, records no write, and where the way from the base is lost."""
     base = view._base
     assert base is not None
+    if not has_base(view):
+        raise GradError(
+            f"{name}: the tensor that this view was taken of has another shape or memory now, and the view is written in "
+            "place while gradients are recorded; take the view again"
+        )
     if isinstance(base._node, Leaf):
         raise GradError(
             f"{name}: a view of a leaf tensor that requires grad is written in place while gradients are recorded; "
@@ -108,6 +114,12 @@ def write_staged(view: Tensor, y: Tensor, name: str) -> None:
     """The same while a program is traced: the base is written whole, by an op that puts y in its place."""
     base = view._base
     assert base is not None
+    if RECORDING.get() and (y._node is not None or base._node is not None):
+        refuse(view, y, name)
+    elif not has_base(view):
+        stage = STAGE.get()
+        assert stage is not None
+        stage.store(view, y)  # says that it cannot be
     shape = tuple(base._data.shape)
     size = int(np.prod(shape, dtype=np.int64))
     region = _on_array(np.arange(size).reshape(shape), view._path).reshape(-1)
