@@ -60,6 +60,7 @@ class OrEager:
 
     def __init__(self, compiled: Compiled) -> None:
         self._compiled, self._eager = compiled, False
+        self._methods: dict[int, OrEager] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result."""
@@ -72,6 +73,16 @@ class OrEager:
             name = getattr(self._compiled.fn, "__name__", type(self._compiled.fn).__name__)
             warnings.warn(f"compile: {name} goes on operation by operation: {error}", stacklevel=3)
             return self._compiled.fn(*args, **kwargs)
+
+    def __get__(self, owner: Any, kind: Any = None) -> OrEager:
+        """As a method: one for each object."""
+        if owner is None:
+            return self
+        compiled = self._compiled.__get__(owner)
+        found = self._methods.get(id(compiled))
+        if found is None:
+            found = self._methods[id(compiled)] = OrEager(compiled)
+        return found
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["_compiled"], name)

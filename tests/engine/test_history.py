@@ -218,6 +218,32 @@ def test_a_compiled_module_is_the_module_s_stand_in():
     assert whole(x).requires_grad and "0._orig_mod.linear.bias" in whole.state_dict()
 
 
+@pytest.mark.parametrize("lenient", [False, True])
+def test_a_method_is_compiled_for_each_object(lenient):
+    set_lenient(lenient)
+    try:
+
+        class Net(nn.Module):
+            def __init__(self, k):
+                super().__init__()
+                self.k, self.linear, self.drop = k, nn.Linear(2, 1), nn.Dropout(0.5)
+
+            @cutaway.compile
+            def forward(self, x):
+                return self.drop(self.linear(x)) * self.k
+    finally:
+        set_lenient(False)
+    a, b = Net(1.0), Net(-2.0)
+    x = cutaway.ones(3, 2)
+    for net in (a, b, a):
+        net.eval()
+        np.testing.assert_allclose(net(x).tolist(), (net.linear(x) * net.k).tolist(), rtol=1e-6)
+        net.train()
+        assert 0 in cutaway.cat([net(x) for _ in range(8)]).flatten().tolist(), "the mode is seen"
+        net(x).sum().backward()
+        assert net.linear.weight.grad is not None
+
+
 def test_options_and_decorators():
     @cutaway.compile
     def a(x):

@@ -45,7 +45,17 @@ class Compiled:
         self.variants: dict[Any, Variant] = {}
         self._recent: dict[Any, Variant] = {}  # for each signature of the arguments, whatever the modes
         self._last: Variant | None = None
+        self._bound: dict[int, Compiled] = {}
         update_wrapper(self, fn, updated=())
+
+    def __get__(self, owner: Any, kind: Any = None) -> Compiled:
+        """As a method: a compiled function of each object, which sees the modules and optimisers that the object holds."""
+        if owner is None:
+            return self
+        found = self._bound.get(id(owner))
+        if found is None:
+            found = self._bound[id(owner)] = Compiled(self.fn.__get__(owner))  # it holds the owner: the id stays its own
+        return found
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the native program for these arguments; under an observer, the function itself, so that it can be seen."""
