@@ -97,6 +97,20 @@ for i in range(0, 24, 4):
     optimizer.step()
     print(f"{loss.item():.4f} {state[0].sum().item():.3f}")
 """,
+    "values asked for in the middle, to add up": """
+optimizer = optim.SGD(model.parameters(), lr=0.1)
+total = seen = 0.0
+for inputs, labels in loader:
+    optimizer.zero_grad()
+    out = model(inputs)
+    loss = criterion(out, labels)
+    loss.backward()
+    total += loss.item() * inputs.size(0)
+    right = (out.argmax(1) == labels).sum().item()
+    optimizer.step()
+    seen += right
+    print(f"{total:.3f} {seen}")
+""",
     "two networks": """
 D, G = nn.Linear(4, 1), nn.Linear(3, 4)
 d, g = optim.Adam(D.parameters(), lr=0.05), optim.Adam(G.parameters(), lr=0.05)
@@ -162,6 +176,15 @@ REASONS = {
     "reads .grad": (loop(after="print(model[0].bias.grad is None)"), r"\.grad is read in line \d+"),
     "adds up": (loop().replace("    optimizer.zero_grad()\n", ""), "no zero_grad"),
     "now and then": (loop().replace("    optimizer.step()\n", "    if step % 2: optimizer.step()\n"), "optimizer.step"),
+    "no loop": (
+        loop().replace("for step in range(5):", "def go(step):").replace("print(len(calls))", "for step in range(5): go(step)"),
+        r"no loop",
+    ),
+    "in an outer loop": (
+        HEAD + "optimizer = optim.SGD(model.parameters(), lr=0.1)\nfor e in range(2):\n    for i in range(2):\n"
+        "        loss = model(x).sum()\n        loss.backward()\n        print(f'{loss.item():.4f}')\n        optimizer.step()\n",
+        "no zero_grad",
+    ),
     "branches": (loop(forward="loss = criterion(model(x), y)\n    if loss > 0.5: loss.mul_(1)"), "asks for the values"),
     "branches within": (loop(net=module("x = x if x.sum() > 0 else -x")), r"asks for the values .*program\d+\.py:\d+"),
     "draws in Python": (loop(forward="loss = criterion(model(x), y) * random.random()"), r"random\.random\(\) in line"),

@@ -18,6 +18,7 @@ from cutaway.interop.pytorch.purity import stored
 STEP = "__cutaway_step__"
 SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Pass)
 NEVER = (ast.Return, ast.Break, ast.Continue, ast.Raise, ast.Yield, ast.Await, ast.Global, ast.Nonlocal, ast.FunctionDef)
+WITHIN = (ast.For, ast.While, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 Say = Callable[[int, str], None]
 
 
@@ -38,22 +39,31 @@ def rewrite(tree: ast.Module, say: Say) -> list[Segment]:
         if isinstance(n, ast.Attribute) and n.attr == "grad" and not _called(tree, n) and isinstance(n.ctx, ast.Load)
     ]
     models = _models(tree)
+    everywhere = {id(c): c for s in tree.body for c in _calls(s, "backward")}
     for scope, loop in _loops(tree):
         body = loop.body
-        if not any(_calls(s, "backward") for s in body):
+        own = [c for s in body if not isinstance(s, WITHIN) for c in _calls(s, "backward")]
+        if not own:
             continue
+        for call in own:
+            everywhere.pop(id(call), None)
         if grads:
             say(loop.lineno, f".grad is read in line {grads[0]}, and a compiled step keeps none")
             continue
         try:
             first, last = _bounds(body, models)
-            segment = _segment(body[first : last + 1], scope)
+            kept, later = _deferred(body[first : last + 1], stored([loop.target]) if isinstance(loop, ast.For) else set())
+            for s in kept:
+                _check(s)
+            segment = _segment(kept, scope)
         except _Unfit as e:
             say(loop.lineno, str(e))
             continue
-        body[first : last + 1] = [_call(len(segments), segment)]
+        body[first : last + 1] = [_call(len(segments), segment), *later]
         segments.append(segment)
     ast.fix_missing_locations(tree)
+    for call in everywhere.values():
+        say(call.lineno, "backward() stands in no loop; give the function to torch.compile, if it can be traced")
     return segments
 
 
@@ -103,7 +113,7 @@ def _called(tree: ast.Module, attribute: ast.Attribute) -> bool:
 
 def _bounds(body: Sequence[ast.stmt], models: set[str]) -> tuple[int, int]:
     """The first and last statement of the step.  Raises _Unfit."""
-    backwards = [n for n, s in enumerate(body) if _calls(s, "backward")]
+    backwards = [n for n, s in enumerate(body) if not isinstance(s, WITHIN) and _calls(s, "backward")]
     if not all(isinstance(body[n], ast.Expr) for n in backwards):
         raise _Unfit(f"backward() in line {body[backwards[0]].lineno} stands inside another statement")
     zeros = {ast.unparse(c.func.value) for s in body if isinstance(s, ast.Expr) for c in _calls(s, "zero_grad")}  # type: ignore[attr-defined]
@@ -120,9 +130,34 @@ def _bounds(body: Sequence[ast.stmt], models: set[str]) -> tuple[int, int]:
     starts = [n for n, s in enumerate(body[:last]) if _uses(s, models)]
     if not starts:
         raise _Unfit("no call of a model was found before backward()")
-    for n in range(starts[0], last + 1):
-        _check(body[n])
     return starts[0], last
+
+
+def _deferred(statements: Sequence[ast.stmt], given: set[str]) -> tuple[list[ast.stmt], list[ast.stmt]]:
+    """The statements of the step, and those that may as well stand behind it: `total += loss.item()`.
+
+    Such a one reads nothing but what the step has computed until then, or the loop's own variables (`given`), which the rest
+    of the step does not assign anew; and the rest does not read what it assigns.
+    """
+    kept: list[ast.stmt] = []
+    later: list[ast.stmt] = []
+    for n, s in enumerate(statements):
+        rest = statements[n + 1 :]
+        simple = isinstance(s, (ast.AugAssign, ast.Assign)) and any(_calls(s, m) for m in ("item", "tolist"))
+        value = s.value if isinstance(s, (ast.AugAssign, ast.Assign)) else None
+        if simple and value is not None:
+            reads, own = _loads([value]), stored([s])
+            plain = (isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Name)) or isinstance(s, ast.Assign)
+            computed = stored(kept) | given
+            if plain and own and reads <= computed and not reads & stored(rest) and not own & (_loads(rest) | stored(rest)):
+                later.append(s)
+                continue
+        kept.append(s)
+    return kept, later
+
+
+def _loads(nodes: Sequence[ast.AST]) -> set[str]:
+    return {n.id for root in nodes for n in ast.walk(root) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def _is_step(s: ast.stmt, optimizer_only: bool = False) -> bool:
