@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cutaway.core.errors import ArgumentError, MissingLibrary
+from cutaway.core.replace import replacing
 from cutaway.interop.onnx.graph import Term
 from cutaway.interop.onnx.sizes import Size, Symbol
 from cutaway.interop.onnx.write import Node
-from cutaway.interop.replace import replacing
 
 LARGEST = (1 << 31) - (1 << 20)  # bytes: protobuf's limit, less room for the nodes
 

@@ -54,7 +54,7 @@ INSTEAD = {
     "torch.sparse": "dense tensors",
     "torch.special": "the functions of torch itself",
 }
-NOT_WRITTEN = "torch.onnx torchvision".split()
+NOT_WRITTEN = ["torchvision"]
 
 
 def home(name: str) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cutaway.core.absent import absent
-from cutaway.core.errors import ArgumentError
+from cutaway.core.errors import ArgumentError, MissingLibrary
 from cutaway.core.tensor import Tensor
 
 # Of PyTorch's options what tensorboardX does not know: they choose among encodings of the same numbers.
@@ -17,7 +17,7 @@ class SummaryWriter:
     """Writes an event file to `log_dir` (by default runs/DATE_HOST and `comment`), as PyTorch's class of this name does.
 
     Besides the methods below it has tensorboardX's others: add_audio, add_video, add_mesh, add_custom_scalars, ...
-    It is a context manager that closes itself.  Raises ImportError, with what to install, where tensorboardX is missing.
+    It is a context manager that closes itself.  Raises MissingLibrary, an ImportError with what to install, where tensorboardX is missing.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class SummaryWriter:
         try:
             import tensorboardX
         except ImportError as e:
-            raise ImportError(
+            raise MissingLibrary(
                 "SummaryWriter: the logs are written by tensorboardX, which is not installed; "
                 'run: pip install "cutaway[tensorboard]"'
             ) from e
