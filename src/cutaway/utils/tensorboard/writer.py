@@ -17,7 +17,7 @@ class SummaryWriter:
     """Writes an event file to `log_dir` (by default runs/DATE_HOST and `comment`), as PyTorch's class of this name does.
 
     Besides the methods below it has tensorboardX's others: add_audio, add_video, add_mesh, add_custom_scalars, ...
-    It is a context manager that closes itself.  Raises MissingLibrary, an ImportError with what to install, where tensorboardX is missing.
+    It is a context manager that closes itself.  Raises MissingLibrary, which says what to install, without tensorboardX.
     """
 
     def __init__(
