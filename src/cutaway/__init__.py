@@ -78,7 +78,8 @@ _METHODS = frozenset(
     abs absolute acos add addmm all allclose amax amin any arccos arcsin arctan arctan2 argmax argmin argsort asin atan
     atan2 baddbmm bernoulli bitwise_and bitwise_not bitwise_or bitwise_xor bmm ceil chunk clamp clip clone cos cosh
     count_nonzero cumprod cumsum detach diag diagonal div divide dot eq equal erf exp exp2 expm1 flatten flip floor
-    floor_divide fmod frac gather ge get_device greater greater_equal gt index_add index_select is_floating_point is_inference isclose isfinite isinf
+    floor_divide fmod frac gather ge get_device greater greater_equal gt index_add index_select is_floating_point
+    is_inference isclose isfinite isinf
     isnan le lerp less less_equal log log10 log1p log2 log_softmax logical_and logical_not logical_or logical_xor logsumexp
     lt masked_fill masked_select matmul max maximum mean median min minimum mm movedim mul multinomial multiply mv
     nan_to_num narrow ne neg negative nonzero norm not_equal numel outer permute pow prod ravel reciprocal relu remainder

@@ -54,14 +54,14 @@ def set_printoptions(
         if not isinstance(profile, str) or profile not in PROFILES:
             raise ArgumentError(f"set_printoptions: profile must be one of {', '.join(PROFILES)}, got {profile!r}")
         _now.__dict__.update(PROFILES[profile])
-    for name, value in (("precision", precision), ("threshold", threshold), ("edgeitems", edgeitems), ("linewidth", linewidth)):
+    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
+    for name, value in given.items():
         if value is not None and (not isinstance(value, (int, float)) or not value >= 0):
             raise ArgumentError(f"set_printoptions: {name} must be a number of 0 or more, got {value!r:.60}")
         if name != "threshold" and value is not None and not isinstance(value, int):
             raise ArgumentError(f"set_printoptions: {name} must be a whole number, got {value!r}")
     if sci_mode is not None and not isinstance(sci_mode, bool):
         raise ArgumentError(f"set_printoptions: sci_mode must be True, False or None, got {sci_mode!r:.60}")
-    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
     _now.__dict__.update({k: v for k, v in given.items() if v is not None})
     _now.sci_mode = sci_mode
 
