@@ -11,8 +11,8 @@ from typing import Any
 
 from cutaway.core.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from cutaway.core.dtypes import (
-    bfloat16, channels_last, contiguous_format, device, dtype, float16, float32, float64, get_default_dtype, int8, int16,
-    int32, int64, layout, preserve_format, set_default_dtype, strided, uint8,
+    bfloat16, device, dtype, float16, float32, float64, get_default_dtype, int8, int16,
+    int32, int64, set_default_dtype, uint8,
 )  # fmt: skip
 from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
@@ -52,10 +52,11 @@ newaxis = None
 # Loaded when first named.
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "functional", "gradcheck",
-    "inspect", "interop", "linalg", "mps", "nn", "onnx", "optim", "profiler", "serialization", "testing", "utils",
-    "vision",
+    "inspect", "interop", "linalg", "mps", "nn", "onnx", "optim", "profiler", "random", "serialization", "testing",
+    "utils", "vision",
 )  # fmt: skip
 _ELSEWHERE = {
+    "compile": "cutaway.compiled",
     "finfo": "cutaway.core.limits", "iinfo": "cutaway.core.limits",
     "load": "cutaway.interop.checkpoint", "save": "cutaway.interop.checkpoint",
     **dict.fromkeys(
@@ -64,6 +65,17 @@ _ELSEWHERE = {
         "cutaway.amp.autocast",
     ),
     "get_num_threads": "cutaway.engine.threads", "set_num_threads": "cutaway.engine.threads",
+    "set_printoptions": "cutaway.core.printing",
+    **dict.fromkeys(
+        "channels_last channels_last_3d contiguous_format layout memory_format preserve_format strided".split(),
+        "cutaway.core.layouts",
+    ),
+    **dict.fromkeys(
+        "are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision "
+        "is_deterministic_algorithms_warn_only_enabled set_default_device set_default_tensor_type "
+        "set_float32_matmul_precision set_flush_denormal use_deterministic_algorithms".split(),
+        "cutaway.core.settings",
+    ),
     **dict.fromkeys(
         """BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
         ShortTensor""".split(),
@@ -74,13 +86,6 @@ _ELSEWHERE = {
         celu conv1d conv2d conv_transpose2d cosine_similarity dropout pairwise_distance pixel_shuffle prelu selu threshold
         """.split(),
         "cutaway.functional",
-    ),
-    **dict.fromkeys(
-        """
-        are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision set_default_device
-        set_float32_matmul_precision set_printoptions use_deterministic_algorithms
-        """.split(),
-        "cutaway.core.topics.settings",
     ),
     **dict.fromkeys(
         """
@@ -98,7 +103,8 @@ _METHODS = frozenset(
     abs absolute acos add addmm all allclose amax amin any arccos arcsin arctan arctan2 argmax argmin argsort asin atan
     atan2 baddbmm bernoulli bitwise_and bitwise_not bitwise_or bitwise_xor bmm ceil chunk clamp clip clone cos cosh
     count_nonzero cumprod cumsum detach diag diagonal div divide dot eq equal erf exp exp2 expm1 flatten flip floor
-    floor_divide fmod frac gather ge greater greater_equal gt index_add index_select is_floating_point isclose isfinite isinf
+    floor_divide fmod frac gather ge get_device greater greater_equal gt index_add index_select is_floating_point
+    is_inference isclose isfinite isinf
     isnan le lerp less less_equal log log10 log1p log2 log_softmax logical_and logical_not logical_or logical_xor logsumexp
     lt masked_fill masked_select matmul max maximum mean median min minimum mm movedim mul multinomial multiply mv
     nan_to_num narrow ne neg negative nonzero norm not_equal numel outer permute pow prod ravel reciprocal relu remainder
@@ -114,16 +120,6 @@ _METHODS = frozenset(
 def is_tensor(x: Any) -> Any:
     """True for a Tensor."""
     return isinstance(x, Tensor)
-
-
-def compile(fn: Any) -> Any:
-    """`fn`, a function, a Module or a whole training step, as one native program for each signature of its arguments.
-
-    See `cutaway.engine.compile`.
-    """
-    from cutaway.engine.compile import compile as make
-
-    return make(fn)
 
 
 def __getattr__(name: str) -> Any:

@@ -142,6 +142,28 @@ def train(
     raise typer.Exit(code)
 
 
+@app.command(context_settings={"allow_interspersed_args": False})
+def run(
+    program: Annotated[list[str], typer.Argument(help="The program and its own arguments.", metavar="FILE [ARGS]...")],
+    module: Annotated[bool, typer.Option("-m", help="FILE is the name of a module, as for python -m.")] = False,
+    command: Annotated[bool, typer.Option("-c", help="FILE is the program's text, as for python -c.")] = False,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Training steps in its loops as native programs; says where that cannot be.")
+    ] = False,
+) -> None:
+    """Run a program written for PyTorch, unchanged: where it imports torch, it gets Cutaway.
+
+    Options of this command stand before the program, the program's own after it.
+    """
+    from cutaway.interop.pytorch import run as programs
+
+    if module and command:
+        raise ArgumentError("run: -m and -c contradict each other; give one of them")
+    name, *arguments = program
+    start = programs.module if module else programs.command if command else programs.script
+    raise typer.Exit(start(name, arguments, compile))
+
+
 @app.command()
 def bench(
     workloads: Annotated[list[str] | None, typer.Argument(help="W1 ... W8, or train.", show_default="W1 ... W8")] = None,

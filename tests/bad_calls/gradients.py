@@ -44,8 +44,15 @@ def keep(ctx, x):
 def stale_view(t):
     x = leaf(t, 3) * 1
     view = x[:2]
-    x.mul_(2)
+    x.unsqueeze_(0).mul_(2)
     return (view * 2).sum().backward()
+
+
+def unrecorded_view(t):
+    x = leaf(t, 3) * 1
+    with t.no_grad():
+        view = x[:2]
+    return view.mul_(2)
 
 
 def hooked(t, hook):
@@ -92,7 +99,7 @@ CALLS = [
     bad("leaf-view", lambda t: leaf(t)[:1].add_(1), GradError, "add_", "view"),
     bad("overwritten-result", lambda t: overwritten(t, lambda a: a * a), GradError, "mul", "overwritten", "clone()"),
     bad("overwritten-input", lambda t: overwritten(t, lambda a: a.sin()), GradError, "sin", "version", "clone()"),
-    bad("view-in-place", lambda t: (leaf(t, 3) * 1)[:2].mul_(2), GradError, "mul_", "view", "clone()", torch=None),
+    bad("view-in-place", unrecorded_view, GradError, "mul_", "view", "no_grad"),
     bad("stale-view", stale_view, GradError, "view", "take the view again", torch=None),
     bad("detach-in-place-view", lambda t: (leaf(t, 3) * 1)[:2].detach_(), GradError, "detach_", "view", "detach()"),
     bad("deepcopy-result", lambda t: deepcopy(leaf(t) * 2), GradError, "deepcopy", "detach().clone()"),

@@ -84,6 +84,34 @@ def test_a_column_against_a_row_is_refused(name):
         loss(cutaway.full((7,), 0.5), cutaway.full((7, 1), 0.5))
 
 
+@pytest.mark.parametrize("name", "mse_loss l1_loss smooth_l1_loss huber_loss kl_div hinge_embedding_loss".split())
+@pytest.mark.parametrize("shapes", [((4, 1), (4,)), ((3,), (5, 1)), ((2, 1, 3), (4, 1))])
+def test_a_column_against_a_row_is_pytorch_s_where_its_programs_run(name, shapes, agree, rng):
+    from cutaway.core.strict import set_lenient
+
+    x, t = rng.uniform(0.1, 1, shapes[0]), rng.uniform(0.1, 1, shapes[1])
+    set_lenient(True)
+    try:
+        with pytest.warns(UserWarning, match="must have the same shape|size|batchmean") as seen:
+            agree(getattr(F, name), getattr(TF, name), x, t)
+    finally:
+        set_lenient(False)
+    ours = [w for w in seen if "Cutaway refuses this elsewhere" in str(w.message)]
+    assert ours and all(w.filename.endswith("conftest.py") for w in ours), "the line of the call outside the package"
+    with pytest.raises(ShapeError):
+        getattr(F, name)(cutaway.tensor(x), cutaway.tensor(t))
+
+
+def test_the_gradient_where_a_loss_bends(agree):
+    x, y, t = np.array([1.0, 0.0, 1.0]), np.array([1.0, 0.0, 2.0]), np.array([-1.0, 1.0, 1.0])
+    agree(F.hinge_embedding_loss, TF.hinge_embedding_loss, x, t)
+    agree(F.margin_ranking_loss, TF.margin_ranking_loss, x, y, t)
+    agree(F.smooth_l1_loss, TF.smooth_l1_loss, x, y)
+    agree(F.huber_loss, TF.huber_loss, x, y)
+    agree(F.l1_loss, TF.l1_loss, x, y)
+    agree(F.triplet_margin_loss, TF.triplet_margin_loss, x[None], x[None], x[None] + 1)
+
+
 @pytest.mark.parametrize("name", OUTER)
 def test_shapes_that_do_not_broadcast_are_refused(name):
     with pytest.raises(ShapeError, match=r"float32\[3\].*float32\[4\].*same shape"):

@@ -129,3 +129,27 @@ ERRORS = [
 def test_errors(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+@pytest.mark.parametrize("norm", [2.0, 1.0, 3.5, float("inf")])
+@pytest.mark.parametrize("most", [0.1, 100.0])
+def test_clipping_within_a_compiled_step(norm, most):
+    pytest.importorskip("llvmlite")
+    results = []
+    for wrap in (cutaway.compile, lambda f: f):
+        cutaway.manual_seed(0)
+        net = cutaway.nn.Sequential(cutaway.nn.Linear(3, 4), cutaway.nn.Linear(4, 2))
+        optimizer = cutaway.optim.SGD(net.parameters(), lr=0.1)
+
+        def step(x):
+            optimizer.zero_grad()
+            (net(x) ** 2).sum().backward()
+            total = cutaway.nn.utils.clip_grad_norm_(net.parameters(), most, norm)
+            cutaway.nn.utils.clip_grad_value_(net.parameters(), 0.5)
+            optimizer.step()
+            return total
+
+        run = wrap(step)
+        x = cutaway.linspace(-1, 1, 15).reshape(5, 3)
+        results.append([run(x).item() for _ in range(3)] + [p.sum().item() for p in net.parameters()])
+    np.testing.assert_allclose(*results, rtol=1e-4)

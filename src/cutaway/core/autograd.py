@@ -270,8 +270,8 @@ class Node:
 def keep_overwritten(node: Node, cell: list[int]) -> None:
     """Before an in-place method writes its result over its input: give the node a copy of that input, if it saved it."""
     for k, (array, owner, _) in node.saved.items():
-        if owner is cell and type(array) is np.ndarray:
-            node.saved[k] = (array.copy(), [0, 0], 0)
+        if owner is cell:  # a symbol stands for one value for ever
+            node.saved[k] = (array.copy() if type(array) is np.ndarray else array, [0, 0], 0)
 
 
 class Leaf(Node):
@@ -390,7 +390,7 @@ def walk(
                 heappush(waiting, (-node.seq, node))
         elif isinstance(g, Packed):
             arriving[node] = (before[0].merge(g), False)
-        elif before[1] and not create_graph and type(before[0]._data) is np.ndarray:  # memory of our own: add in place
+        elif before[1] and not create_graph and type(before[0]._data) is type(g._data) is np.ndarray:  # our own memory
             np.add(before[0]._data, g._data, out=before[0]._data)
         else:
             arriving[node] = (before[0] + g, not create_graph)
@@ -468,12 +468,12 @@ def _root_gradients(outputs: list[Any], grads: Any, op: str) -> list[tuple[Node,
         raise ArgumentTypeError(f"{op}: {len(outputs)} outputs but {len(given)} gradients for them")
     roots = []
     for t, g in zip(outputs, given, strict=True):
+        _refresh(op, t)
         if t._node is None:
             raise GradError(
                 f"{op}: the tensor {t.dtype}{list(t.shape)} does not require grad and has no grad_fn; "
                 "set requires_grad=True on what it is computed from, and check for no_grad() or detach() on the way"
             )
-        refuse_stale(op, t)
         if g is None:
             if t._data.size != 1:
                 raise GradError(
@@ -547,22 +547,13 @@ def grad(
     return tuple(found)
 
 
-def refuse_stale(op: str, t: Any) -> None:
-    """Raise GradError for a view whose base was written in place, while recording, after the view was taken."""
-    if t._epoch != t._cell[1] and t._epoch >= 0:
-        raise GradError(
-            f"{op}: this view, {t._data.dtype.name}{list(t._data.shape)}, was taken before its base was modified in place "
-            "while gradients are recorded; take the view again after the modification"
-        )
-
-
 def _grads_of(wanted: list[Any], roots: Any, keep: bool, create_graph: bool, op: str) -> list[Any]:
     for k, t in enumerate(wanted):
+        _refresh(op, t)
         if t._node is None:
             raise GradError(
                 f"{op}: input {k}, {t.dtype}{list(t.shape)}, does not require grad; call requires_grad_() on it first"
             )
-        refuse_stale(op, t)
     return walk(roots, [t._node for t in wanted], keep, create_graph)
 
 
@@ -743,6 +734,9 @@ class Function:
         """Run forward, and record backward if an input needs a gradient."""
         ctx = Context()
         tensors = [a if isinstance(a, _Tensor) else None for a in args]
+        for t in tensors:
+            if t is not None and t._view:
+                _refresh(cls.__name__, t)
         recording = RECORDING.get() and any(t is not None and t._node is not None for t in tensors)
         ctx.needs_input_grad = tuple(t is not None and t._node is not None for t in tensors)
         token = RECORDING.set(False)
@@ -784,3 +778,4 @@ from cutaway.core import ops as _ops
 from cutaway.core.dtypes import FLOATING
 from cutaway.core.dtypes import from_numpy_dtype as _from_numpy
 from cutaway.core.tensor import Tensor as _Tensor
+from cutaway.core.views import refresh as _refresh

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from cutaway.core import dtypes
 from cutaway.core.dtypes import as_dtype, check_device
 from cutaway.core.errors import ArgumentTypeError
+from cutaway.core.layouts import check_format
 from cutaway.core.ops.elementwise import cast
 from cutaway.core.ops.elementwise import copy as copy_op
+from cutaway.core.package import package
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +48,7 @@ class Conversions:
             else:
                 device = a
         check_device(device)
+        check_format("to", memory_format)
         target = self._data.dtype if dtype is None else as_dtype(dtype, "to").np
         if target == self._data.dtype:
             return copy_op(self) if copy else self  # type: ignore[return-value]
@@ -54,7 +57,7 @@ class Conversions:
     def type(self, dtype: Any = None) -> Any:
         """The name of the type, or the tensor in another dtype."""
         if dtype is None:
-            return f"cutaway.{dtypes.type_name(dtypes.FROM_NUMPY[self._data.dtype])}Tensor"
+            return f"{package()}.{dtypes.type_name(dtypes.FROM_NUMPY[self._data.dtype])}Tensor"
         return self.to(dtypes.from_type_name(dtype) if isinstance(dtype, str) else dtype)
 
     def type_as(self, other: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.errors import ArgumentTypeError, DeviceError, DTypeError, MissingLibrary
+from cutaway.core.package import package
 from cutaway.core.refusal import describe
 
 
@@ -49,7 +50,7 @@ class dtype:
         return self.np.itemsize
 
     def __repr__(self) -> str:
-        return f"cutaway.{self.name}"
+        return f"{package()}.{self.name}"
 
     def __reduce__(self) -> str:
         return self.name if self.name != "bool" else "bool_"
@@ -228,23 +229,6 @@ def result_np(operands: Iterable[tuple[np.dtype, int]]) -> np.dtype:
 _NAMES = frozenset(d.name for d in ALL)
 
 
-class layout:
-    """A name for how a tensor lies in memory, to be given where PyTorch takes one: `strided`, `contiguous_format`, ..."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"cutaway.{self.name}"
-
-
-strided, contiguous_format, preserve_format, channels_last = map(
-    layout, ("strided", "contiguous_format", "preserve_format", "channels_last")
-)
-
-
 class device:
     """Where a tensor lives. There is one: `cpu`.  Raises DeviceError for any other."""
 
@@ -267,6 +251,13 @@ class device:
             )
         self.type = name
         self.index = int(number) if number else index
+
+    def __enter__(self) -> device:
+        """`with device("cpu"):` makes tensors on the CPU inside, as everywhere."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, device) and other.type == self.type

@@ -10,7 +10,7 @@ import numpy as np
 
 from cutaway.core import accelerate, autograd, narrow
 from cutaway.core.accelerate import NOT
-from cutaway.core.autograd import RECORDING, Node, refuse_stale
+from cutaway.core.autograd import RECORDING, Node
 from cutaway.core.aval import Aval
 from cutaway.core.dtypes import FLOATING
 from cutaway.core.errors import ArgumentTypeError, CutawayError, DTypeError, IndexOutOfRange, ShapeError
@@ -18,6 +18,7 @@ from cutaway.core.op import Op
 from cutaway.core.ops.index import out_of_range
 from cutaway.core.promote import coerce
 from cutaway.core.tensor import Tensor
+from cutaway.core.views import refresh, remember
 
 
 class _Quiet(threading.local):
@@ -68,13 +69,15 @@ def evaluate(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
         y._cell = tensors[0]._cell
         y._epoch = tensors[0]._epoch
         y._view = view == "view" or tensors[0]._view
+        if y._view:
+            remember(y, tensors[0], op, attrs)
     if op.rules and RECORDING.get():
         for t in tensors:
+            if t._view and t._epoch != t._cell[1]:  # its memory may have been written to by what needs a gradient
+                refresh(op.name, t)
             if t._node is not None:
                 record(op, tensors, attrs, y)
                 break
-            if t._view:  # it may have been written to through another tensor, by something that needs a gradient
-                refuse_stale(op.name, t)
     return y
 
 
@@ -87,9 +90,9 @@ def record(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any], y: Tensor
     parents: list[Node | None] = []
     wanted = False
     for i, t in enumerate(tensors):
+        if t._view and t._epoch != t._cell[1]:
+            refresh(op.name, t)
         node, rule = t._node, op.rule(i)
-        if t._epoch != t._cell[1] and (node is not None or t._view):
-            refuse_stale(op.name, t)
         if node is None or rule is None:
             parents.append(None)
             continue

@@ -23,7 +23,8 @@ import numpy as np
 from cutaway.core import accelerate
 from cutaway.core.aval import Aval
 from cutaway.core.dtypes import CPU, check_device, device
-from cutaway.core.errors import ArgumentError, KindError, StateError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, KindError, StateError
+from cutaway.core.refusal import describe
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -142,8 +143,10 @@ class Generator:
     def set_state(self, state: Any) -> Generator:
         """Go on from a state that `get_state` gave, here or in PyTorch, a Tensor or an array; gives the generator.
 
-        Raises StateError when it is no such state.
+        Raises ArgumentTypeError for what is neither, StateError when it is no such state.
         """
+        if not isinstance(state, np.ndarray) and not hasattr(state, "_data"):
+            raise ArgumentTypeError(f"set_state: expected a Tensor as get_state gives it, got {describe(state)}")
         array = np.asarray(getattr(state, "_data", state))
         if array.dtype != np.uint8 or array.shape != (_STATE.itemsize,):
             what = Aval(array.shape, array.dtype)

@@ -197,6 +197,10 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         indices = [_t.Tensor._wrap(a) for a in s.arrays]
         x._assign(index_put(x, v.to(x.dtype), *indices, dims=tuple(s.dims), accumulate=False), "setitem")
         return
+    if STAGE.get() is None and not s.arrays and x._recording(v):
+        place = getitem(x, key)
+        place._assign(_fit(v.to(x.dtype), place._data.shape), "setitem")
+        return
     if STAGE.get() is not None or x._recording(v):  # as an op: a tracer writes it down
         positions = np.arange(x._data.size).reshape(x._data.shape)[_basic(s)].reshape(s.shape)
         region = positions[_advanced_key(s)] if s.arrays else positions

@@ -12,6 +12,7 @@ import cutaway.core.indexing as _i
 import cutaway.core.random as _r
 from cutaway.core.dtypes import is_narrow
 from cutaway.core.errors import ArgumentError
+from cutaway.core.layouts import check_format
 from cutaway.core.narrow import in_single
 from cutaway.core.ops import elementwise as _ew
 from cutaway.core.refusal import guard_methods
@@ -30,7 +31,7 @@ class Methods:
     if TYPE_CHECKING:  # what Tensor has besides
 
         shape: Any
-        is_contiguous: Callable[[], bool]
+        is_contiguous: Callable[..., bool]
         stride: Callable[[], tuple[int, ...]]
 
         def _assign(self, y: Tensor, name: str) -> Tensor: ...
@@ -456,6 +457,7 @@ class Methods:
 
     def clone(self, *, memory_format: Any = None) -> Tensor:
         """A copy with the same history."""
+        check_format("clone", memory_format)
         return _ew.copy(self)
 
     # --- reductions ---------------------------------------------------------------------------------------------------
@@ -639,7 +641,8 @@ class Methods:
         return _d.transpose(self, -2, -1)
 
     def contiguous(self, *, memory_format: Any = None) -> Tensor:
-        """In row-major order."""
+        """In row-major order, whatever format is asked for."""
+        check_format("contiguous", memory_format)
         return _d.contiguous(self)
 
     def narrow(self, dim: int, start: int, length: int) -> Tensor:

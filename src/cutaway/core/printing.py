@@ -7,13 +7,63 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cutaway.core.dtypes import FLOATING, get_default_dtype
+from cutaway.core.errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
 
-PRECISION, THRESHOLD, EDGE, WIDTH = 4, 1000, 3, 80
-SCIENCE: bool | None = None  # None: where the numbers ask for it
 INDENT = len("tensor(")
+DEFAULT = {"precision": 4, "threshold": 1000.0, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
+PROFILES = {
+    "default": DEFAULT,
+    "short": {**DEFAULT, "precision": 2, "edgeitems": 2},
+    "full": {**DEFAULT, "threshold": float("inf")},
+}
+
+
+class _Options:
+    """How tensors print at present."""
+
+    precision: int
+    threshold: float
+    edgeitems: int
+    linewidth: int
+    sci_mode: bool | None
+
+    def __init__(self) -> None:
+        self.__dict__.update(DEFAULT)
+
+
+_now = _Options()
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """How tensors print: digits behind the point, elements from which on the middle is left out, how many stay at each edge,
+    characters a line, scientific notation (None: where it is shorter). `profile`: "default", "short" or "full".
+
+    Raises ArgumentError for an unknown profile.
+    """
+    if profile is not None:
+        if not isinstance(profile, str) or profile not in PROFILES:
+            raise ArgumentError(f"set_printoptions: profile must be one of {', '.join(PROFILES)}, got {profile!r}")
+        _now.__dict__.update(PROFILES[profile])
+    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
+    for name, value in given.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0):
+            raise ArgumentTypeError(f"set_printoptions: {name} must be a number of 0 or more, got {value!r:.60}")
+        if name != "threshold" and value is not None and not isinstance(value, int):
+            raise ArgumentTypeError(f"set_printoptions: {name} must be a whole number, got {value!r}")
+    if sci_mode is not None and not isinstance(sci_mode, bool):
+        raise ArgumentError(f"set_printoptions: sci_mode must be True, False or None, got {sci_mode!r:.60}")
+    _now.__dict__.update({k: v for k, v in given.items() if v is not None})
+    _now.sci_mode = sci_mode
 
 
 def _formatter(values: np.ndarray) -> tuple[Any, int]:
@@ -27,8 +77,8 @@ def _formatter(values: np.ndarray) -> tuple[Any, int]:
     science = bool(size.size) and bool(
         size.max() / 1000 > size.min() or size.max() > 1e8 or (not whole and size.min() < 1e-4)
     )
-    science = science if SCIENCE is None else SCIENCE
-    spec = f".{PRECISION}e" if science else ".0f" if whole else f".{PRECISION}f"
+    science = science if _now.sci_mode is None else _now.sci_mode
+    spec = f".{_now.precision}e" if science else ".0f" if whole else f".{_now.precision}f"
     dot = "." if spec == ".0f" else ""
 
     def text(v: Any) -> str:
@@ -39,21 +89,23 @@ def _formatter(values: np.ndarray) -> tuple[Any, int]:
 
 
 def _edges(a: np.ndarray) -> np.ndarray:
-    """What is shown of a long tensor: the first and last three along each dimension."""
+    """What is shown of a long tensor: the first and last few along each dimension."""
+    edge = _now.edgeitems
     for d, n in enumerate(a.shape):
-        if n > 2 * EDGE:
-            a = np.concatenate([a.take(range(EDGE), d), a.take(range(n - EDGE, n), d)], d)
+        if n > 2 * edge:
+            a = np.concatenate([a.take(range(edge), d), a.take(range(n - edge, n), d)], d)
     return a
 
 
 def _lines(a: np.ndarray, form: Any, width: int, indent: int, short: bool) -> str:
     if a.ndim == 0:
         return str(form(a[()]))
-    cut = short and len(a) > 2 * EDGE
-    rows = [*range(EDGE), None, *range(len(a) - EDGE, len(a))] if cut else list(range(len(a)))
+    edge = _now.edgeitems
+    cut = short and len(a) > 2 * edge
+    rows = [*range(edge), None, *range(len(a) - edge, len(a))] if cut else list(range(len(a)))
     if a.ndim == 1:
         parts = [" ..." if i is None else form(a[i]) for i in rows]
-        per_line = max(1, (WIDTH - indent) // (width + 2))
+        per_line = max(1, (_now.linewidth - indent) // (width + 2))
         lines = [", ".join(parts[k : k + per_line]) for k in range(0, len(parts), per_line)]
         return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
     gap = "," + "\n" * (a.ndim - 1) + " " * (indent + 1)
@@ -65,7 +117,7 @@ def show(t: Tensor) -> str:
     a, name = t._data, type(t).__name__
     a = a.astype(np.float32) if a.dtype.kind == "V" else a  # whose numbers know no formats everywhere
     prefix = "Parameter containing:\ntensor(" if name == "Parameter" else "tensor("
-    short = a.size > THRESHOLD
+    short = a.size > _now.threshold
     form, width = _formatter(_edges(a) if short else a)
     text = prefix + (_lines(a, form, width, INDENT, short) if a.size or a.ndim == 1 else "[]")
     # An empty tensor has no elements that would show whether they are whole.
@@ -81,7 +133,7 @@ def show(t: Tensor) -> str:
         notes.append("requires_grad=True")
     line = len(text) - text.rfind("\n") + 1
     for note in notes:
-        if line + len(note) + 2 > WIDTH:
+        if line + len(note) + 2 > _now.linewidth:
             text, line = f"{text},\n{' ' * INDENT}{note}", INDENT + len(note)
         else:
             text, line = f"{text}, {note}", line + len(note) + 2

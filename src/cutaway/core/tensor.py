@@ -13,8 +13,10 @@ from cutaway.core.aval import normalize_dim, numel, row_major
 from cutaway.core.conversion import Conversions
 from cutaway.core.dtypes import CPU, FLOATING, FROM_NUMPY, check_device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, ShapeError
+from cutaway.core.layouts import check_format, layout, strided
 from cutaway.core.methods import Methods
 from cutaway.core.op import STAGE
+from cutaway.core.package import package
 from cutaway.core.refusal import describe, guard_methods
 from cutaway.core.topics import Layout, Order, Places, Products, Special, Statistics, Writing
 
@@ -45,7 +47,7 @@ class Size(tuple[int, ...]):
         return numel(self)
 
     def __repr__(self) -> str:
-        return f"cutaway.Size({list(self)})"
+        return f"{package()}.Size({list(self)})"
 
 
 class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Statistics, Writing):
@@ -57,11 +59,14 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
     _cell    [writes, recorded writes], shared by all views of one memory
     _epoch   recorded writes when this handle was made; -1 if it was detached
     _view    True for a view that the user took: its strides are NumPy's, others report row-major strides
+    _base    of a view: the tensor that it shows a part of, and `_path` the operations from there (core/views.py)
     """
 
     _node: Any = None
     _grad: Tensor | None = None
     _view = False
+    _base: Tensor | None = None
+    _path: views.Path = ()
     _epoch = 0
     _data: np.ndarray
     _cell: list[int]
@@ -129,6 +134,33 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
         """False."""
         return False
 
+    is_mps = is_meta = is_quantized = is_xpu = is_sparse
+
+    @property
+    def layout(self) -> layout:
+        """`strided`, the only one."""
+        return strided
+
+    def get_device(self) -> int:
+        """-1: the CPU."""
+        return -1
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """False: there is no GPU to pin memory for."""
+        return False
+
+    def is_shared(self) -> bool:
+        """False: other processes get copies."""
+        return False
+
+    def is_inference(self) -> bool:
+        """False: inference_mode makes ordinary tensors."""
+        return False
+
+    def pin_memory(self, device: Any = None) -> Tensor:
+        """Itself: there is no GPU to pin memory for, and PyTorch without one raises."""
+        return self
+
     def dim(self) -> int:
         """Number of dimensions."""
         return self._data.ndim
@@ -155,8 +187,9 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
             strides = row_major(self._data.shape)
         return strides if dim is None else strides[normalize_dim(dim, self._data.ndim, "stride")]
 
-    def is_contiguous(self) -> bool:
-        """True if the elements lie in row-major order."""
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """True if the elements lie in row-major order, whatever format is asked for."""
+        check_format("is_contiguous", memory_format)
         return not self._view or bool(self._data.flags.c_contiguous)
 
     def is_floating_point(self) -> bool:
@@ -311,6 +344,7 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
         if not isinstance(value, Tensor):
             raise ArgumentTypeError(f"data: expected a Tensor, got {type(value).__name__}")
         self._data, self._cell, self._view, self._epoch = value._data, [0, 0], value._view, 0
+        self._base = None
         if isinstance(self._node, Leaf):
             self._node.meta = (value._data.shape, value._data.dtype)
 
@@ -356,6 +390,15 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
                 f"{name}: a result of {y.dtype} cannot be stored in a tensor of {self.dtype}; convert it first"
             )
         self._assign_check(name)
+        if self._view and self._base is not None:
+            if autograd.RECORDING.get():
+                views.refresh(name, self)
+            if type(self._data) is not np.ndarray:
+                views.write_staged(self, y, name)
+                return self
+            if y._node is not None or (self._base._node is not None and autograd.RECORDING.get()):
+                views.write(self, y, name)
+                return self
         if y._node is None and self._node is not None and autograd.RECORDING.get():
             y = elementwise.where(True, y, self)  # a constant: from here on, no gradient reaches what stood here before
         recorded = y._node is not None
@@ -363,11 +406,6 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
             raise GradError(
                 f"{name}: a leaf tensor that requires grad is written in place while gradients are recorded; "
                 "wrap the write in `with no_grad():`, or write x = x + 1 for x += 1"
-            )
-        if recorded and self._view:
-            raise GradError(
-                f"{name}: an in-place write to a view while gradients are recorded; write to the whole tensor instead "
-                "(x[i] = x[i] + v for x[i].add_(v)), or clone() the view"
             )
         if recorded:
             autograd.keep_overwritten(y._node, self._cell)
@@ -391,7 +429,7 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
                 f"(what was recorded knows the old one); write x = x.{name[:-1]}(), or detach() it first"
             )
         self._node = y._node
-        self._data, self._view = y._data, y._view
+        self._data, self._view, self._path = y._data, y._view, y._path if self._base is not None else ()
         return self
 
     # --- leaving for elsewhere ------------------------------------------------------------------------------------
@@ -477,7 +515,9 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
 
     def _extra(self) -> dict[str, Any]:
         return {
-            k: v for k, v in self.__dict__.items() if k not in ("_data", "_cell", "_node", "_grad", "_view", "_epoch")
+            k: v
+            for k, v in self.__dict__.items()
+            if k not in ("_data", "_cell", "_node", "_grad", "_view", "_epoch", "_base", "_path")
         }
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -528,6 +568,6 @@ for _class in (Tensor, Conversions):
 guard_methods(Tensor, ["__contains__"])
 
 # Last: the graph is built upon Tensors.
-from cutaway.core import autograd
+from cutaway.core import autograd, views
 from cutaway.core.autograd import Leaf
 from cutaway.core.ops import elementwise

@@ -9,10 +9,11 @@ from cutaway.core.errors import DeviceError
 from cutaway.cuda import amp
 
 __all__ = [
-    "amp", "current_device", "device_count", "empty_cache", "get_device_capability", "get_device_name",
-    "get_device_properties", "ipc_collect", "is_available", "is_bf16_supported", "is_initialized", "manual_seed",
-    "manual_seed_all", "max_memory_allocated", "max_memory_reserved", "mem_get_info", "memory_allocated", "memory_reserved",
-    "reset_peak_memory_stats", "seed", "seed_all", "set_device", "synchronize",
+    "OutOfMemoryError", "amp", "current_device", "device_count", "empty_cache", "get_device_capability",
+    "get_device_name", "get_device_properties", "get_rng_state_all", "ipc_collect", "is_available",
+    "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated",
+    "max_memory_reserved", "mem_get_info", "memory_allocated", "memory_reserved", "reset_peak_memory_stats",
+    "seed", "seed_all", "set_device", "set_rng_state_all", "synchronize",
 ]  # fmt: skip
 
 
@@ -64,6 +65,21 @@ ipc_collect = empty_cache
 
 def reset_peak_memory_stats(device: Any = None) -> None:
     """Nothing to reset."""
+
+
+def get_rng_state_all() -> list[Any]:
+    """An empty list: one state for each GPU."""
+    return []
+
+
+def set_rng_state_all(new_states: Any) -> None:
+    """Accepts an empty list.  Raises DeviceError for states of GPUs, which are not here."""
+    if len(new_states):
+        raise DeviceError(f"cuda.set_rng_state_all: {len(new_states)} states, but there is no GPU here; leave them out")
+
+
+class OutOfMemoryError(RuntimeError):
+    """To be named in `except`: never raised, as there is no GPU."""
 
 
 def _refuse(name: str) -> Any:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cutaway.core.autograd import RECORDING
+from cutaway.core.autograd import RECORDING, output_node
 from cutaway.core.errors import ArgumentError
-from cutaway.core.op import CAST, OPS, SCOPE
+from cutaway.core.op import CAST, OPS, SCOPE, STAGE
 from cutaway.core.tensor import Tensor
 from cutaway.engine.graph import Graph, Value
+from cutaway.engine.history import Backward, CompiledNode, History, look_back
 from cutaway.engine.llvm.target import target
-from cutaway.engine.passes import PASSES
+from cutaway.engine.passes import PASSES, clean
 from cutaway.engine.program import Program, address_of
 from cutaway.engine.schedule import Schedule, schedule
 from cutaway.engine.surroundings import Surroundings, modes, modules_of
@@ -44,16 +45,26 @@ class Compiled:
         self.variants: dict[Any, Variant] = {}
         self._recent: dict[Any, Variant] = {}  # for each signature of the arguments, whatever the modes
         self._last: Variant | None = None
+        self._bound: dict[int, Compiled] = {}
         update_wrapper(self, fn, updated=())
+
+    def __get__(self, owner: Any, kind: Any = None) -> Compiled:
+        """As a method: a compiled function of each object, which sees the modules and optimisers that the object holds."""
+        if owner is None:
+            return self
+        found = self._bound.get(id(owner))
+        if found is None:
+            found = self._bound[id(owner)] = Compiled(self.fn.__get__(owner))  # it holds the owner: the id stays its own
+        return found
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the native program for these arguments; under an observer, the function itself, so that it can be seen."""
-        if SCOPE.get() is not None:
+        if SCOPE.get() is not None or STAGE.get() is not None:  # inside another trace it is a part of that program
             return self.fn(*args, **kwargs)
         with ONE_AT_A_TIME:
             last = self._last
             if last is not None and not kwargs and last.takes(args) and last.surroundings.same() and last.here():
-                return last(args)
+                return last(args if last.tensors_only else [a for a in args if isinstance(a, Tensor)])
             return self._call(args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -144,10 +155,23 @@ class Variant:
     """The program for one signature."""
 
     def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.traced, self.structure = trace(lambda *a: fn(*a[0], **a[1]), (args, kwargs), _names(fn))
-        graph = self.traced
+        history: list[History] = []
+
+        def look(*found: Any) -> None:
+            made = look_back(*found)
+            if made is not None:
+                history.append(made)
+
+        run = lambda *a: fn(*a[0], **a[1])
+        self.traced, self.structure = trace(run, (args, kwargs), _names(fn), look if RECORDING.get() else None)
         where = {id(v): n for n, v in enumerate(self.traced.outputs)}
         self.places = map_structure_values(self.structure, lambda v: where[id(v)])
+        self.count = len(self.traced.outputs)
+        self.label = getattr(fn, "__name__", type(fn).__name__)
+        self.backward: Backward | None = None
+        if history:
+            self._look_back(history[0])
+        graph = self.traced
         for one in PASSES:
             graph = one(graph).verify()
         self.graph = graph
@@ -155,8 +179,18 @@ class Variant:
         self.quick = False
         # What a call must look like to be recognised at a glance: Tensors and numbers, one after the other.
         self.expected = None if kwargs or not all(type(a) in GLANCE for a in args) else [_glance(a) for a in args]
+        self.tensors_only = all(isinstance(a, Tensor) for a in args)
         self.recording, self.cast = RECORDING.get(), CAST.get()
         self._bind(fn)
+
+    def _look_back(self, history: History) -> None:
+        """From here on the graph is the first half: what gives the results, and what their gradient will read."""
+        whole, outputs, writes = self.traced, self.traced.outputs, self.traced.writes
+        both = clean(Graph(whole.values, [*outputs, *(w.value for w in history.wishes)], writes))
+        outputs, gradients = both.outputs[: self.count], both.outputs[self.count :]
+        history.wishes = [w._replace(value=v) for w, v in zip(history.wishes, gradients, strict=True)]
+        self.backward = Backward(both, history, outputs)
+        self.traced = self.backward.forward(both, outputs, both.writes).verify()
 
     def _bind(self, fn: Callable[..., Any]) -> None:
         """Sort the program's inputs by what has to be done for them at a call."""
@@ -191,7 +225,7 @@ class Variant:
         known = self.surroundings.remembered  # no graph saves what an optimiser remembers
         self.counted = [w.tensor for w in self.graph.writes if w.tensor is not None and id(w.tensor) not in known]
         self.counted_arguments = [w.argument for w in self.graph.writes if w.tensor is None]
-        self.single = isinstance(self.places, _Place) and len(self.made) == 1 and not self.passed
+        self.single = isinstance(self.places, _Place) and len(self.made) == 1 and not self.passed and not self.backward
         self.move()
 
     def takes(self, args: Sequence[Any]) -> bool:
@@ -270,14 +304,59 @@ class Variant:
         program.run()
         self._write(tensors, results)
         taken: set[Value] = set()
+        shown: dict[int, list[Tensor]] = {}
 
         def give(n: int) -> Tensor:
             v = self.graph.outputs[n]
             again = v in taken  # returned twice: two tensors, as different memory
             taken.add(v)
-            return Tensor._wrap(results[v].copy() if again else results[v])
+            y = Tensor._wrap(results[v].copy() if again else results[v])
+            shown.setdefault(n, []).append(y)
+            return y
 
-        return map_structure_values(self.places, give)
+        result = map_structure_values(self.places, give)
+        if self.backward is not None:
+            self._record(self.backward, tensors, here, results, shown)
+        return result
+
+    def _record(
+        self, backward: Backward, tensors: Sequence[Any], here: list[np.ndarray], results: Any, given: Any
+    ) -> None:
+        """Leave a node on the results: what the second program will read, and what must not be overwritten until then."""
+        entered = {n: a for (n, _, _), a in zip(self.arguments, here, strict=True)}
+        made = dict(zip(backward.made, self.graph.outputs[self.count :], strict=True))
+        number = {v: n for n, v in enumerate(backward.results) if n in given}
+        arrays: list[np.ndarray] = []
+        watched: list[tuple[str, np.ndarray, list[int], int]] = []
+        for v in backward.saved:
+            m = backward.copies.get(v, v)
+            if m in made:
+                arrays.append(results[made[m]])
+            elif v in number:
+                y = given[number[v]][0]
+                arrays.append(y._data)
+                watched.append((f"result {number[v]}", y._data, y._cell, y._cell[0]))
+            else:
+                arrays.append(self._input(v, tensors, entered, watched))
+        parents = [tensors[w.argument]._node if w.tensor is None else w.tensor._node for w in backward.history.wishes]
+        node = CompiledNode(self.label, backward, parents, arrays, watched)
+        for n, _ in backward.history.results:
+            for y in given.get(n, ()):
+                y._node = output_node(node, n, y)
+
+    def _input(self, v: Value, tensors: Sequence[Any], entered: dict[int, np.ndarray], watched: list[Any]) -> np.ndarray:
+        """An input as this call read it."""
+        source = _source(v)
+        if source.kind == "number":
+            return self.held[v].copy()
+        t = tensors[source.index] if source.kind == "argument" else source.tensor
+        array = entered.get(source.index) if source.kind == "argument" else None
+        if array is None:
+            array = np.ascontiguousarray(t._data)
+        if np.may_share_memory(array, t._data):
+            what = f"argument {source.index}" if source.kind == "argument" else source.name or "a tensor"
+            watched.append((what, t._data, t._cell, t._cell[0]))
+        return array
 
     def _write(self, tensors: Sequence[Any], results: dict[Value, np.ndarray]) -> None:
         """After a run: what the program could not write in place, and the count of writes."""

@@ -17,18 +17,20 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from cutaway.core.autograd import RECORDING
+from cutaway.core.autograd import RECORDING, Leaf, Node
 from cutaway.core.aval import Aval
 from cutaway.core.eager import evaluate, record
 from cutaway.core.errors import TraceError
-from cutaway.core.op import INTERPRETER, STAGE, Op
+from cutaway.core.op import INTERPRETER, OPS, STAGE, Op
 from cutaway.core.ops.elementwise import add, cast
 from cutaway.core.promote import coerce
 from cutaway.core.tensor import Tensor
+from cutaway.core.views import catch_up, has_base, remember
 from cutaway.engine.graph import Graph, Source, Value, Write, below
 from cutaway.engine.line import Line
 from cutaway.engine.symbol import Symbol
 
+COPY = OPS["copy"]
 # Frames of these folders are not the user's.
 INSIDE = (str(Path(__file__).parents[1]), str(Path(np.__file__).parent))
 
@@ -50,6 +52,7 @@ class Tracer:
         self.names: dict[int, str] = {}
         self.owners: WeakValueDictionary[int, Tensor] = WeakValueDictionary()  # of symbols, by id
         self.arguments: list[Tensor] = []  # as handed to the function
+        self.entered: dict[int, Value] = {}  # their values then, by id of the handle
 
     # --- the interpreter ------------------------------------------------------------------------------------------
 
@@ -65,6 +68,8 @@ class Tracer:
         y = Tensor._wrap(Symbol(self, value))  # type: ignore[arg-type]
         if op.view:
             y._cell, y._epoch, y._view = tensors[0]._cell, tensors[0]._epoch, op.view == "view"
+            if y._view:
+                remember(y, tensors[0], op, attrs)
         self.own(y)
         if op.rules and RECORDING.get() and any(t._node is not None for t in tensors):
             record(op, tensors, attrs, y)
@@ -76,6 +81,14 @@ class Tracer:
         assert symbol is not None
         symbol.cell, symbol.version = y._cell, y._cell[0]
         self.owners[id(symbol)] = y
+
+    def wrap(self, value: Value) -> Tensor:
+        """A tensor that stands for a value."""
+        return Tensor._wrap(Symbol(self, value))  # type: ignore[arg-type]
+
+    def entry(self, t: Tensor) -> Value:
+        """The graph's input that an argument, or a tensor of the surroundings, came in as."""
+        return self.entered[id(t)] if id(t) in self.entered else self.inputs[id(t)]
 
     def emit(self, op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], aval: Aval) -> Value:
         """Append a value."""
@@ -94,6 +107,9 @@ class Tracer:
             if symbol.tracer is not self:
                 raise TraceError("compile: a tensor of another trace is used here; return it from that function instead")
             if symbol.cell is t._cell and symbol.cell[0] != symbol.version:
+                if t._view and has_base(t):
+                    catch_up(t)
+                    return self.value_of(t)
                 raise TraceError(
                     f"compile: {symbol.value.aval} shares memory with a tensor that was written in place since"
                     f"{self.where()}; take the view after the write, or clone() it before"
@@ -182,8 +198,15 @@ class Tracer:
         return f" (at {self.line()})"
 
 
-def trace(fn: Callable[..., Any], arguments: Sequence[Any], names: dict[int, str] | None = None) -> tuple[Graph, Any]:
+def trace(
+    fn: Callable[..., Any],
+    arguments: Sequence[Any],
+    names: dict[int, str] | None = None,
+    look_back: Callable[[Tracer, Sequence[Tensor], Sequence[Tensor]], None] | None = None,
+) -> tuple[Graph, Any]:
     """Run `fn(*arguments)` on Symbols.  Returns the Graph, and the result's structure with Values for its Tensors.
+
+    `look_back(tracer, results, arguments)` is called while tracing, where no gradient was taken inside (engine/history.py).
 
     Tensors among the arguments (and in lists, tuples and dicts there) become inputs in the order in which they are met.
     The tensors that the function changes come out unchanged: the changes are the graph's writes.
@@ -199,21 +222,26 @@ def trace(fn: Callable[..., Any], arguments: Sequence[Any], names: dict[int, str
             aval = Aval(x._data.shape, x._data.dtype)
             made = Tensor._wrap(Symbol(tracer, tracer.input(aval, Source("argument", index=at, name=str(at)))))  # type: ignore[arg-type]
             tracer.own(made)
+            if look_back is not None and x._node is not None:
+                made._node = argument_node(x, made)
             tracer.arguments.append(made)
             return made
         return map_structure(enter, x)
 
     staged = [enter(a) for a in arguments]
     entered = [tracer.value_of(t) for t in tracer.arguments]
+    tracer.entered = {id(t): v for t, v in zip(tracer.arguments, entered, strict=True)}
     grads = {id(t): (t, t._grad, t._node) for t in tracer.before.values()}
     token, stage = INTERPRETER.set(tracer), STAGE.set(tracer)
     try:
         result = fn(*staged)
         outputs: list[Value] = []
+        results: list[Tensor] = []
 
         def take(x: Any) -> Any:
             if isinstance(x, Tensor):
                 outputs.append(tracer.value_of(x))
+                results.append(x)
                 return outputs[-1]
             return map_structure(take, x)
 
@@ -226,6 +254,9 @@ def trace(fn: Callable[..., Any], arguments: Sequence[Any], names: dict[int, str
             if tracer.value_of(t) is not old:
                 writes.append(Write(None, tracer.value_of(t), f"argument {n}", n))
         refuse_lost([tracer.value_of(g) for g in made], [*outputs, *(w.value for w in writes)])
+        trains = any(isinstance(t._node, Leaf) for t, _ in tracer.original.values())
+        if look_back is not None and not made and not trains and len(writes) == len(tracer.original):
+            look_back(tracer, results, tracer.arguments)
     finally:
         INTERPRETER.reset(token)
         STAGE.reset(stage)
@@ -246,6 +277,14 @@ def refuse_lost(gradients: Sequence[Value], roots: Sequence[Value]) -> None:
             "compile: backward() fills .grad, which a compiled function does not keep, and nothing here uses it; "
             "call optimizer.step() inside the function, or return the gradients (cutaway.autograd.grad gives them)"
         )
+
+
+def argument_node(given: Tensor, handle: Tensor) -> Node:
+    """The node of an argument inside the trace, where gradients towards it end."""
+    if isinstance(given._node, Leaf):
+        return Leaf(handle)
+    meta = (given._data.shape, given._data.dtype)
+    return Node(COPY, {}, (), (meta,), meta, {}, None)
 
 
 def symbol_of(t: Tensor) -> Symbol | None:

@@ -11,6 +11,7 @@ import numpy as np
 from cutaway.core.aval import broadcast_shapes, show
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from cutaway.core.op import STAGE
+from cutaway.core.strict import refuse_or_warn
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -62,10 +63,14 @@ def same_shape(op: str, input: Tensor, target: Tensor, may_stretch: bool = True)
     except ShapeError:
         stretched = ()
     if not may_stretch or stretched not in (a, b) or not stretched:
-        raise ShapeError(
+        error = ShapeError(
             f"{op}: input {show(input)} and target {show(target)} must have the same shape{_outer(stretched, a, b)}. "
             f"{_fix(a, b)}"
         )
+        if not may_stretch or not stretched:
+            raise error
+        refuse_or_warn(error, f"the loss is taken over {list(stretched)}")
+        return
     warnings.warn(
         f"{op}: target {show(target)} differs in shape from input {show(input)} and is broadcast; "
         "give both the same shape if that is not meant",

@@ -74,7 +74,8 @@ def hinge_embedding_loss(
     reduction = reduction_name("hinge_embedding_loss", reduction, size_average, reduce)
     same_shape("hinge_embedding_loss", input, target)
     # As in PyTorch, both terms count for a target that is neither 1 nor -1.
-    far = where(target != 1, (margin - input).relu(), 0.0)
+    # At the kink the gradient is 1, as PyTorch's clamp has it.
+    far = where(target != 1, (margin - input).clamp(min=0), 0.0)
     near = where(target != -1, input, 0.0)
     return reduced(far + near, reduction)
 
@@ -103,7 +104,7 @@ def margin_ranking_loss(
             "number of "
             "dimensions; use squeeze or unsqueeze"
         )
-    return reduced((target * (input2 - input1) + margin).relu(), reduction)
+    return reduced((target * (input2 - input1) + margin).clamp(min=0), reduction)
 
 
 @composite(
@@ -138,7 +139,7 @@ def cosine_embedding_loss(
     eps = 1e-12
     squares = ((input1 * input1).sum(-1) + eps) * ((input2 * input2).sum(-1) + eps)
     cosine = (input1 * input2).sum(-1) / squares.sqrt()
-    loss = where(target == 1, 1.0 - cosine, 0.0) + where(target == -1, (cosine - margin).relu(), 0.0)
+    loss = where(target == 1, 1.0 - cosine, 0.0) + where(target == -1, (cosine - margin).clamp(min=0), 0.0)
     return reduced(loss, reduction)
 
 
@@ -175,7 +176,7 @@ def triplet_margin_loss(
     far = pairwise_distance(anchor, negative, p, eps)
     if swap:
         far = far.minimum(pairwise_distance(positive, negative, p, eps))
-    return reduced((near - far + margin).relu(), reduction)
+    return reduced((near - far + margin).clamp(min=0), reduction)
 
 
 @composite(r"\tfrac1N \sum_i \max(0,\, d(a_i, p_i) - d(a_i, n_i) + m)")
@@ -207,4 +208,4 @@ def triplet_margin_with_distance_loss(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = far.minimum(distance(positive, negative))
-    return reduced((near - far + margin).relu(), reduction)
+    return reduced((near - far + margin).clamp(min=0), reduction)

@@ -141,7 +141,7 @@ expand: Op = Op(
 # --- slice and pad: each is the other's adjoint -----------------------------------------------------------------------
 
 
-def _slices(start: Shape, step: Shape, size: Shape) -> tuple[slice, ...]:
+def _slices(start: Shape, step: Shape, size: Shape) -> tuple[Any, ...]:
     return tuple(slice(s, s + (n - 1) * k + 1 if n else s, k) for s, k, n in zip(start, step, size, strict=True))
 
 
@@ -153,7 +153,7 @@ def _slice_shape(a: Aval, start: Shape, step: Shape, size: Shape) -> Aval:
 
 
 def _slice(a: np.ndarray, start: Shape, step: Shape, size: Shape) -> np.ndarray:
-    y: np.ndarray = a[_slices(start, step, size)]
+    y: np.ndarray = a[(*_slices(start, step, size), ...)]  # with ..., a 0-d slice is a view, too
     if y.shape != tuple(size):
         raise IndexError("slice leaves the tensor")
     return y

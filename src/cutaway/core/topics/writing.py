@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from cutaway.core import derived as d
-from cutaway.core.dtypes import strided
 from cutaway.core.errors import GradError
+from cutaway.core.layouts import strided
 
 
 def _written(name: str) -> Callable[..., Any]:

@@ -12,19 +12,17 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from cutaway.core.autograd import Leaf, Node, walk
+from cutaway.core.autograd import Leaf, walk
 from cutaway.core.aval import Aval
 from cutaway.core.op import INTERPRETER, OPS, STAGE
 from cutaway.core.ops.movement import inverse
 from cutaway.core.tensor import Tensor
+from cutaway.engine.cut import above, extract, kept, saved_values
 from cutaway.engine.eager.native import Dims, Native
 from cutaway.engine.graph import Graph, Source, Value, below
 from cutaway.engine.passes import clean
-from cutaway.engine.passes.rewrite import Builder
 from cutaway.engine.symbol import Symbol
 from cutaway.engine.trace import Tracer, symbol_of
-
-QUICK = frozenset("add sub mul neg gt ge lt le eq ne".split())
 
 
 class Refused(Exception):
@@ -120,7 +118,7 @@ class Plan:
         self.meta = self.value.aval.shape, self.value.aval.dtype
         self.op, self.attrs, self.saves = OPS["copy"], dict[str, Any](), tuple(range(len(inputs)))
         self.one_op = self._is_one_op(y, handles)
-        self._cut(tracer, _kept(y, handles))
+        self._cut(tracer, kept([y._node], handles))
 
     def _is_one_op(self, y: Tensor, handles: list[Tensor]) -> bool:
         """True if the function is one op of its arguments. Then its rules say what a gradient of the gradient needs."""
@@ -143,10 +141,7 @@ class Plan:
         g = next((v for v in whole.inputs if v.source is not None and v.source.index == -1), None)
         rest = iter(found)
         gradients = [None if v is None else next(rest) for v in self.gradients]
-        late: set[Value] = set() if g is None else {g}  # what depends on the arriving gradient
-        for v in whole.values:
-            if any(i in late for i in v.inputs):
-                late.add(v)
+        late = above(whole, () if g is None else (g,))
         roots = {v for v in gradients if v is not None}
         numbers = [v for v in whole.inputs if v.source is not None and v.source.kind == "number"]
         self.numbers = [(r, v.aval) for v in numbers if v.source is not None and (r := v.source.number) is not None]
@@ -194,124 +189,6 @@ class Plan:
         outputs = [v for v in self._gradients if v is not None]
         loose = [self.inputs[k].wants == 2 for k in self.towards]
         return Native(extract(self._whole, outputs, place, stored), loose)
-
-
-def _kept(y: Tensor, handles: Sequence[Tensor]) -> set[int]:
-    """The arguments whose very memory some op's rule reads: they must not be overwritten before the gradient is taken."""
-    number = {id(t._cell): n for n, t in enumerate(handles)}
-    found: set[int] = set()
-    seen: set[Node] = set()
-    stack = [y._node]
-    while stack:
-        node = stack.pop()
-        if node is None or node in seen or isinstance(node, Leaf):
-            continue
-        seen.add(node)
-        stack.extend(node.parents)
-        found.update(number[id(cell)] for _, cell, _ in node.saved.values() if id(cell) in number)
-    return found
-
-
-def saved_values(
-    whole: Graph, results: set[Value], late: set[Value], roots: set[Value], place: dict[Value, int], forbidden: set[Value]
-) -> list[Value]:
-    """What the gradient half (`late`, `roots`) reads of the other one; `forbidden` arguments are not to be read again."""
-    border: dict[Value, None] = {}
-    for v in whole.values:
-        if v in late or v in roots:
-            for i in v.inputs if v in late else (v,):
-                if i not in late and not _constant(i):
-                    border[i] = None
-    saved: dict[Value, None] = {}
-    known: dict[Value, frozenset[Value]] = {}
-
-    def behind(v: Value) -> frozenset[Value]:
-        """What must be saved for `v` to be computed again by elementwise ops and movements."""
-        if v in forbidden:
-            return frozenset([v])
-        if v in place or v in results or _constant(v):
-            return frozenset()
-        if v not in known:
-            fused = v.op is not None and (v.op.kind == "elementwise" or _moves(v))
-            known[v] = frozenset().union(*map(behind, v.inputs)) if fused else frozenset([v])
-        return known[v]
-
-    def need(v: Value) -> None:
-        if _constant(v):
-            return
-        if v not in place and v not in results and not forbidden.intersection(v.inputs) and again(v):
-            for i in v.inputs:
-                need(i)
-        else:
-            saved[v] = None
-
-    def again(v: Value) -> bool:
-        if _moves(v):
-            return True
-        first = behind(v)
-        return (
-            v.op is not None
-            and v.op.kind == "elementwise"
-            and not first & forbidden
-            and sum(map(_bytes, first)) <= _bytes(v)
-        )
-
-    for v in border:
-        need(v)
-    for v in reversed(list(saved)):  # what is quickly made of the rest is no rest
-        if v not in place and v not in results and _made_of(v, saved.keys() - {v}, place, results, forbidden):
-            del saved[v]
-    return list(saved)
-
-
-def _made_of(
-    v: Value, saved: set[Value], place: dict[Value, int], results: set[Value], forbidden: set[Value]
-) -> bool:
-    """Whether `v` is one or two elementwise ops of saved values, and no function that takes time."""
-    def known(i: Value) -> bool:
-        return i in saved or i in results or (i in place and i not in forbidden) or _constant(i)
-
-    def quick(u: Value) -> bool:
-        return u.op is not None and u.op.name in QUICK and u.aval.shape == v.aval.shape
-
-    return quick(v) and all(known(i) or (quick(i) and all(map(known, i.inputs))) for i in v.inputs)
-
-
-def _moves(v: Value) -> bool:
-    return v.op is not None and (v.op.kind == "movement" or v.op.name == "windows")
-
-
-def _bytes(v: Value) -> int:
-    return v.aval.size * v.aval.dtype.itemsize
-
-
-def _constant(v: Value) -> bool:
-    if v.op is None:
-        return v.source is not None and v.source.kind == "constant"
-    return all(_constant(i) for i in v.inputs)
-
-
-def extract(
-    whole: Graph, outputs: Sequence[Value], place: dict[Value, int], stored: dict[Value, Dims | None] | None = None
-) -> Graph:
-    """The part of a graph that `outputs` need; values in `place` are arguments, and `stored` says in which order."""
-    builder = Builder()
-    new: dict[Value, Value] = {}
-    cut = stored if stored is not None else {}
-    needed = below(outputs, cut)
-    for v in whole.values:
-        if v not in needed:
-            continue
-        if v in cut or (v in place and v.op is None):
-            dims = cut.get(v)
-            shape = v.aval.shape if dims is None else tuple(v.aval.shape[d] for d in inverse(dims))
-            source = Source("argument", index=place[v], name=str(place[v]))
-            made = Value(None, (), {}, Aval(shape, v.aval.dtype), "", source)
-            builder.values.append(made)
-            new[v] = made if dims is None else builder.op("permute", made, dims=dims)
-        else:
-            new[v] = builder.again(v, tuple(new[i] for i in v.inputs))
-    return Graph(builder.values, [new[v] for v in outputs]).verify()
 
 
 def number_array(read: Callable[[], Any], aval: Aval) -> np.ndarray:

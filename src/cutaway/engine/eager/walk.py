@@ -16,10 +16,11 @@ from cutaway.core.aval import Aval
 from cutaway.core.op import INTERPRETER, OPS, STAGE
 from cutaway.core.ops.movement import inverse
 from cutaway.core.tensor import Tensor
+from cutaway.engine.cut import extract, saved_values
 from cutaway.engine.eager.blocks import LARGE, empty
 from cutaway.engine.eager.native import Addresses, Dims, Native
 from cutaway.engine.eager.node import CompositeNode
-from cutaway.engine.eager.plan import Input, Recorder, Refused, extract, saved_values
+from cutaway.engine.eager.plan import Input, Recorder, Refused
 from cutaway.engine.graph import Graph, Source, Value
 from cutaway.engine.passes import clean
 from cutaway.engine.passes.rewrite import Builder

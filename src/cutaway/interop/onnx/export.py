@@ -121,6 +121,7 @@ def export(
     compiled = sys.modules.get("cutaway.engine.compile")
     if compiled is not None and isinstance(model, compiled.Compiled):
         model = model.fn
+    model = getattr(model, "_orig_mod", model)  # of cutaway.compile(module)
     if not callable(model):
         raise ArgumentTypeError(f"onnx.export: the model must be a Module or a function, got {type(model).__name__}")
     args, kwargs = _arguments(model, args, kwargs)

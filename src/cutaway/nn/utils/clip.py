@@ -11,8 +11,9 @@ import numpy as np
 
 from cutaway.core.autograd import no_grad
 from cutaway.core.dtypes import is_narrow
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError
-from cutaway.core.functions import tensor
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, TraceError
+from cutaway.core.functions import stack, tensor
+from cutaway.core.op import STAGE
 from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Tensor
 
@@ -48,6 +49,8 @@ def get_total_norm(
         raise ArgumentError(f"get_total_norm: norm_type must be positive or math.inf, got {norm_type}")
     if not found:
         return tensor(0.0)
+    if STAGE.get() is not None:
+        return _staged_norm(found, norm_type, error_if_nonfinite)
     norms = []
     for t in found:
         x = t._data.reshape(-1)
@@ -65,6 +68,22 @@ def get_total_norm(
     return tensor(total, dtype=found[0].dtype)
 
 
+def _staged_norm(found: list[Tensor], norm_type: float, error_if_nonfinite: bool) -> Tensor:
+    """The same in Tensor operations, for a compiled step.  Raises TraceError if its value is to be looked at."""
+    if error_if_nonfinite:
+        raise TraceError(
+            "get_total_norm: error_if_nonfinite looks at a value, which a compiled step does not know; leave it out"
+        )
+    wide = [t.float() if t.element_size() < 4 else t for t in found]
+    if math.isinf(norm_type):
+        total = stack([t.abs().max() for t in wide if t.numel()]).max()
+    elif norm_type == 2.0:
+        total = stack([(t * t).sum() for t in wide]).sum().sqrt()
+    else:
+        total = stack([t.abs().pow(norm_type).sum() for t in wide]).sum().pow(1 / norm_type)
+    return total.to(found[0].dtype)
+
+
 @guarded
 @no_grad()
 def clip_grads_with_norm_(
@@ -72,9 +91,13 @@ def clip_grads_with_norm_(
 ) -> None:
     """Scale all gradients in place by max_norm / total_norm where that is below 1."""
     grads = [p.grad for p in _listed("clip_grads_with_norm_", parameters) if p.grad is not None]
-    factor = min(1.0, float(max_norm) / (float(total_norm) + 1e-6))
-    if math.isnan(float(total_norm)):
-        factor = math.nan
+    factor: Any
+    if STAGE.get() is not None:
+        factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
+    else:
+        factor = min(1.0, float(max_norm) / (float(total_norm) + 1e-6))
+        if math.isnan(float(total_norm)):
+            factor = math.nan
     for g in grads:
         g.mul_(factor)
 

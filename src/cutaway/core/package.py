@@ -1,0 +1,19 @@
+"""The package's name in what dtypes and shapes print of themselves: "cutaway", or "torch" while a PyTorch program runs.
+
+Programs compare `str(x.dtype)` with "torch.float32", and `x.type()` with "torch.FloatTensor".
+"""
+
+from __future__ import annotations
+
+_name = "cutaway"
+
+
+def package() -> str:
+    """The name."""
+    return _name
+
+
+def set_package(name: str) -> None:
+    """Print this name from now on."""
+    global _name
+    _name = name

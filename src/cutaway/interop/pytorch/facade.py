@@ -1,0 +1,37 @@
+"""The module `torch`: every name is Cutaway's, but for what a program asks PyTorch about itself."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import cutaway
+from cutaway.core.absent import absent
+from cutaway.core.errors import MissingAttribute
+from cutaway.interop.pytorch.names import INSTEAD, OURS, why_absent
+from cutaway.interop.pytorch.version import __version__
+
+
+class Facade(ModuleType):
+    """`torch`. What is set on it is kept here; what is not found is asked of `cutaway`."""
+
+    def __init__(self) -> None:
+        super().__init__("torch", cutaway.__doc__)
+        self.__dict__.update(__version__=__version__, __path__=[], __file__=cutaway.__file__)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in OURS:
+            raise absent("torch", name, dir(self))
+        if name in MODULES:
+            from importlib import import_module
+
+            return import_module(f"torch.{name}")
+        if f"torch.{name}" in INSTEAD:
+            raise MissingAttribute(why_absent(f"torch.{name}"))
+        return getattr(cutaway, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*self.__dict__, *MODULES, *(n for n in dir(cutaway) if n not in OURS)})
+
+
+MODULES = frozenset(["distributed", "types", "version"])  # of `torch`, and of no use in `cutaway`

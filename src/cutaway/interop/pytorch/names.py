@@ -1,0 +1,109 @@
+"""Where each of PyTorch's modules is found here: the same path under `cutaway`, or what the table says."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+# Parts of `cutaway` that PyTorch does not have: `torch.engine` is none.
+OURS = frozenset(
+    "__main__ bench cli compiled core course data dist engine functional gradcheck inspect interop lab rl train tune "
+    "vision".split()
+)
+HERE = "cutaway.interop.pytorch"
+ELSEWHERE = {
+    "torch.types": f"{HERE}.types",
+    "torch.version": f"{HERE}.version",
+    "torch.distributed": f"{HERE}.distributed",
+    "torch.nn.modules": "cutaway.nn",
+    "torch.nn.modules.utils": f"{HERE}.tuples",
+    "torch.nn.modules.instancenorm": "cutaway.nn.batchnorm",
+    "torch.nn.modules.adaptive": "cutaway.nn.loss",
+    "torch.nn.parallel.distributed": "cutaway.nn.parallel",
+    "torch.nn.parallel.data_parallel": "cutaway.nn.parallel",
+    "torch.nn.utils.clip_grad": "cutaway.nn.utils.clip",
+    "torch.nn.utils.convert_parameters": "cutaway.nn.utils.vector",
+    "torch.optim.adamw": "cutaway.optim.adam",
+    "torch.amp.autocast_mode": "cutaway.amp",
+    "torch.amp.grad_scaler": "cutaway.amp",
+    "torch.cuda.amp.autocast_mode": "cutaway.cuda.amp",
+    "torch.cuda.amp.grad_scaler": "cutaway.cuda.amp",
+    "torch.autograd.function": "cutaway.autograd",
+    "torch.autograd.grad_mode": "cutaway.autograd",
+    "torch.autograd.variable": "cutaway.autograd",
+    "torch.autograd.profiler": "cutaway.profiler",
+    "torch.utils.data.dataset": "cutaway.data.dataset",
+    "torch.utils.data.dataloader": "cutaway.data.loader",
+    "torch.utils.data.sampler": "cutaway.data.sampler",
+    "torch.utils.data._utils": f"{HERE}.collate",
+    "torch.utils.data._utils.collate": "cutaway.data.collate",
+    "torch.distributions.kl": "cutaway.distributions.divergence",
+    "torchvision": "cutaway.vision",
+}
+# Where the nearest thing is no module of a like name.
+INSTEAD = {
+    "torch._dynamo": "cutaway.compile is built in; leave it out",
+    "torch._inductor": "cutaway.compile is built in; leave it out",
+    "torch.fft": "write it with products of sines and cosines, or in NumPy",
+    "torch.func": "torch.autograd.grad, with create_graph=True for higher orders",
+    "torch.fx": "torch.compile, whose graph() shows the program",
+    "torch.hub": "torch.load for a file of weights",
+    "torch.jit": "torch.compile; there is no script or trace, and no file of code",
+    "torch.linalg": "numpy.linalg, and torch.Tensor.norm",
+    "torch.multiprocessing": "multiprocessing of Python; tensors are copied to other processes, not shared",
+    "torch.quantization": "float16 tensors",
+    "torch.sparse": "dense tensors",
+    "torch.special": "the functions of torch itself",
+}
+NOT_WRITTEN = ["torchvision"]
+
+
+def home(name: str) -> str | None:
+    """The module of Cutaway's that PyTorch's module `name` is; None if there is none.
+
+    >>> home("torch.nn.modules.conv"), home("torch.fft")
+    ('cutaway.nn.conv', None)
+    """
+    ours = path(name)
+    try:
+        return ours if find_spec(ours) is not None else None
+    except ModuleNotFoundError:  # a parent is missing, or is a file
+        return None
+
+
+def path(name: str) -> str:
+    """Where module `name` of PyTorch's would be, if it is here."""
+    known, rest = name, ""
+    while known not in ELSEWHERE and "." in known:
+        known, _, last = known.rpartition(".")
+        rest = f".{last}{rest}"
+    if known in ELSEWHERE:
+        return ELSEWHERE[known] + rest
+    top = rest[1:].partition(".")[0]
+    return f"{HERE}.absent" if top in OURS else f"cutaway{rest}"
+
+
+def why_absent(name: str) -> str:
+    """What to say of a module that is not here, and the nearest thing.
+
+    >>> why_absent("torch.jit")
+    "there is no 'torch.jit' in Cutaway; use torch.compile; there is no script or trace, and no file of code"
+    """
+    known = name
+    while known:
+        if known in INSTEAD:
+            return f"there is no {known!r} in Cutaway; use {INSTEAD[known]}"
+        if known in NOT_WRITTEN:
+            return f"{known!r} is not written yet in this version of Cutaway"
+        known = known.rpartition(".")[0]
+    return f"there is no {name!r} in Cutaway; {_nearest(name)}"
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches
+    from importlib import import_module
+
+    parent, _, last = name.rpartition(".")
+    ours = home(parent) if parent != "torch" else "cutaway"
+    known = [n for n in dir(import_module(ours)) if n[:1] != "_"] if ours else []
+    close = get_close_matches(last, known, 1, 0.5)
+    return f"the nearest name is '{parent}.{close[0]}'" if close else "docs/parity.md lists what there is"

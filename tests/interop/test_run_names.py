@@ -1,0 +1,52 @@
+"""Small names that programs written for PyTorch touch: each line prints the same under `cutaway run` and under PyTorch."""
+
+from __future__ import annotations
+
+import pytest
+
+from .test_run import OURS, REAL, printed, run
+
+LINES = """
+torch.random.manual_seed(3); a = torch.rand(2); torch.random.manual_seed(3); print(torch.equal(a, torch.rand(2)))
+torch.manual_seed(5); print(torch.initial_seed(), torch.random.initial_seed()); s = torch.seed(); print(type(s), torch.initial_seed() == s)
+torch.manual_seed(1); s = torch.random.get_rng_state(); a = torch.randn(3); torch.random.set_rng_state(s); print(torch.equal(a, torch.randn(3)))
+torch.manual_seed(1); b = torch.rand(1)
+torch.manual_seed(1)
+with torch.random.fork_rng(): torch.rand(7)
+print(torch.equal(torch.rand(1), b))
+torch.use_deterministic_algorithms(True, warn_only=True); print(torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()); torch.use_deterministic_algorithms(False); print(torch.are_deterministic_algorithms_enabled())
+print(torch.get_float32_matmul_precision()); torch.set_float32_matmul_precision("high"); print(torch.get_float32_matmul_precision())
+for d in (torch.float16, torch.float32, torch.float64): f = torch.finfo(d); print(f, f.eps, f.max, f.min, f.tiny, f.smallest_normal, f.resolution, f.bits, f.dtype)
+print(torch.finfo().bits, torch.finfo(torch.float32).eps)
+for d in (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64): i = torch.iinfo(d); print(i, i.min, i.max, i.bits, i.dtype)
+print(torch.Size([2, 3]), torch.ones(2, 3).shape, torch.ones(2, 3).size(), torch.Size([2, 3]).numel(), isinstance(torch.ones(1).shape, torch.Size))
+print(torch.float32, torch.ones(1).dtype, torch.ones(1, dtype=torch.int32), torch.bool, torch.long, str(torch.ones(1).long().dtype))
+print(torch.ones(1).type(), torch.ones(1).long().type(), torch.ones(1).bool().type(), torch.ones(1).double().type() == "torch.DoubleTensor")
+print(torch.is_floating_point(torch.ones(1)), torch.is_tensor(3), torch.ones(1).is_floating_point())
+print(torch.strided, torch.ones(1).layout, torch.channels_last, torch.contiguous_format, torch.preserve_format, torch.ones(1).layout == torch.strided)
+x = torch.arange(24.).reshape(1, 2, 3, 4); y = x.contiguous(memory_format=torch.channels_last); print(torch.equal(x, y), y.shape, x.to(memory_format=torch.channels_last).sum().item(), x.is_contiguous())
+m = torch.nn.Conv2d(2, 3, 1).to(memory_format=torch.channels_last); print(m(y).shape)
+print(x.clone(memory_format=torch.preserve_format).shape, torch.empty_like(x, memory_format=torch.contiguous_format).shape)
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu"); print(device, device.type, repr(device), x.device, x.get_device())
+with torch.device("cpu"): print(torch.ones(2).device)
+torch.set_default_device("cpu"); print(torch.get_default_device())
+torch.set_default_tensor_type(torch.DoubleTensor); print(torch.ones(1).dtype); torch.set_default_tensor_type("torch.FloatTensor"); print(torch.ones(1).dtype)
+print(x.is_cuda, x.is_sparse, x.is_quantized, x.is_meta, x.is_mps, x.is_pinned(), x.is_shared(), x.is_inference())
+print(torch.promote_types(torch.int32, torch.float16), torch.promote_types(torch.uint8, torch.int8), torch.result_type(torch.ones(1, dtype=torch.int32), 1.0), torch.result_type(torch.ones(2, dtype=torch.int32), torch.tensor(1)), torch.can_cast(torch.float32, torch.int32), torch.can_cast(torch.int32, torch.float64), torch.can_cast(torch.int32, torch.bool))
+torch.set_printoptions(precision=2); print(torch.tensor([1.23456, 2.0])); torch.set_printoptions(sci_mode=True); print(torch.tensor([1.5, 20.0])); torch.set_printoptions(profile="default"); print(torch.tensor([1.23456]))
+torch.set_printoptions(threshold=5, edgeitems=1); print(torch.arange(10)); torch.set_printoptions(profile="short"); print(torch.arange(2000.).reshape(40, 50)); torch.set_printoptions(profile="full"); print(torch.arange(1200).sum()); torch.set_printoptions(profile="default", linewidth=40); print(torch.arange(30)); torch.set_printoptions(profile="default")
+torch.backends.cudnn.benchmark = True; torch.backends.cudnn.deterministic = True; print(torch.backends.cudnn.benchmark, torch.backends.mps.is_available())
+print(torch.cuda.get_rng_state_all(), issubclass(torch.cuda.OutOfMemoryError, RuntimeError), torch.cuda.device_count())
+torch.cuda.manual_seed_all(3); torch.cuda.empty_cache(); print(torch.version.cuda, torch.__version__ >= "1.7", int(torch.__version__.split(".")[0]) >= 2)
+print(torch.autograd.Variable(torch.ones(1)).requires_grad, torch.is_grad_enabled())
+"""
+
+
+def test_each_line_prints_what_pytorch_prints(tmp_path):
+    torch = pytest.importorskip("torch")
+    lines = LINES.replace("torch.version.cuda, ", "") if torch.version.cuda else LINES
+    program = f"import warnings\nwarnings.simplefilter('ignore')\nimport torch\n{lines}"
+    ours, theirs = (printed(run(tmp_path, program, start=start)) for start in (OURS, REAL))
+    assert ours.splitlines() == theirs.splitlines()
+
+
