@@ -16,7 +16,7 @@ class ToTensor:
     def __call__(self, image):
         pixels = np.array(image)
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-        return torch.from_numpy(pixels.transpose(2, 0, 1).copy()).float() / 255
+        return torch.from_numpy(pixels.transpose(2, 0, 1).copy()).to(torch.get_default_dtype()) / 255
 
 
 class Normalize:
