@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import random
 
 import torch
 from torch import einsum, nn
@@ -101,6 +102,7 @@ def main():
     parser.add_argument("--losses", help="write all losses to this JSON file")
     args = parser.parse_args()
 
+    random.seed(args.seed)
     torch.manual_seed(args.seed)
     g = torch.Generator().manual_seed(args.seed + 1)
     prototypes = torch.randn(8, 3, 16, 16, generator=g)
@@ -121,7 +123,7 @@ def main():
         x, y = batch(args.batch_size, prototypes, g)
         target = nn.functional.one_hot(y, 8).to(x.dtype)
         if args.mixup:
-            lam = torch.distributions.Beta(args.mixup, args.mixup).sample().item()
+            lam = random.betavariate(args.mixup, args.mixup)
             order = torch.randperm(len(x))
             x, target = lam * x + (1 - lam) * x[order], lam * target + (1 - lam) * target[order]
         loss = criterion(model(x), target)
@@ -144,7 +146,7 @@ def main():
         accuracy = (model(x).argmax(-1) == y).float().mean().item()
     for handle in handles:
         handle.remove()
-    entropy = [-(a * a.clamp_min(1e-9).log()).sum(-1).mean().item() / math.log(a.shape[-1]) for a in seen.values()]
+    entropy = [-(a * a.clamp(min=1e-9).log()).sum(-1).mean().item() / math.log(a.shape[-1]) for a in seen.values()]
     print(f"accuracy {accuracy:.3f}, entropy of the attention", [round(e, 3) for e in entropy])
     if args.losses:
         with open(args.losses, "w") as f:

@@ -1,7 +1,7 @@
 """Runs programs one after the other in one process: `python runner.py rows.json found.json`, or the same by `cutaway run`.
 
 rows.json   [[program's name, its arguments, "float32" or "float64"], ...]
-found.json  [[losses, nothing or a traceback, output], ...], written anew after each program
+found.json  [[losses, nothing or a traceback, output, seconds of the processor], ...], written anew after each program
 """
 
 import io
@@ -10,6 +10,7 @@ import os
 import runpy
 import sys
 import tempfile
+import time
 import traceback
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
@@ -24,6 +25,7 @@ def one(name, arguments, dtype, losses):
     path, said, trouble = str(PROGRAMS / f"{name}.py"), io.StringIO(), None
     sys.argv = [path, "--losses", losses, *arguments]
     torch.set_default_dtype(getattr(torch, dtype))
+    began = time.process_time()
     try:
         with redirect_stdout(said), redirect_stderr(said), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -38,7 +40,7 @@ def one(name, arguments, dtype, losses):
         with open(losses) as f:
             found = json.load(f)
         os.remove(losses)
-    return [found, trouble, said.getvalue()[-2000:]]
+    return [found, trouble, said.getvalue()[-2000:], time.process_time() - began]
 
 
 def main(rows, out):

@@ -36,6 +36,7 @@ ROWS = {
     "char_lstm --dropout 0 --tied": SINGLE,
     "dcgan": DOUBLE,
     "ddp": SINGLE,
+    "diffusion": SINGLE,
     "dqn": SINGLE,
     "dqn --double": SINGLE,
     "gpt": SINGLE,
@@ -63,7 +64,13 @@ ROWS = {
     "super_resolution": SINGLE,
     "text_transformer --dropout 0": SINGLE,
     "text_transformer --dropout 0 --norm-first": SINGLE,
+    "unet": DOUBLE,
+    "unet --bilinear": DOUBLE,
     "vae": SINGLE,
+    "vit --drop-path 0": SINGLE,
+    "vit --drop-path 0 --mixup 0.4": SINGLE,
+    "wgan_gp": DOUBLE,
+    "wgan_gp --spectral": DOUBLE,
     "word_embeddings": SINGLE,
 }
 
@@ -73,6 +80,7 @@ class Found:
     losses: list[float]
     trouble: str | None
     output: str
+    seconds: float
 
 
 def flat(x):

@@ -44,8 +44,8 @@ def save(
     Tensors that show the same memory still do after loading. Memory that none of them shows is not written: of a view's
     storage only the part from its first to its last element, where PyTorch writes all of it. The pickle's protocol is
     always 2. Whole objects, such as a network, are written by their class's name; only `load(f, weights_only=False)` in a
-    program that has imported the class makes them again. Raises ArgumentTypeError for what could not be loaded at all: lambdas,
-    classes inside functions, objects that are pickled by a function of their own.
+    program that has imported the class makes them again. Raises ArgumentTypeError for what could not be loaded at all:
+    lambdas, classes inside functions, objects that are pickled by a function of their own.
     """
     if not _use_new_zipfile_serialization:
         raise ArgumentError("save: PyTorch's format from before version 1.6 is not written; leave out the argument")

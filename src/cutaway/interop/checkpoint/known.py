@@ -1,8 +1,9 @@
 """What the names in a checkpoint's pickle stand for: a closed list of makers, none of which runs code from the file.
 
 `find("torch._utils", "_rebuild_tensor_v2")` gives a Maker; the unpickler calls Makers and nothing else. Classes that the
-user vouches for (`add_safe_globals`) join the list: an object is then made without its `__init__`, and given its state. Under
-`load(f, weights_only=False)` so do all classes in modules that the program has imported, and functions may be held, not called.
+user vouches for (`add_safe_globals`) join the list: an object is then made without its `__init__`, and given its state.
+Under `load(f, weights_only=False)` so do all classes in modules that the program has imported, and functions may be held,
+not called.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def _imported(module: str, name: str, full: str) -> Any:
     found: Any = sys.modules.get(module)
     if found is None:
         raise UnsafeFileError(
-            f"load: the checkpoint names {_shown(full)}, and the program has not imported {_shown(module)}; import it before"
+            f"load: the checkpoint names {_shown(full)}, and the program has not imported {_shown(module)}; do so before"
         )
     for part in name.split("."):
         found = getattr(found, part, None)

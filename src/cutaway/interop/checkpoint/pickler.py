@@ -389,8 +389,8 @@ def _advice(value: Any) -> str:
     if hasattr(value, "state_dict"):
         return f"a whole {kind} could not be loaded again; save its state_dict()"
     return (
-        f"a {kind} could not be loaded again, as it is pickled by calling a function; save its values as numbers, text, lists "
-        "and dicts"
+        f"a {kind} could not be loaded again, as it is pickled by calling a function; save its values as numbers, text, "
+        "lists and dicts"
     )
 
 

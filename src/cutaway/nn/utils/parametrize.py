@@ -1,4 +1,4 @@
-"""A parameter as a function of others: reading `module.weight` computes it, `module.parametrizations.weight` holds what of."""
+"""A parameter as a function of others: reading module.weight computes it of what module.parametrizations.weight holds."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ class ParametrizationList(ModuleList):
         with no_grad():
             for m in reversed([*self]):
                 if not hasattr(m, "right_inverse"):
-                    raise ArgumentError(f"parametrize: {type(m).__name__} has no right_inverse, so nothing can be assigned")
+                    raise ArgumentError(
+                        f"parametrize: {type(m).__name__} has no right_inverse, so nothing can be assigned"
+                    )
                 inner = m.right_inverse(inner)
             if self.is_tensor:
                 self.original.copy_(inner)
@@ -65,10 +67,12 @@ class ParametrizationList(ModuleList):
                     getattr(self, f"original{i}").copy_(part)
 
 
-def register_parametrization(module: Module, tensor_name: str, parametrization: Module, *, unsafe: bool = False) -> Module:
+def register_parametrization(
+    module: Module, tensor_name: str, parametrization: Module, *, unsafe: bool = False
+) -> Module:
     """From now on module.<tensor_name> is `parametrization(original)`; a further one is applied to the result; the module.
 
-    `parametrization.right_inverse(value)`, if it is there, gives the original that makes the value of now (a tuple: several).
+    `parametrization.right_inverse(value)`, if it is there, gives the original that makes the value of now (tuple: several).
     Raises ArgumentError for an unknown name, or if the shape or dtype changes and not `unsafe`.
     """
     if is_parametrized(module, tensor_name):
@@ -103,7 +107,7 @@ def _same(name: str, before: Tensor, after: Any) -> None:
         raise ArgumentTypeError(f"register_parametrization: {name!r} became a {type(after).__name__}, not a Tensor")
     if after.dtype != before.dtype or tuple(after.shape) != tuple(before.shape):
         raise ArgumentError(
-            f"register_parametrization: {name!r} {show(before)} would become {show(after)}; pass unsafe=True if that is meant"
+            f"register_parametrization: {name!r} {show(before)} would become {show(after)}; unsafe=True allows it"
         )
 
 

@@ -15,7 +15,7 @@ from cutaway.functional import normalize
 from cutaway.nn.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from cutaway.nn.module import Module
 from cutaway.nn.parameter import Parameter
-from cutaway.nn.utils.weight_norm import find, found, taken
+from cutaway.nn.utils.weight_norm import found, refuse_twice, taken
 
 M = TypeVar("M", bound=Module)
 
@@ -75,7 +75,7 @@ def spectral_norm(
     transposed convolutions 1).  Raises ArgumentError if the parameter is normalised already or is none.
     """
     norm = SpectralNorm(name, n_power_iterations, output_dim(module, dim), eps)
-    find(module, name, SpectralNorm, "spectral_norm")
+    refuse_twice(module, name, SpectralNorm, "spectral_norm")
     weight = taken(module, name, "spectral_norm")
     rows, columns = as_matrix(weight, norm.dim).shape
     u = normalize(randn(rows, dtype=weight.dtype), dim=0, eps=eps)

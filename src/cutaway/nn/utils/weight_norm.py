@@ -1,4 +1,4 @@
-"""Weight normalisation by hooks: a weight is kept as its direction and its length (Salimans & Kingma 2016, arXiv 1602.07868).
+"""Weight normalisation by hooks: a weight kept as direction and length (Salimans & Kingma 2016, arXiv 1602.07868).
 
 `nn.utils.parametrizations.weight_norm` does the same without hooks.
 """
@@ -43,7 +43,8 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
 
     dim=None: one length for all.  Raises ArgumentError if the parameter is normalised already or is none.
     """
-    norm, _ = WeightNorm(name, -1 if dim is None else dim), find(module, name, WeightNorm, "weight_norm")
+    norm = WeightNorm(name, -1 if dim is None else dim)
+    refuse_twice(module, name, WeightNorm, "weight_norm")
     weight = taken(module, name, "weight_norm")
     module.register_parameter(name + "_g", Parameter(length(weight.detach(), norm.dim)))
     module.register_parameter(name + "_v", Parameter(weight.detach()))
@@ -74,18 +75,23 @@ def taken(module: Module, name: str, op: str) -> Parameter:
     return weight
 
 
-def find(module: Module, name: str, kind: type, op: str) -> None:
+def hooks(module: Module, name: str, kind: type) -> list[tuple[int, Any]]:
+    """The module's hooks of this kind for this parameter, with their numbers."""
+    if module._hooks is None:
+        return []
+    calls: list[tuple[int, Any]] = [(number, hook.call) for number, hook in module._hooks.before.items()]
+    return [(number, call) for number, call in calls if isinstance(call, kind) and call.name == name]  # type: ignore[attr-defined]
+
+
+def refuse_twice(module: Module, name: str, kind: type, op: str) -> None:
     """Raise ArgumentError if the module has such a hook already."""
-    if module._hooks is not None and any(
-        isinstance(h.call, kind) and h.call.name == name for h in module._hooks.before.values()
-    ):
+    if hooks(module, name, kind):
         raise ArgumentError(f"{op}: the parameter {name!r} of {type(module).__name__} is normalised already")
 
 
 def found(module: Module, name: str, kind: type, op: str) -> Any:
     """The module's hook of this kind, which is taken off.  Raises ArgumentError if there is none."""
-    for key, hook in [*module._hooks.before.items()] if module._hooks is not None else []:
-        if isinstance(hook.call, kind) and hook.call.name == name:
-            del module._hooks.before[key]  # type: ignore[union-attr]
-            return hook.call
+    for number, call in hooks(module, name, kind):
+        del module._hooks.before[number]  # type: ignore[union-attr]
+        return call
     raise ArgumentError(f"{op}: the parameter {name!r} of {type(module).__name__} is not normalised")
