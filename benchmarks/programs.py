@@ -2,9 +2,9 @@
 
     python benchmarks/programs.py [NAME ...] [--repeats N] [--threads N] [--compile] [--json FILE]
 
-Each run is a process of its own, ours by `cutaway run`; the sides take turns. Imports and the first ten steps do not count: a
-step is what lies between two losses, and the time from the tenth to the fiftieth is taken. The first round only fills the cache
-of compiled kernels. The ratio is the median of the rounds' ratios; above 1, Cutaway is faster.
+Each run is a process of its own, ours by `cutaway run`; the sides take turns. Imports and the first ten steps do not
+count: a step is what lies between two losses, and the time from the tenth to the fiftieth is taken. The first round only
+fills the cache of compiled kernels. The ratio is the median of the rounds' ratios; above 1, Cutaway is faster.
 --compile adds a side that is run by `cutaway run --compile`, where there is such an option.
 """
 

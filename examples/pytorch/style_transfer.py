@@ -92,6 +92,7 @@ def main():
     parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--style-weight", type=float, default=1e6)
     parser.add_argument("--content-weight", type=float, default=1)
+    parser.add_argument("--adam", action="store_true", help="Adam instead of LBFGS")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=0, help="stop after so many evaluations")
     parser.add_argument("--losses", help="write all losses to this JSON file")
@@ -109,7 +110,7 @@ def main():
     input_img.requires_grad_(True)
     model.eval()
     model.requires_grad_(False)
-    optimizer = optim.LBFGS([input_img])
+    optimizer = optim.Adam([input_img], lr=0.02) if args.adam else optim.LBFGS([input_img])
 
     run, losses = [0], []
     limit = args.steps or args.num_steps
