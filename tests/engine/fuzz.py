@@ -33,6 +33,7 @@ if __package__:
 else:  # as a script
     sys.path.insert(0, str(Path(__file__).parent))
     from agreement import RUNS, disagreement, on, rounded_anew  # type: ignore[import-not-found,no-redef]
+
     from programs import Program, draw, smaller  # type: ignore[import-not-found,no-redef]
 
 WORKER = 100  # programs of one worker process

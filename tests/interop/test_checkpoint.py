@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import enum
+import functools
 import io
 import os
 import pathlib
@@ -11,7 +12,7 @@ import pickle
 import subprocess
 import sys
 import zipfile
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict, deque
 
 import numpy as np
 import pytest
@@ -307,8 +308,8 @@ class Settings:
 
 
 def test_classes_that_the_user_vouches_for():
-    with pytest.raises(ArgumentTypeError, match=r"add_safe_globals\(\[Settings\]\)"):
-        saved(Settings(3))
+    with pytest.raises(UnsafeFileError, match="add_safe_globals"):
+        cutaway.load(saved(Settings(3)))
     with cutaway.serialization.safe_globals([Settings, Mood]):
         f = saved([Settings(3), Mood.GOOD])
         count = Settings.made
@@ -326,10 +327,56 @@ def test_classes_that_the_user_vouches_for():
         cutaway.serialization.add_safe_globals(Settings)
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: nn.Linear(1, 1), lambda: len, lambda: nn, lambda: optim.SGD([cutaway.ones(1)], 1)]
-)
-def test_code_is_not_saved(make):
+class Net(nn.Module):
+    def __init__(self, norm):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(3, 4), norm(4), nn.ReLU())
+        self.rnn = nn.LSTM(4, 2)
+        self.act, self.norm, self.mood, self.seen = nn.functional.relu, norm, Mood.GOOD, deque([1, 2], maxlen=5)
+        self.register_buffer("steps", cutaway.tensor(3))
+        self.tied = self.body[0].weight
+        self.scale = functools.partial(cutaway.mul, other=2.0)
+
+    def forward(self, x):
+        return self.scale(self.act(self.rnn(self.body(x))[0])) + self.steps
+
+
+def test_whole_objects_under_weights_only_false():
+    net = Net(nn.BatchNorm1d).eval()
+    x = cutaway.randn(5, 3)
+    f = saved({"net": net, "settings": [Settings(2)] * 2, "epoch": 3})
+    count = Settings.made
+    back = cutaway.load(f, weights_only=False)
+    assert type(back["net"]) is Net and np.array_equal(back["net"](x).detach().numpy(), net(x).detach().numpy())
+    assert back["net"].tied is back["net"].body[0].weight and not back["net"].training
+    assert back["net"].norm is nn.BatchNorm1d and back["net"].mood is Mood.GOOD
+    assert back["net"].seen == deque([1, 2]) and back["net"].seen.maxlen == 5
+    assert back["settings"][0] is back["settings"][1] and back["settings"][0].width == 2 and Settings.made == count
+    optimizer = optim.SGD(back["net"].parameters(), 0.1, momentum=0.9)
+    back["net"](x).sum().backward()
+    optimizer.step()
+    assert back["net"].tied.grad is not None
+    f.seek(0)
+    with pytest.raises(UnsafeFileError, match="weights_only=False"):
+        cutaway.load(f)
+
+
+def test_whole_objects_of_modules_that_were_not_imported(monkeypatch):
+    f = saved(Settings(1))
+    monkeypatch.delitem(sys.modules, __name__)
+    with pytest.raises(UnsafeFileError, match="not imported"):
+        cutaway.load(f, weights_only=False)
+
+
+def local():
+    class Local(nn.Module):
+        pass
+
+    return Local()
+
+
+@pytest.mark.parametrize("make", [lambda: nn, lambda: lambda x: x, local, lambda: Settings(1).__init__, lambda: iter([1])])
+def test_what_could_not_be_loaded_is_not_saved(make):
     with pytest.raises(ArgumentTypeError, match="^save: "):
         saved({"x": [make()]})
 
@@ -368,7 +415,7 @@ def test_a_failed_save_leaves_the_file_that_was_there(tmp_path):
     path = tmp_path / "a.pt"
     cutaway.save(1, path)
     with pytest.raises(ArgumentTypeError):
-        cutaway.save(len, path)
+        cutaway.save(lambda: 1, path)
     assert cutaway.load(path) == 1 and os.listdir(tmp_path) == ["a.pt"]
     with pytest.raises(ArgumentError, match="does not exist"):
         cutaway.save(1, tmp_path / "no" / "a.pt")

@@ -89,6 +89,17 @@ def test_calls_are_refused(call, protocol):
         cutaway.load(archive(data), weights_only=False)
 
 
+def test_a_new_of_a_classs_own_is_not_called(tmp_path):
+    """NumPy's memmap makes a file when it is made."""
+    path = tmp_path / "written"
+    call = [b"(", text(str(path)), text("uint8"), text("w+"), b"K\x00K\x04t"]
+    data = op(b"cnumpy\nmemmap\n", *call, b"\x81")
+    for weights_only in (True, False):
+        with pytest.raises(FileFormatError):
+            cutaway.load(archive(data), weights_only=weights_only)
+    assert not path.exists()
+
+
 def op(*parts):
     return b"\x80\x02" + b"".join(parts) + b"."
 

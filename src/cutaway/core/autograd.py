@@ -524,14 +524,20 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """The gradients of `outputs` with respect to `inputs`, as a tuple; `.grad` stays as it is.
 
-    With `create_graph` the gradients can be differentiated again.  Raises GradError for an input that was not used
-    (unless `allow_unused`) or that needs no gradient.
+    With `create_graph` the gradients can be differentiated again.  With `is_grads_batched` the grad_outputs have a dimension
+    more in front, and so have the gradients: one walk for each index.  `only_inputs` is accepted and is always True.
+    Raises GradError for an input that was not used (unless `allow_unused`) or that needs no gradient.
     """
+    if is_grads_batched:
+        rest = (retain_graph, create_graph, only_inputs, allow_unused, False, materialize_grads)
+        return _grads_of_batch(outputs, inputs, grad_outputs, *rest)
     outs, wanted = _as_list(outputs, "outputs", "grad"), _as_list(inputs, "inputs", "grad")
     roots = _root_gradients(outs, grad_outputs, "grad")
     keep = create_graph if retain_graph is None else retain_graph
@@ -555,6 +561,25 @@ def _grads_of(wanted: list[Any], roots: Any, keep: bool, create_graph: bool, op:
                 f"{op}: input {k}, {t.dtype}{list(t.shape)}, does not require grad; call requires_grad_() on it first"
             )
     return walk(roots, [t._node for t in wanted], keep, create_graph)
+
+
+def _grads_of_batch(
+    outputs: Any, inputs: Any, grad_outputs: Any, retain_graph: bool | None, *rest: Any
+) -> tuple[Any, ...]:
+    from cutaway.core.functions import stack
+
+    batched = _as_list(grad_outputs, "grad_outputs", "grad") if grad_outputs is not None else []
+    sizes = {len(g) if g.ndim else 0 for g in batched if g is not None}
+    if len(sizes) != 1 or not min(sizes):
+        raise ArgumentError(
+            "grad: is_grads_batched=True needs grad_outputs with one dimension more than the outputs, of one size in all"
+        )
+    (n,) = sizes
+    each = [
+        grad(outputs, inputs, [None if g is None else g[i] for g in batched], True if i < n - 1 else retain_graph, *rest)
+        for i in range(n)
+    ]
+    return tuple(None if column[0] is None else stack(column) for column in zip(*each, strict=True))
 
 
 # --- a learner's own operation ----------------------------------------------------------------------------------------

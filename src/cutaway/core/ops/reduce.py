@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -74,7 +75,51 @@ _multiply_all: Callable[..., np.ndarray] = np.multiply.reduce
 def _sum(a: np.ndarray, dim: Shape, keepdim: bool) -> np.ndarray:
     if a.dtype.kind in "bui":
         return _add_all(a, axis=dim, dtype=INT64, keepdims=keepdim)
+    if a.size > _LONG:
+        return _long_sum(a, dim, keepdim)
     return _add_all(a, axis=dim, keepdims=keepdim)
+
+
+_LONG = 256  # terms that may be added one by one
+
+
+def _long_sum(a: np.ndarray, dim: Shape, keepdim: bool) -> np.ndarray:
+    """A sum in parts. NumPy adds by halves along the dimension that is innermost in memory, and along all others one by
+    one: the mean of a channel of 32 images that lie channels-last was off by 3e-5 where it can be right to 1e-7.
+    """
+    run = _innermost(a, dim)
+    rest = [d for d in dim if d not in run and a.shape[d] > 1]
+    if math.prod([a.shape[d] for d in rest]) <= _LONG:
+        return _add_all(a, axis=dim, keepdims=keepdim)
+    y = _add_all(a, axis=run, keepdims=True) if run else a
+    for d in sorted(rest, key=lambda d: abs(a.strides[d])):
+        y = _in_parts(y, d)
+    return y if keepdim else y.reshape([n for d, n in enumerate(a.shape) if d not in dim])
+
+
+def _innermost(a: np.ndarray, dim: Shape) -> Shape:
+    """Those of `dim` that lie innermost in memory, one after the other without gaps."""
+    step, run = a.itemsize, []
+    for d in sorted(range(a.ndim), key=lambda d: abs(a.strides[d])):
+        if a.shape[d] > 1:
+            if d not in dim or a.strides[d] != step:
+                break
+            step *= a.shape[d]
+            run.append(d)
+    return tuple(run)
+
+
+def _in_parts(a: np.ndarray, d: int) -> np.ndarray:
+    """The sum along one dimension, kept at size 1, by parts of about the square root of its length."""
+    n = a.shape[d]
+    if n <= _LONG:
+        return _add_all(a, axis=d, keepdims=True)
+    size = math.isqrt(n)
+    before, after, whole = a.shape[:d], a.shape[d + 1 :], n - n % size
+    at: Any = (slice(None),) * d
+    y = _add_all(a[(*at, slice(whole))].reshape(*before, whole // size, size, *after), axis=d + 1)
+    y = _in_parts(y, d)
+    return y if whole == n else y + _add_all(a[(*at, slice(whole, n))], axis=d, keepdims=True)
 
 
 sum: Op = reduction(

@@ -12,12 +12,14 @@ import io
 import mmap as memory_map
 import os
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any
 
 from cutaway.core.dtypes import check_device, device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DeviceError, FileFormatError
 from cutaway.core.replace import replacing
+from cutaway.interop.checkpoint import known
 from cutaway.interop.checkpoint.archive import Reader, write
 from cutaway.interop.checkpoint.pickler import pickle
 from cutaway.interop.checkpoint.storage import Storage, StorageClass, in_our_order
@@ -41,7 +43,9 @@ def save(
 
     Tensors that show the same memory still do after loading. Memory that none of them shows is not written: of a view's
     storage only the part from its first to its last element, where PyTorch writes all of it. The pickle's protocol is
-    always 2. Raises ArgumentTypeError for what could not be loaded again (modules, functions, objects).
+    always 2. Whole objects, such as a network, are written by their class's name; only `load(f, weights_only=False)` in a
+    program that has imported the class makes them again. Raises ArgumentTypeError for what could not be loaded at all:
+    lambdas, classes inside functions, objects that are pickled by a function of their own.
     """
     if not _use_new_zipfile_serialization:
         raise ArgumentError("save: PyTorch's format from before version 1.6 is not written; leave out the argument")
@@ -92,8 +96,9 @@ def load(
 
     f             a path, or an open binary file that can seek
     map_location  where tensors that were saved on another device go: "cpu", {"cuda:0": "cpu"}, or a function
-    weights_only  makes no difference: nothing in a file is executed, and whole objects are refused, except of classes
-                  given to `cutaway.serialization.add_safe_globals`
+    weights_only  False: whole objects, too, of classes in modules that the program has imported, made without __init__ and
+                  given their state, by their __setstate__ if they have one. No function that the file names is called.
+                  True: only objects of classes given to `cutaway.serialization.add_safe_globals`
     mmap          True maps the file into memory: values are read when they are touched, and writes stay in memory.
                   Checksums of storages are then not looked at
 
@@ -103,7 +108,7 @@ def load(
     """
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as opened:
-            return _load(opened, f"{os.fspath(f)!r}", map_location, mmap)
+            return _load(opened, f"{os.fspath(f)!r}", map_location, mmap, weights_only)
     if mmap:
         raise ArgumentError("load: mmap=True needs a path, got an open file; pass the file's name")
     if not all(hasattr(f, method) for method in ("read", "seek", "tell")):
@@ -111,10 +116,10 @@ def load(
             f"load: expected a path or an open binary file that can seek, got {type(f).__name__}; "
             "for bytes in memory pass io.BytesIO(data)"
         )
-    return _load(f, "the file", map_location, None)
+    return _load(f, "the file", map_location, None, weights_only)
 
 
-def _load(f: IO[bytes], what: str, where: Where, mmap: bool | None) -> Any:
+def _load(f: IO[bytes], what: str, where: Where, mmap: bool | None, weights_only: bool | None) -> Any:
     base = f.tell()
     head = f.read(16)
     if isinstance(head, str):
@@ -131,7 +136,8 @@ def _load(f: IO[bytes], what: str, where: Where, mmap: bool | None) -> Any:
     if mmap:
         mapped = memory_map.mmap(f.fileno(), 0, access=memory_map.ACCESS_COPY)
     reader = Reader(f, what, base, mapped)
-    return _Archive(reader, where).load()
+    with nullcontext() if weights_only or weights_only is None else known.whole_objects():
+        return _Archive(reader, where).load()
 
 
 def _not_ours(f: IO[bytes], head: bytes, base: int) -> str:

@@ -2,14 +2,18 @@
 
 `find("torch._utils", "_rebuild_tensor_v2")` gives a Maker; the unpickler calls Makers and nothing else. Classes that the
 user vouches for (`add_safe_globals`) join the list: an object is then made without its `__init__`, and given its state.
+Under `load(f, weights_only=False)` so do all classes in modules that the program has imported, and functions may be held,
+not called.
 """
 
 from __future__ import annotations
 
 import codecs
+import sys
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -67,11 +71,29 @@ def find(module: str, name: str) -> Any:
         problem = lacking(name)
         if problem is not None:
             raise problem
+    if _whole.get() is not None:
+        return _imported(module, name, full)
     raise UnsafeFileError(
         f"load: the checkpoint names {_shown(full)}, which is not among the tensors, plain containers and numbers that are "
-        "loaded; nothing was executed. Save a state_dict() and plain values instead of whole objects, or, if it is a class "
-        "that you trust, call cutaway.serialization.add_safe_globals([the class]) before"
+        "loaded; nothing was executed. Save a state_dict() and plain values instead of whole objects, or, if you trust it, "
+        "call cutaway.serialization.add_safe_globals([the class]) before, or load(f, weights_only=False)"
     )
+
+
+def _imported(module: str, name: str, full: str) -> Any:
+    """A class or a function of a module that the program has imported."""
+    found: Any = sys.modules.get(module)
+    if found is None:
+        raise UnsafeFileError(
+            f"load: the checkpoint names {_shown(full)}, and the program has not imported {_shown(module)}; do so before"
+        )
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if isinstance(found, type):
+        _vouched().add(found)
+    elif not callable(found):
+        raise UnsafeFileError(f"load: the checkpoint names {_shown(full)}, which is neither a class nor a function here")
+    return found
 
 
 def _shown(full: str) -> str:
@@ -224,7 +246,7 @@ def hashable(key: Any) -> Any:
         elif type(x) is int:
             if not -(2**63) <= x < 2**64:  # larger ones can be chosen so that they all collide
                 raise FileFormatError("load: a key of a dict is an integer of more than 64 bits; the file is damaged")
-        elif type(x) not in _KEYS and not isinstance(x, (Tensor, np.generic)) and type(x) not in _user.values():
+        elif type(x) not in _KEYS and not isinstance(x, (Tensor, np.generic)) and not _is_vouched(type(x)):
             raise FileFormatError(f"load: a key of a dict is a {type(x).__name__}; the file is damaged")
     return key
 
@@ -303,7 +325,7 @@ def give_state(made: Any, state: Any) -> Any:
         _fill(made, state)
     elif isinstance(made, Tensor) and type(state) is dict:
         _attributes(made, state)
-    elif type(made) in _SPACES or type(made) in _user.values():
+    elif type(made) in _SPACES or _is_vouched(type(made)):
         _set_attributes(made, state)
     else:
         raise UnsafeFileError(
@@ -327,7 +349,7 @@ def _fill(array: np.ndarray, state: Any) -> None:
 
 def _set_attributes(made: Any, state: Any) -> None:
     own = getattr(type(made), "__setstate__", None)
-    if own is not None and type(made) in _user.values():
+    if own is not None and _is_vouched(type(made)):
         own(made, state)
         return
     plain, slots = state if type(state) is tuple and len(state) == 2 else (state, None)
@@ -343,6 +365,8 @@ def new(what: Any, args: tuple[Any, ...]) -> Any:
         return what.make(*args)
     if isinstance(what, Class) and what.cls not in _FACTORIES:
         return what.cls.__new__(what.cls, *args)
+    if isinstance(what, type) and what in _vouched():
+        return _blank(what, args)
     if what is Parameter:
         data, requires_grad = args
         return _parameter(data, requires_grad)
@@ -355,6 +379,8 @@ def call(what: Any, args: tuple[Any, ...]) -> Any:
         return what.make(*args)
     if isinstance(what, Class) and _is_enum(what.cls) and len(args) == 1:
         return what.cls(hashable(args[0]))
+    if isinstance(what, type) and what in _vouched() and (_is_enum(what) or full_name(what) in STANDARD):
+        return what(*args)
     raise UnsafeFileError(
         f"load: the checkpoint wants to call {_kind(what)}, and only functions that rebuild tensors and containers are "
         "called; nothing was executed"
@@ -367,13 +393,68 @@ def _kind(what: Any) -> str:
     return what.__name__ if isinstance(what, type) else f"a {type(what).__name__}"
 
 
+def _blank(cls: type, args: tuple[Any, ...]) -> Any:
+    """An object without `__init__`. A class's own `__new__` may do anything (one of NumPy's writes files): it is not called."""
+    if issubclass(cls, tuple):
+        return tuple.__new__(cls, args if hasattr(cls, "_fields") else args[0] if args else ())
+    make = cls.__new__
+    if make not in _PLAIN_NEW:
+        raise UnsafeFileError(
+            f"load: the checkpoint holds an object of {_shown(full_name(cls))}, a class with a __new__ of its own, which is "
+            "not called; save its values instead"
+        )
+    return make(cls, *args)
+
+
+_PLAIN_NEW = frozenset(c.__new__ for c in (object, dict, list, set, frozenset, int, float, str, bytes))
+
+
 def _is_enum(cls: type) -> bool:
     from enum import Enum
 
     return issubclass(cls, Enum)
 
 
+def takes(target: Any, *kinds: type) -> bool:
+    """True for an object of a class that is vouched for and is one of these kinds."""
+    return isinstance(target, kinds) and _is_vouched(type(target))
+
+
+def full_name(cls: type) -> str:
+    """As `collections.deque`."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+# Classes of Python's own that are pickled by calling them, which does nothing but make a value.
+STANDARD = frozenset(
+    "collections.deque functools.partial datetime.date datetime.time datetime.datetime datetime.timedelta builtins.slice "
+    "builtins.range fractions.Fraction decimal.Decimal".split()
+)
+
+
 # --- what the user vouches for ----------------------------------------------------------------------------------------
+
+_whole: ContextVar[set[type] | None] = ContextVar("whole", default=None)  # classes met under weights_only=False
+
+
+@contextmanager
+def whole_objects() -> Iterator[None]:
+    """Inside the `with` block, all classes in modules that the program has imported are vouched for."""
+    before = _whole.set(set())
+    try:
+        yield
+    finally:
+        _whole.reset(before)
+
+
+def _vouched() -> set[type]:
+    classes = _whole.get()
+    return set() if classes is None else classes
+
+
+def _is_vouched(cls: type) -> bool:
+    return cls in _user.values() or cls in _vouched()
+
 
 _user: dict[str, type] = {}
 _SPACES = tuple(c.cls for full, c in _classes().items() if not full.startswith("builtins."))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,6 @@ from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.tensor import Size, Tensor
 from cutaway.interop.checkpoint import known
 from cutaway.interop.checkpoint.storage import NAMES, divide, plain
-from cutaway.nn.module import Module
 from cutaway.nn.parameter import Buffer, Parameter, UninitializedParameter
 
 _BATCH = 1000  # values between two marks, as Python's pickle does it
@@ -327,47 +328,69 @@ class Pickler:
     # --- anything else ------------------------------------------------------------------------------------------------
 
     def object_(self, value: Any) -> None:
-        """An object of a class that loading knows or the user vouched for (`add_safe_globals`)."""
+        """A whole object, by the name of its class and its state; a class or a function, by its name."""
         cls = type(value)
-        if isinstance(value, Module) or not (_is_path(value) or cls in (*known._SPACES, *known._user.values())):
-            raise ArgumentTypeError(f"save: {_advice(value)}")
         if _is_path(value):
-            self.made("pathlib", type(value).__name__, value.parts)
+            self.made("pathlib", cls.__name__, value.parts)
             return
-        full = next((name for name, c in known._user.items() if c is cls), f"{cls.__module__}.{cls.__qualname__}")
-        module, _, name = full.rpartition(".")
-        make, args, *rest = value.__reduce_ex__(2)
-        if make is cls and known._is_enum(cls):
+        if isinstance(value, type) or cls in _FUNCTIONS:
+            self.name(*_place(value))
+            return
+        if cls in known._user.values():
+            full = next(name for name, c in known._user.items() if c is cls)
+            module, _, name = full.rpartition(".")
+        else:
+            module, name = _place(cls)
+        made = value.__reduce_ex__(2)
+        make, args, state, items, pairs = (*made, None, None, None)[:5] if isinstance(made, tuple) else (made, *[None] * 4)
+        if make is cls and (known._is_enum(cls) or known.full_name(cls) in known.STANDARD):
             self.made(module, name, args)
-        elif getattr(make, "__name__", "") == "__newobj__" and args[0] is cls and not any(rest[1:]):
+        elif getattr(make, "__name__", "") == "__newobj__" and args[0] is cls:
             self.name(module, name)
             self.arguments(args[1:])
             self.emit(b"\x81")
-            self.remember(value)
-            if rest and rest[0] is not None:
-                self.save(rest[0])
-                self.emit(b"b")
         else:
-            raise ArgumentTypeError(
-                f"save: a {cls.__qualname__} is pickled by calling {make!r}, which loading would refuse; save its values"
-            )
+            raise ArgumentTypeError(f"save: {_advice(value)}")
+        self.remember(value)
+        for item in items or ():
+            self.save(item)
+            self.emit(b"a")
+        if pairs is not None:
+            self.items(dict(pairs))
+        if state is not None:
+            self.save(state)
+            self.emit(b"b")
+
+
+_FUNCTIONS = (FunctionType, BuiltinFunctionType, np.ufunc)
 
 
 def _is_path(value: Any) -> bool:
     return type(value).__module__.startswith("pathlib")
 
 
+def _place(what: Any) -> tuple[str, str]:
+    """Module and name under which loading will find a class or a function.  Raises ArgumentTypeError if there are none."""
+    own, full = getattr(what, "__module__", None) or "builtins", getattr(what, "__qualname__", what.__name__)
+    for module, name in ((own, full), ("cutaway", what.__name__)):  # cutaway.tanh is a method that stands there, too
+        found: Any = sys.modules.get(module)
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if found is what:
+            return module, name
+    raise ArgumentTypeError(
+        f"save: {own}.{full} could not be found again under this name; define it at the top of a module, not inside a "
+        "function, or save a state_dict() and plain values"
+    )
+
+
 def _advice(value: Any) -> str:
     kind = type(value).__qualname__
-    if isinstance(value, Module):
-        return f"a whole {kind} would have to be executed when it is loaded; save {kind.lower()}.state_dict()"
     if hasattr(value, "state_dict"):
-        return f"a whole {kind} would have to be executed when it is loaded; save its state_dict()"
-    if isinstance(value, type) or callable(value):
-        return f"{value!r} is code, and checkpoints hold data only; save what it needs as numbers and text"
+        return f"a whole {kind} could not be loaded again; save its state_dict()"
     return (
-        f"a {kind} could not be loaded again; save its values, as vars(x) gives them, or, if loading may make one, call "
-        f"cutaway.serialization.add_safe_globals([{kind}]) before"
+        f"a {kind} could not be loaded again, as it is pickled by calling a function; save its values as numbers, text, "
+        "lists and dicts"
     )
 
 

@@ -7,7 +7,7 @@ an error at any other. What it may allocate is bounded by the length of the pick
 from __future__ import annotations
 
 import struct
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -192,14 +192,15 @@ class Machine:
 
     def append(self, items: list[Any]) -> None:
         """Add to the list on top."""
-        if type(self.top()) is not list:
+        target = self.top()
+        if not (type(target) is list or known.takes(target, list, deque)):
             raise TypeError("what is appended to is no list")
-        self.top().extend(items)
+        target.extend(items)
 
     def set_items(self, items: list[Any]) -> None:
         """Add (key, value, key, value ..) to the dict on top."""
         target = self.top()
-        if type(target) not in _MAPPINGS or len(items) % 2:
+        if not (type(target) in _MAPPINGS or known.takes(target, dict)) or len(items) % 2:
             raise TypeError("what is assigned to is no dict, or a value is missing")
         for key, value in zip(items[::2], items[1::2]):
             target[hashable(key)] = value
