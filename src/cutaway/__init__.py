@@ -16,7 +16,7 @@ from cutaway.core.dtypes import (
 )  # fmt: skip
 from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
-    ArgumentError, ArgumentTypeError, AssertedError, CutawayError, DTypeError, DeviceError, DownloadError,
+    AnomalyError, ArgumentError, ArgumentTypeError, AssertedError, CutawayError, DTypeError, DeviceError, DownloadError,
     ExportError, FileFormatError, GradError, GradcheckError, IndexOutOfRange, KindError, MissingAttribute,
     MissingFile, MissingKey, MissingLibrary, NameRefused, NotWritten, ShapeError, StateError, TraceError,
     UnsafeFileError,

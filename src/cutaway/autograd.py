@@ -1,7 +1,8 @@
-"""PyTorch's `torch.autograd`: the names of `cutaway.core.autograd`, and gradcheck."""
+"""PyTorch's `torch.autograd`: the names of `cutaway.core.autograd`, gradcheck, and anomaly detection."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from cutaway.core.absent import absent
@@ -56,4 +57,6 @@ def __getattr__(name: str) -> Any:
         from cutaway import gradcheck as module
 
         return getattr(module, name)
+    if name in ("detect_anomaly", "set_detect_anomaly"):
+        return getattr(import_module("cutaway.inspect"), name)  # by name: it stands beside this module
     raise absent("cutaway.autograd", name, __all__)
