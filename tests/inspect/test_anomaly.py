@@ -325,6 +325,30 @@ def test_a_forward_outside_of_the_box_still_names_the_op():
     assert caught.value.line == "" and "an unknown line" in str(caught.value)
 
 
+def test_a_gradient_that_is_given_bad_and_one_that_is_written_bad():
+    x = cutaway.ones(2, requires_grad=True)
+    with pytest.raises(cutaway.AnomalyError, match="the gradient that backward was given"), detect_anomaly():
+        (x * 2).backward(cutaway.tensor([1.0, math.nan]))
+    y = cutaway.ones(2)
+    with pytest.raises(cutaway.AnomalyError) as caught, detect_anomaly():
+        z = y * 3
+        with cutaway.no_grad():
+            z[0] = math.nan
+        (z * x).sum().backward()  # here
+    assert caught.value.cause == "data"
+    assert caught.value.line == f"test_anomaly.py:{marked(test_a_gradient_that_is_given_bad_and_one_that_is_written_bad)}"
+
+
+def test_what_is_left_over_survives_an_optimisers_step():
+    net, x, opt = network()
+    with pytest.raises(cutaway.AnomalyError, match="left at the end") as caught, detect_anomaly():
+        with cutaway.no_grad():
+            metric = (net(x) * 0 - 1).sqrt().mean() + 1  # here
+        net(x).sum().backward()
+        opt.step()
+    assert metric.isnan() and caught.value.op == "sqrt"
+
+
 def test_a_user_s_function():
     class Bad(cutaway.autograd.Function):
         calls = 0

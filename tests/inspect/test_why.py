@@ -242,6 +242,29 @@ def test_graph_freed():
         assert marked(test_graph_freed, "# there") in found.text
 
 
+def test_backward_twice():
+    net = model(cutaway)
+    loss = step_of(cutaway, net)()
+    with pytest.raises(cutaway.GradError):
+        loss.backward()  # here
+    found = why(net.fc1.weight)
+    assert found.kind == "graph freed" and found.line == marked(test_backward_twice) and "backward before" in found.text
+    step_of(cutaway, net)()
+    loss = step_of(cutaway, net)()
+    assert why(net.fc1.weight).kind == "fine"
+
+
+def test_what_is_alive_makes_it_certain():
+    net = model(cutaway)
+    h = net.fc1(cutaway.ones(2, 6)).relu()
+    other = net.fc1(cutaway.ones(2, 6)).detach()
+    loss = net.fc2(h.detach()).sum() + other.sum()  # here
+    found = why(net.fc1.weight, loss)
+    assert found.kind == "detached" and found.certain and found.line == marked(test_what_is_alive_makes_it_certain), found
+    cut = next(k for k, row in enumerate(found.path) if row.startswith("--x--"))
+    assert "fc2.weight" in found.path[cut - 1] and "relu" in found.path[cut + 1] and "fc1.weight" in found.path[-1]
+
+
 def test_huge_small_and_nan_name_the_operation():
     w = cutaway.tensor([0.5, -0.5], requires_grad=True)
 

@@ -6,28 +6,13 @@ detect_anomaly  the first operation, forward or backward, that makes NaN or Inf,
 summary         each layer's shapes, parameters, work and time
 """
 
-from importlib import import_module
-from typing import Any
-
+from cutaway.inspect.anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
+from cutaway.inspect.answer import Answer
 from cutaway.inspect.recording import Recording, record
+from cutaway.inspect.summary import Summary, summary
+from cutaway.inspect.why import why
 
 __all__ = [
     "Answer", "Recording", "Summary", "detect_anomaly", "is_anomaly_enabled", "record", "set_detect_anomaly", "summary",
     "why",
 ]  # fmt: skip
-
-# Loaded when first named; the name then stands for the function, over the module of that name.
-_WHERE = {
-    "Answer": "answer", "Summary": "summary", "detect_anomaly": "anomaly", "is_anomaly_enabled": "anomaly",
-    "set_detect_anomaly": "anomaly", "summary": "summary", "why": "why",
-}  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        value = getattr(import_module(f"cutaway.inspect.{_WHERE[name]}"), name)
-        globals()[name] = value
-        return value
-    from cutaway.core.absent import absent
-
-    raise absent("cutaway.inspect", name, __all__)

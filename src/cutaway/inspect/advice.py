@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 
 from cutaway.core.diary import Place
 from cutaway.core.tensor import Tensor
-from cutaway.inspect.excerpt import Shown
+from cutaway.inspect.excerpt import Shown, largest
 from cutaway.inspect.facts import Facts
 from cutaway.inspect.lines import quoted
 from cutaway.inspect.watch import Step
@@ -22,15 +23,14 @@ class Growth:
     """How large parameters were when they were first met, and how large they became."""
 
     def __init__(self) -> None:
-        self.first: dict[int, float] = {}
-        self.last: dict[int, tuple[Tensor, float]] = {}
+        self.sizes: dict[int, tuple[ref[Tensor], float, float]] = {}  # by id: at first, and now
         self.optimizer: Any = None
         self.place: Place | None = None
         self.steps = 0
 
     def met(self, t: Tensor) -> None:
         """A leaf is read."""
-        if id(t) not in self.first:
+        if id(t) not in self.sizes:
             self._note(t)
 
     def stepped(self, optimizer: Any, params: list[Tensor], place: Place | None) -> None:
@@ -40,14 +40,14 @@ class Growth:
             self._note(p)
 
     def _note(self, t: Tensor) -> None:
-        good = t._data[np.isfinite(t._data)] if t._data.dtype.kind == "f" else t._data
-        largest = float(np.abs(good).max()) if good.size else 0.0
-        self.first.setdefault(id(t), largest)
-        self.last[id(t)] = t, largest
+        now, key = largest(t._data), id(t)
+        known = self.sizes.get(key)
+        held = ref(t, lambda _: self.sizes.pop(key, None)) if known is None else known[0]
+        self.sizes[key] = held, now if known is None else known[1], now
 
     def worst(self) -> tuple[Tensor | None, float, float]:
         """The parameter that grew most: it, its largest element at first, and now."""
-        found = [(t, self.first[key], now) for key, (t, now) in self.last.items()]
+        found = [(t, first, now) for held, first, now in self.sizes.values() if (t := held()) is not None]
         return max(found, key=lambda f: f[2] / max(f[1], 1e-3), default=(None, 0.0, 0.0))
 
     def runaway(self) -> bool:
@@ -130,8 +130,7 @@ def _exp(c: Case) -> tuple[str, str]:
     limit = np.log(np.finfo(c.dtype).max)
     return "exp", (
         f"exp overflows above {limit:.4g} in {c.dtype.name}: subtract the largest first (exp(x - x.amax())), or write "
-        "softmax, "
-        "logsumexp, softplus for log(1 + exp(x)), sigmoid for 1 / (1 + exp(-x))"
+        "softmax, logsumexp, softplus for log(1 + exp(x)), sigmoid for 1 / (1 + exp(-x))"
     )
 
 
@@ -169,9 +168,8 @@ def _slope_at_zero(c: Case) -> tuple[str, str]:
 
 def _slope_of_div(c: Case) -> tuple[str, str]:
     return "div", (
-        "the slope of a / b at b = 0 is infinite, and where() cannot hide it (0 * Inf is NaN in backward): make b safe "
-        "first, "
-        "as in a / where(b == 0, 1, b), or add an eps"
+        "the slope of a / b at b = 0 is infinite, and where() cannot hide it (0 * Inf is NaN in backward): make b "
+        "safe first, as in a / where(b == 0, 1, b), or add an eps"
     )
 
 

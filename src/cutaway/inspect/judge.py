@@ -19,13 +19,12 @@ HUGE, TINY, SMALL = 1e4, 1e-7, 1e-4
 ACTIVATION = {"relu": "ReLU", "sigmoid": "sigmoid", "tanh": "tanh"}
 DEAD_FIX = (
     "lower the learning rate or the biases, start with nn.init.kaiming_*, normalise the inputs, or use leaky_relu or "
-    "gelu, "
-    "which let something through below 0 as well"
+    "gelu, which let something through below 0 as well"
 )
 SATURATED_FIX = (
     "make its input smaller: smaller initial weights (nn.init.xavier_*), normalised inputs, a normalisation layer "
-    "before it; "
-    "at the output give the scores to a loss that takes them (cross_entropy, binary_cross_entropy_with_logits)"
+    "before it; at the output give the scores to a loss that takes them (cross_entropy, "
+    "binary_cross_entropy_with_logits)"
 )
 
 
@@ -60,8 +59,7 @@ def judge(subject: str, g: np.ndarray, flows: list[Flow], watch: Flows, facts: F
             )
         fix = (
             "average instead of summing over the batch, normalise data and activations, keep divisors and logarithms "
-            "away from 0, "
-            "or limit the step with nn.utils.clip_grad_norm_"
+            "away from 0, or limit the step with nn.utils.clip_grad_norm_"
         )
         return Answer("huge", text + ".", fix, _way(flows, facts), _line(f), subject=subject)
     return fine(subject, size)
@@ -271,8 +269,7 @@ def from_siblings(subject: str, leaf: Leaf, root: Node, g: np.ndarray, facts: Fa
         return Answer(
             "dead relu",
             f"{since}then comes a ReLU, and behind it everything is exactly zero{dead}: its input is never positive, "
-            "for no "
-            "example, so nothing comes back through it.",
+            "for no example, so nothing comes back through it.",
             DEAD_FIX, way, certain=False, subject=subject,
         )  # fmt: skip
     if first is not None:

@@ -41,6 +41,9 @@ def look_back(t: Tensor, loss: Tensor | None, facts: Facts) -> Answer:
     if replaced is not None:
         return replaced
     roots = _roots(loss, backwards)
+    refused = _refused(t, Tape(roots), notes, facts)
+    if refused is not None:
+        return refused
     if t._grad is not None:
         return _of_numbers(t, roots, facts)
     if facts.compiled_step(t):
@@ -90,27 +93,40 @@ def _nothing_left(t: Tensor, notes: list[Note], backwards: list[Note], facts: Fa
     )  # fmt: skip
 
 
+def _refused(t: Tensor, tape: Tape, notes: list[Note], facts: Facts) -> Answer | None:
+    """If the last backward came to a part of this graph whose values were freed by one before."""
+    subject = facts.described(t)
+    tried = next((k for k in range(len(notes) - 1, -1, -1) if notes[k].kind == "backward"), -1)
+    freed = next((n for n in notes[tried:] if n.kind == "freed" and n.about[0]() in tape), None) if tried >= 0 else None
+    if freed is None or t._node not in tape:
+        return None
+    node = freed.about[0]()
+    assert isinstance(node, Node)
+    first = next((n for n in reversed(notes[:tried]) if n.kind == "backward" and _leads(n, node)), None)
+    before = f" It was used first at {quoted(first.place)}, and its values were freed then." if first is not None else ""
+    kept = " The gradient that is there is that of the backward before." if t._grad is not None else ""
+    return Answer(
+        "graph freed",
+        f"backward at {quoted(freed.place)} came to a part of the graph that had been used already (at {node.name}), "
+        f"so no gradient was added anywhere.{before}{kept}",
+        "compute the loss anew for each backward, add the losses and call backward once, or pass retain_graph=True "
+        "the first time",
+        picture(rows(tape.path(t._node), facts)), line_at(freed.place), subject=subject,
+    )  # fmt: skip
+
+
+def _leads(n: Note, node: Node) -> bool:
+    """Whether a backward went over `node`, as far as that can be told: its loss may be gone."""
+    roots = [r() for r in n.about]
+    return None in roots or node in Tape([r for r in roots if r is not None])
+
+
 def _cleared(t: Tensor, tape: Tape, notes: list[Note], backwards: list[Note], facts: Facts) -> Answer:
     """The loss depends on the tensor, and there is no gradient."""
     subject = facts.described(t)
     way = picture(rows(tape.path(t._node), facts))
-    known = set(tape.nodes)
     here = [n for n in backwards if any(r() in tape.roots for r in n.about)]
-    freed = next((n for n in reversed(notes) if n.kind == "freed" and n.about[0]() in known), None)
     last = here[-1].seq if here else -1
-    if freed is not None and (not here or freed.seq > here[0].seq):
-        before = [n for n in backwards if n.seq < (here[-1].seq if here else freed.seq)]
-        first = f" It was used first at {quoted(before[-1].place)}, and its values were freed then." if before else ""
-        node = freed.about[0]()
-        return Answer(
-            "graph freed",
-            f"backward at {quoted(freed.place)} came to a part of the graph that had been used already (at {node.name}), "  # type: ignore[union-attr]
-            f"so no gradient was added anywhere.{first}",
-            "compute the loss anew for each backward, add the losses and call backward once, or pass retain_graph=True "
-            "the first "
-            "time",
-            way, line_at(freed.place), subject=subject,
-        )  # fmt: skip
     cleared = _zeroed(t, notes, last, facts) if here else None
     if cleared is not None:
         return Answer(
@@ -132,8 +148,7 @@ def _cleared(t: Tensor, tape: Tape, notes: list[Note], backwards: list[Note], fa
     return Answer(
         "zero_grad",
         "The loss depends on it and its graph was used, so a gradient was there or was given elsewhere: `.grad` was "
-        "set to None, "
-        "or autograd.grad() returned it.",
+        "set to None, or autograd.grad() returned it.",
         "look at .grad directly after backward()", way, certain=False, subject=subject,
     )  # fmt: skip
 
@@ -164,8 +179,7 @@ def _cut_off(t: Tensor, tape: Tape, notes: list[Note], backwards: list[Note], fa
     return Answer(
         "unused",
         "Nothing that the loss was computed from leads to it, and no detach() or no_grad() was met on the way: the "
-        "loss does "
-        "not read it (a layer that forward does not call, or a branch that was not taken).",
+        "loss does not read it (a layer that forward does not call, or a branch that was not taken).",
         "use it in forward; if it went through NumPy or a Python number (.item(), float()), keep it a tensor",
         _dead_end(tape, ends[0], facts) if ends else (), certain=not ends or len(NOTES) < NOTES.maxlen, subject=subject,  # type: ignore[operator]
     )  # fmt: skip
@@ -201,8 +215,7 @@ def _likely(t: Tensor, tape: Tape | None, notes: list[Note], backwards: list[Not
         return Answer(
             "detached",
             f"{how} at {quoted(n.place)} cut it off from the loss: what comes after is computed of {list(shape)} "
-            "numbers without "
-            "a history.",
+            "numbers without a history.",
             "leave detach() out where gradients are to flow", way, line_at(n.place),
             certain=leads and end is not None and _same(end, n), subject=subject,
         )  # fmt: skip

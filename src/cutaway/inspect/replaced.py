@@ -53,8 +53,8 @@ def _not_stepped(t: Tensor, notes: Sequence[Note], facts: Facts) -> Answer | Non
             where = f", until another was assigned at {quoted(note.place)}" if note is not None else ""
             return Answer(
                 "replaced",
-                f"{type(o).__name__} does not step it: it holds another tensor of this shape, which was in the model when "
-                f"the optimiser was made{where}.",
+                f"{type(o).__name__} does not step it: it holds another tensor of this shape, which was in the model "
+                f"when the optimiser was made{where}.",
                 FIX, line=line_at(note.place if note else None), certain=note is not None, subject=facts.described(t),
             )  # fmt: skip
     return None
