@@ -43,7 +43,7 @@ def why(t: Tensor, loss: Tensor | Callable[[], Any] | None = None, *, fn: Callab
     if fn is not None and not callable(fn):
         raise ArgumentTypeError(f"why: loss must be a Tensor, or a function without arguments, got {describe(fn)}")
     facts = Facts()
-    told = standing(t, facts, sys._getframe(1), fn is not None)
+    told = standing(t, facts, sys._getframe(1))
     if told is not None:
         return told
     return ask(t, fn, facts) if fn is not None else look_back(t, loss, facts)  # type: ignore[arg-type]
@@ -52,7 +52,7 @@ def why(t: Tensor, loss: Tensor | Callable[[], Any] | None = None, *, fn: Callab
 # --- what the tensor is ------------------------------------------------------------------------------------------------
 
 
-def standing(t: Tensor, facts: Facts, caller: FrameType, watched: bool) -> Answer | None:
+def standing(t: Tensor, facts: Facts, caller: FrameType) -> Answer | None:
     """The answer that lies in the tensor itself; None if it is a leaf that asks for a gradient."""
     subject = facts.described(t)
     if t._data.dtype.kind != "f":
@@ -63,7 +63,7 @@ def standing(t: Tensor, facts: Facts, caller: FrameType, watched: bool) -> Answe
             subject=subject,
         )  # fmt: skip
     if t._node is None:
-        return _without_node(t, subject, caller, watched)
+        return _without_node(t, subject, caller)
     if not isinstance(t._node, Leaf) and not t.retains_grad:
         return Answer(
             "non-leaf",
@@ -75,7 +75,7 @@ def standing(t: Tensor, facts: Facts, caller: FrameType, watched: bool) -> Answe
     return None
 
 
-def _without_node(t: Tensor, subject: str, caller: FrameType, watched: bool) -> Answer | None:
+def _without_node(t: Tensor, subject: str, caller: FrameType) -> Answer | None:
     notes = list(NOTES)[::-1]
     frozen = next((n for n in notes if n.kind == "freeze" and n.about[0]() is t), None)
     if frozen is not None or isinstance(t, Parameter):
