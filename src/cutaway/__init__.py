@@ -64,6 +64,7 @@ _ELSEWHERE = {
         "cutaway.amp.autocast",
     ),
     "get_num_threads": "cutaway.engine.threads", "set_num_threads": "cutaway.engine.threads",
+    "is_anomaly_enabled": "cutaway.inspect",
     **dict.fromkeys(
         """BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
         ShortTensor""".split(),
