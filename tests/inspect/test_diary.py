@@ -10,14 +10,14 @@ import pytest
 
 import cutaway
 from cutaway import nn
-from cutaway.core.diary import NOTES
+from cutaway.core.diary import forget, notes
 
 
 @pytest.fixture(autouse=True)
 def fresh():
-    NOTES.clear()
+    forget()
     yield
-    NOTES.clear()
+    forget()
 
 
 def test_what_a_person_does_is_noted_with_its_line():
@@ -34,9 +34,9 @@ def test_what_a_person_does_is_noted_with_its_line():
     net.requires_grad_(False)  # freeze
     net.weight = nn.Parameter(cutaway.ones(2, 2))  # assign
     expected = [(first + k, text.rsplit("# ", 1)[1].strip()) for k, text in enumerate(lines) if "  # " in text and k < len(lines) - 4]
-    found = list(dict.fromkeys((n.place[1], n.kind) for n in NOTES))
+    found = list(dict.fromkeys((n.place[1], n.kind) for n in notes()))
     assert found == expected
-    assert [n.seq for n in NOTES] == sorted(n.seq for n in NOTES)
+    assert [n.seq for n in notes()] == sorted(n.seq for n in notes())
 
 
 def test_what_cutaway_does_inside_is_not_noted():
@@ -47,7 +47,7 @@ def test_what_cutaway_does_inside_is_not_noted():
     opt.step()
     net.state_dict()
     nn.init.zeros_(net[0].bias)
-    assert [n.kind for n in NOTES] == ["backward"]
+    assert [n.kind for n in notes()] == ["backward"]
 
 
 def test_nothing_is_kept_alive():
@@ -58,7 +58,7 @@ def test_nothing_is_kept_alive():
     gone = [weakref.ref(a) for a in (x, y, d, y._data, y._node)]
     del x, y, d
     gc.collect()
-    assert len(NOTES) == 2 and all(r() is None for r in gone)
+    assert len(notes()) == 2 and all(r() is None for r in gone)
 
 
 def test_a_trace_may_detach():
@@ -71,3 +71,16 @@ def test_a_trace_may_detach():
         return cutaway.autograd.grad(((x * w).detach() * w / scale).sum(), [w])[0]
 
     assert (f(cutaway.ones(3)) == 1.0).all()
+
+
+def test_a_loop_drives_nothing_out():
+    net = nn.Linear(2, 2)
+    net.bias.requires_grad_(False)
+    for _ in range(1000):
+        y = net(cutaway.ones(1, 2))
+        y.detach()
+        y.sum().backward()
+        net.zero_grad()
+    kinds = [n.kind for n in notes()]
+    assert kinds[0] == "freeze" and len(kinds) < 20
+    assert kinds[-3:] == ["detach", "backward", "zero_grad"]

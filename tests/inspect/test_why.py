@@ -196,13 +196,13 @@ def test_replaced():
 
 
 def test_replaced_is_found_without_the_line():
-    from cutaway.core.diary import NOTES
+    from cutaway.core.diary import forget
 
     net = model(cutaway)
     opt = cutaway.optim.SGD(net.parameters(), lr=0.1)
     old = net.fc1.weight
     net.fc1.weight = nn.Parameter(cutaway.ones(16, 6))
-    NOTES.clear()
+    forget()
     loss = step_of(cutaway, net)()
     opt.step()
     for t in (old, net.fc1.weight):

@@ -38,7 +38,20 @@ class Note(NamedTuple):
     detail: Any = None
 
 
-NOTES: deque[Note] = deque(maxlen=256)
+# How many notes of one line are kept, the latest: a training loop must not drive out what was done once before it.
+KEPT = {"backward": 4, "detach": 8, "no_grad": 2, "zero_grad": 2, "freed": 2, "assign": 64, "freeze": 512}
+MOST = 256  # lines
+_NOTES: dict[tuple[str, int, int], deque[Note]] = {}
+
+
+def notes() -> list[Note]:
+    """All that are kept, the oldest first."""
+    return sorted(n for held in list(_NOTES.values()) for n in list(held))
+
+
+def forget() -> None:
+    """Begin anew."""
+    _NOTES.clear()
 
 
 def note(kind: str, *about: Any, detail: Any = None, through: bool = False) -> None:
@@ -56,5 +69,11 @@ def note(kind: str, *about: Any, detail: Any = None, through: bool = False) -> N
         frame = frame.f_back
     if frame is None:
         return
-    place = frame.f_code, frame.f_lineno, frame.f_globals.get("__file__") or ""
-    NOTES.append(Note(next(SEQ), kind, place, tuple([ref(x) for x in about]), detail))
+    code, line = frame.f_code, frame.f_lineno
+    held = _NOTES.get((kind, id(code), line))  # the id of a code object that a note keeps
+    if held is None:
+        held = _NOTES[kind, id(code), line] = deque(maxlen=KEPT[kind])
+        while len(_NOTES) > MOST:
+            _NOTES.pop(next(iter(_NOTES)), None)
+    place = code, line, frame.f_globals.get("__file__") or ""
+    held.append(Note(next(SEQ), kind, place, tuple([ref(x) for x in about]), detail))

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from cutaway.core import diary
 from cutaway.core.autograd import Node, walk
-from cutaway.core.diary import NOTES, Note
+from cutaway.core.diary import Note
 from cutaway.core.tensor import Tensor
 from cutaway.inspect.answer import Answer, picture
 from cutaway.inspect.blocks import hands_out
@@ -28,7 +29,7 @@ SURE = "run the step once more under watch: why(t, fn=step), with step a functio
 def look_back(t: Tensor, loss: Tensor | None, facts: Facts) -> Answer:
     """The answer for a leaf (or a result that retains its gradient), by what is left."""
     subject = facts.described(t)
-    notes = list(NOTES)
+    notes = diary.notes()
     backwards = [n for n in notes if n.kind == "backward"]
     if loss is not None and loss._node is None:
         quiet = "it was made under no_grad(), or of tensors that ask for none"
@@ -181,7 +182,7 @@ def _cut_off(t: Tensor, tape: Tape, notes: list[Note], backwards: list[Note], fa
         "Nothing that the loss was computed from leads to it, and no detach() or no_grad() was met on the way: the "
         "loss does not read it (a layer that forward does not call, or a branch that was not taken).",
         "use it in forward; if it went through NumPy or a Python number (.item(), float()), keep it a tensor",
-        _dead_end(tape, ends[0], facts) if ends else (), certain=not ends or len(NOTES) < NOTES.maxlen, subject=subject,  # type: ignore[operator]
+        _dead_end(tape, ends[0], facts) if ends else (), subject=subject,
     )  # fmt: skip
 
 
@@ -273,9 +274,10 @@ def _of_numbers(t: Tensor, roots: list[Node], facts: Facts) -> Answer:
         if flows:
             return judge(subject, g, flows, watch, facts)
     if size.zeros == 1.0:
-        cleared = next((n for n in reversed(NOTES) if n.kind == "zero_grad" and n.detail is False), None)
-        later = cleared is not None and not any(n.kind == "backward" and n.seq > cleared.seq for n in NOTES)
-        if cleared is not None and later and _zeroed(t, list(NOTES), -1, facts):
+        notes = diary.notes()
+        cleared = next((n for n in reversed(notes) if n.kind == "zero_grad" and n.detail is False), None)
+        later = cleared is not None and not any(n.kind == "backward" and n.seq > cleared.seq for n in notes)
+        if cleared is not None and later and _zeroed(t, notes, -1, facts):
             return Answer(
                 "zero_grad", f"zero_grad(set_to_none=False) at {quoted(cleared.place)} filled it with zeros after backward.",
                 "look at .grad between backward() and zero_grad()", line=line_at(cleared.place), subject=subject,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.autograd import walk
-from cutaway.core.diary import NOTES, Place
+from cutaway.core.diary import Place, notes
 from cutaway.core.tensor import Tensor
 from cutaway.inspect.answer import CUT, Answer, picture
 from cutaway.inspect.facts import Facts
@@ -40,7 +40,7 @@ class Question(Flows):
             if step.of is None and (x is self.t or x._data is self.t._data):
                 self.uses.append((step, k))
             if x._node is None and x._data.dtype.kind == "f":
-                for n in reversed(NOTES):
+                for n in reversed(notes()):
                     if n.kind == "detach" and n.about[1]() is x._data:
                         self.cuts[step.number, k] = n.detail[0], n.place
                         break
@@ -100,7 +100,7 @@ def _loss(y: Any) -> Tensor | None:
 
 
 def _never_read(t: Tensor, subject: str, facts: Facts) -> Answer:
-    replaced = another_in_its_place(t, list(NOTES), facts)
+    replaced = another_in_its_place(t, notes(), facts)
     return replaced or Answer(
         "unused", "The step ran, and no operation read it.",
         "use it in forward (is its layer called?), or leave it out of the model", subject=subject,
@@ -181,7 +181,7 @@ def _where_cut(subject: str, way: Way, q: Question, facts: Facts) -> Answer:
 
 
 def _off(subject: str, step: Step, q: Question, facts: Facts, shown: tuple[str, ...]) -> Answer:
-    block = next((n for n in reversed(NOTES) if n.kind == "no_grad"), None)
+    block = next((n for n in reversed(notes()) if n.kind == "no_grad"), None)
     if step.recording:
         return Answer(
             "constant", f"{step.op.name} at {quoted(step.place)} reads it, and nothing recorded a history.",

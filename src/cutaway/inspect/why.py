@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from cutaway.core.autograd import Leaf
-from cutaway.core.diary import NOTES, Note
+from cutaway.core.diary import Note, notes
 from cutaway.core.errors import ArgumentTypeError
 from cutaway.core.refusal import describe
 from cutaway.core.tensor import Tensor
@@ -76,8 +76,8 @@ def standing(t: Tensor, facts: Facts, caller: FrameType) -> Answer | None:
 
 
 def _without_node(t: Tensor, subject: str, caller: FrameType) -> Answer | None:
-    notes = list(NOTES)[::-1]
-    frozen = next((n for n in notes if n.kind == "freeze" and n.about[0]() is t), None)
+    said = notes()[::-1]
+    frozen = next((n for n in said if n.kind == "freeze" and n.about[0]() is t), None)
     if frozen is not None or isinstance(t, Parameter):
         at = f", switched off at {quoted(frozen.place)}" if frozen is not None else ""
         return Answer(
@@ -85,20 +85,20 @@ def _without_node(t: Tensor, subject: str, caller: FrameType) -> Answer | None:
             line=line_at(frozen.place if frozen else None), subject=subject,
         )  # fmt: skip
     if t._epoch == -1:
-        found = next((n for n in notes if n.kind == "detach" and n.about[1]() is t._data), None)
+        found = next((n for n in said if n.kind == "detach" and n.about[1]() is t._data), None)
         how = found.detail[0] if found is not None else "detach()"
         at = f" at {quoted(found.place)}" if found is not None else ""
         return Answer(
             "detached", f"It was made by {how}{at}: the same numbers, without the history that gradients go along.",
             "use the tensor that was detached", line=line_at(found.place if found else None), subject=subject,
         )  # fmt: skip
-    block = _made_in_block(t, notes, caller)
+    block = _made_in_block(t, said, caller)
     if block is not None:
         return Answer(
             "no_grad", f"It was made under no_grad(), entered at {quoted(block.place)}: operations there leave no history.",
             "move the line out of the block", line=line_at(block.place), subject=subject,
         )  # fmt: skip
-    recent = next((n for n in notes if n.kind == "no_grad"), None)
+    recent = next((n for n in said if n.kind == "no_grad"), None)
     maybe = f" It may also have been made under no_grad(), as entered last at {quoted(recent.place)}." if recent else ""
     return Answer(
         "constant", f"It is data: no operation with a history made it, and its requires_grad is False.{maybe}",
@@ -107,8 +107,8 @@ def _without_node(t: Tensor, subject: str, caller: FrameType) -> Answer | None:
     )  # fmt: skip
 
 
-def _made_in_block(t: Tensor, notes: list[Note], caller: FrameType) -> Note | None:
+def _made_in_block(t: Tensor, said: list[Note], caller: FrameType) -> Note | None:
     """The `with no_grad():` block, noted lately, that assigns to a name which the caller has for the tensor."""
     names = {n for space in (caller.f_locals, caller.f_globals) for n, x in space.items() if x is t}
-    here = [n for n in notes if n.kind == "no_grad" and n.place[0].co_filename == caller.f_code.co_filename]
+    here = [n for n in said if n.kind == "no_grad" and n.place[0].co_filename == caller.f_code.co_filename]
     return next((n for n in here if names & assigned(n)), None) if names else None
