@@ -32,26 +32,6 @@ class Variable(metaclass=_Tensors):
     """PyTorch's name, before 0.4, of a tensor with a gradient: `Variable(x, requires_grad=True)` is a Tensor."""
 
 
-class detect_anomaly:
-    """Accepted, and without effect: an error in backward names the operation and the line anyway."""
-
-    def __init__(self, check_nan: bool = True) -> None:
-        pass
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-
-class set_detect_anomaly(detect_anomaly):
-    """See `detect_anomaly`."""
-
-    def __init__(self, mode: bool, check_nan: bool = True) -> None:
-        pass
-
-
 def __getattr__(name: str) -> Any:
     if name in ("gradcheck", "gradgradcheck"):
         from cutaway import gradcheck as module
