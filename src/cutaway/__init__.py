@@ -16,7 +16,7 @@ from cutaway.core.dtypes import (
 )  # fmt: skip
 from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (
-    ArgumentError, ArgumentTypeError, AssertedError, CutawayError, DTypeError, DeviceError, DownloadError,
+    AnomalyError, ArgumentError, ArgumentTypeError, AssertedError, CutawayError, DTypeError, DeviceError, DownloadError,
     ExportError, FileFormatError, GradError, GradcheckError, IndexOutOfRange, KindError, MissingAttribute,
     MissingFile, MissingKey, MissingLibrary, NameRefused, NotWritten, ShapeError, StateError, TraceError,
     UnsafeFileError,
@@ -76,6 +76,7 @@ _ELSEWHERE = {
         "set_float32_matmul_precision set_flush_denormal use_deterministic_algorithms".split(),
         "cutaway.core.settings",
     ),
+    "is_anomaly_enabled": "cutaway.inspect",
     **dict.fromkeys(
         """BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
         ShortTensor""".split(),

@@ -1,7 +1,8 @@
-"""PyTorch's `torch.autograd`: the names of `cutaway.core.autograd`, and gradcheck."""
+"""PyTorch's `torch.autograd`: the names of `cutaway.core.autograd`, gradcheck, and anomaly detection."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from cutaway.core.absent import absent
@@ -31,29 +32,11 @@ class Variable(metaclass=_Tensors):
     """PyTorch's name, before 0.4, of a tensor with a gradient: `Variable(x, requires_grad=True)` is a Tensor."""
 
 
-class detect_anomaly:
-    """Accepted, and without effect: an error in backward names the operation and the line anyway."""
-
-    def __init__(self, check_nan: bool = True) -> None:
-        pass
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-
-class set_detect_anomaly(detect_anomaly):
-    """See `detect_anomaly`."""
-
-    def __init__(self, mode: bool, check_nan: bool = True) -> None:
-        pass
-
-
 def __getattr__(name: str) -> Any:
     if name in ("gradcheck", "gradgradcheck"):
         from cutaway import gradcheck as module
 
         return getattr(module, name)
+    if name in ("detect_anomaly", "set_detect_anomaly"):
+        return getattr(import_module("cutaway.inspect"), name)  # by name: it stands beside this module
     raise absent("cutaway.autograd", name, __all__)

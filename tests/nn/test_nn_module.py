@@ -292,9 +292,10 @@ def test_errors(call, error, text):
 
 
 def message(call):
+    """The first line: what follows is the story of the shapes (tests/inspect/test_shapestory.py)."""
     with pytest.raises(CutawayError) as caught:
         call()
-    return str(caught.value)
+    return str(caught.value).partition("\n")[0]
 
 
 def test_an_error_names_the_layer_by_its_path():

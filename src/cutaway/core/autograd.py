@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import wraps
 from heapq import heappop, heappush
-from itertools import count
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from cutaway.core.aval import Aval
+from cutaway.core.diary import INSIDE, note
+from cutaway.core.diary import SEQ as _SEQ
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten, ShapeError
 from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, INTERPRETER, RESULT, SCOPE, STAGE, Op
 from cutaway.core.refusal import describe, guarded
@@ -49,6 +50,8 @@ class set_grad_enabled:
 
     def __enter__(self) -> None:
         RECORDING.set(self.mode)
+        if not self.mode:
+            note("no_grad")
 
     def __exit__(self, *error: object) -> None:
         RECORDING.set(self._before[-1])
@@ -73,6 +76,8 @@ class _Mode:
     def __enter__(self) -> None:
         self._before.append(RECORDING.get())
         RECORDING.set(self.mode)
+        if not self.mode:
+            note("no_grad")
 
     def __exit__(self, *error: object) -> None:
         RECORDING.set(self._before.pop())
@@ -108,9 +113,13 @@ def _decorate(fn: Callable[..., Any], mode: bool) -> Callable[..., Any]:
     if getattr(getattr(fn, "__code__", None), "co_flags", 0) & CO_GENERATOR:
         return _decorate_generator(fn, mode)
 
+    told = not mode and not getattr(getattr(fn, "__code__", None), "co_filename", "").startswith(INSIDE)
+
     @wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
         token = RECORDING.set(mode)
+        if told:
+            note("no_grad", detail=getattr(fn, "__name__", ""))
         try:
             return fn(*args, **kwargs)
         finally:
@@ -154,7 +163,6 @@ def _decorate_generator(fn: Callable[..., Any], mode: bool) -> Callable[..., Any
 
 # --- nodes ------------------------------------------------------------------------------------------------------------
 
-_SEQ = count()
 Wanted: TypeAlias = "set[Node] | None"  # the nodes that a walk needs; None for all
 Saved = tuple[np.ndarray, list[int], int]  # the array, its version cell, the version when it was saved
 
@@ -260,6 +268,7 @@ class Node:
         return out
 
     def _freed_error(self) -> GradError:
+        note("freed", self, through=True)
         return GradError(
             f"backward of {self.name}: the graph was already used and its saved values were freed; "
             "call backward(retain_graph=True) the first time to go through it again, "
@@ -506,6 +515,7 @@ def backward(
     outputs = _as_list(tensors, "tensors", "backward")
     roots = _root_gradients(outputs, grad_tensors, "backward")
     keep = create_graph if retain_graph is None else retain_graph
+    note("backward", *[node for node, _ in roots], detail=inputs is None, through=True)
     if inputs is None:
         walk(roots, None, keep, create_graph)
         return

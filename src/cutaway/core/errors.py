@@ -11,14 +11,16 @@ from pickle import UnpicklingError
 class CutawayError(Exception):
     """Mixin of all errors that Cutaway raises on purpose; the text names the op, the shapes and a fix.
 
-    `layer` is filled in while the error leaves a model: "features.3 (Conv2d)"; the text then ends with it.
+    `layer` is filled in while the error leaves a model: "features.3 (Conv2d)"; the text then ends with it, and with `story`,
+    the shapes layer by layer.
     """
 
     layer: str = ""
+    story: str = ""
 
     def __str__(self) -> str:
         text = Exception.__str__(self)
-        return f"{text}, in layer {self.layer}" if self.layer else text
+        return f"{text}, in layer {self.layer}{self.story}" if self.layer else text
 
 
 class ShapeError(CutawayError, RuntimeError, ValueError):
@@ -59,6 +61,22 @@ class IndexTypeError(ArgumentTypeError, IndexOutOfRange):
 
 class GradError(CutawayError, RuntimeError):
     """The graph cannot give the gradient that was asked for."""
+
+
+class AnomalyError(CutawayError, RuntimeError):
+    """An operation made NaN or Inf out of finite numbers, and it reached the loss, a gradient or a parameter.
+
+    op, direction   the operation, and whether its "forward" or its "backward" did it
+    line            the user's line (of a backward: that of the forward call);  layer: where in the model
+    cause           a word: log, exp, div, sqrt, pow, overflow, learning rate, data, ...
+    steps           the operations that led there, as text
+    """
+
+    op: str = ""
+    direction: str = ""
+    line: str = ""
+    cause: str = ""
+    steps: tuple[str, ...] = ()
 
 
 class GradcheckError(CutawayError, RuntimeError):

@@ -11,6 +11,7 @@ import numpy as np
 from cutaway.core import dtypes
 from cutaway.core.aval import normalize_dim, numel, row_major
 from cutaway.core.conversion import Conversions
+from cutaway.core.diary import note
 from cutaway.core.dtypes import CPU, FLOATING, FROM_NUMPY, check_device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, ShapeError
 from cutaway.core.layouts import check_format, layout, strided
@@ -243,6 +244,7 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
             if not self.is_leaf:
                 raise GradError("requires_grad: can only be switched off on leaf tensors; use detach() for a result")
             self._node = None
+            note("freeze", self, through=True)
         return self
 
     @property
@@ -321,6 +323,8 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
 
     def detach(self) -> Tensor:
         """The same memory without history."""
+        if self._node is not None:
+            note("detach", self._node, self._data, detail=("detach()", self._data.shape, self._data.dtype))
         t = Tensor._wrap(self._data)
         t._cell, t._view, t._epoch = self._cell, self._view, -1
         return t
@@ -329,12 +333,16 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
         """Forget the history, in place."""
         if self._view:
             raise GradError("detach_: not on a view; use detach()")
+        if self._node is not None:
+            note("detach", self._node, self._data, detail=("detach_()", self._data.shape, self._data.dtype))
         self._node = None
         return self
 
     @property
     def data(self) -> Tensor:
         """The same memory without history; assigning replaces the memory (not seen by backward: prefer no_grad)."""
+        if self._node is not None:
+            note("detach", self._node, self._data, detail=(".data", self._data.shape, self._data.dtype))
         t = self.detach()
         t._cell = [0, 0]  # as in PyTorch, writes through .data are not counted
         return t

@@ -22,7 +22,7 @@ class _Flags:
 class Symbol:
     """A value that is not there yet. Questions of shape and dtype have answers; questions of value raise TraceError."""
 
-    __slots__ = ("cell", "tracer", "value", "version")
+    __slots__ = ("__weakref__", "cell", "tracer", "value", "version")
 
     flags = _Flags()
     base = "staged"  # never memory of one's own: gradients are added up by ops, not in place

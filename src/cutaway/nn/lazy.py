@@ -75,7 +75,7 @@ class LazyModule(Module):
             is_tensor(type(self).__name__, input=input)
             self.initialize_parameters(input)
         except CutawayError as error:
-            say_where(error, self)
+            say_where(error, self, args, kwargs)
             raise
         return self(*args, **kwargs)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cutaway.core.autograd import no_grad
+from cutaway.core.diary import note
 from cutaway.core.dtypes import bfloat16, check_device, dtype, float16, float32, float64
 from cutaway.core.errors import (
     ArgumentError,
@@ -17,6 +19,7 @@ from cutaway.core.errors import (
     MissingAttribute,
     NameRefused,
     NotWritten,
+    ShapeError,
 )
 from cutaway.core.op import SCOPE
 from cutaway.core.refusal import RAW, describe, explain, guard_class, guard_methods
@@ -89,13 +92,13 @@ class Module:
                 return self.forward(*args, **kwargs)
             return call_with_hooks(self, args, kwargs)
         except CutawayError as error:
-            say_where(error, self)
+            say_where(error, self, args, kwargs)
             raise
         except RAW as error:
             refusal = explain(type(self).forward, (self, *args), kwargs, error)
             if refusal is None:
                 raise
-            say_where(refusal, self)
+            say_where(refusal, self, args, kwargs)
             raise refusal from error
 
     def _called(self, *args: Any, **kwargs: Any) -> Any:
@@ -210,6 +213,9 @@ class Module:
                     f"register_parameter: {name!r} is the result of a computation; a parameter must be a leaf. "
                     "Wrap its values with nn.Parameter(t.detach())"
                 )
+        before = self._parameters.get(name)
+        if before is not None and before is not param:
+            note("assign", before, self, detail=name, through=True)
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -422,6 +428,7 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters (or fill them with zeros)."""
+        note("zero_grad", self, detail=set_to_none, through=True)
         for p in self.parameters():
             if p.grad is None:
                 continue
@@ -616,8 +623,13 @@ def _not_set_up(module: Module, doing: str) -> MissingAttribute:
     )
 
 
-def say_where(error: CutawayError, module: Module) -> None:
-    """Note in which layer `error` arose, as a path from `module`. Called at each level while the error rises."""
+def say_where(error: CutawayError, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Note in which layer `error` arose, as a path from `module`, and the shapes that led there.
+
+    Called at each level while the error rises.
+    """
+    if isinstance(error, ShapeError):  # by name: what lies above is not imported from here
+        error.story = import_module("cutaway.inspect.shapestory").told(error, module, args, kwargs)
     if not error.layer:
         error._layer_id = id(module)  # type: ignore[attr-defined]
         error.layer = type(module).__name__

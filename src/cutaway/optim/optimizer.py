@@ -10,6 +10,7 @@ import numpy as np
 
 from cutaway.core import accelerate
 from cutaway.core.autograd import enable_grad
+from cutaway.core.diary import note
 from cutaway.core.dtypes import float32, float64, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
 from cutaway.core.op import SCOPE, STAGE
@@ -196,6 +197,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; with set_to_none=False they become zeros."""
+        note("zero_grad", self, detail=set_to_none, through=True)
         for p in self._parameters():
             if set_to_none:
                 p._grad = None

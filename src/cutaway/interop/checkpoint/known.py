@@ -394,7 +394,7 @@ def _kind(what: Any) -> str:
 
 
 def _blank(cls: type, args: tuple[Any, ...]) -> Any:
-    """An object without `__init__`. A class's own `__new__` may do anything (one of NumPy's writes files): it is not called."""
+    """An object without `__init__`. A class's own `__new__` may do anything (NumPy has one that makes files): not called."""
     if issubclass(cls, tuple):
         return tuple.__new__(cls, args if hasattr(cls, "_fields") else args[0] if args else ())
     make = cls.__new__

@@ -1,0 +1,51 @@
+"""Places in the user's program: found on the stack while it runs, shown as a Line with its text."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+
+from cutaway.core.autograd import FunctionNode, Node
+from cutaway.core.diary import INSIDE, Place
+from cutaway.engine.line import Line, _path, source
+
+NUMPY = str(Path(np.__file__).parent)
+GRADIENTS: frozenset[CodeType] = frozenset(c.gradients.__code__ for c in (Node, FunctionNode))
+
+
+def here(depth: int = 2) -> tuple[Place | None, Any]:
+    """The user's line that is running, and the Node whose gradient rule is at work, if one is."""
+    frame: FrameType | None = sys._getframe(depth)
+    node = None
+    while frame is not None:
+        code = frame.f_code
+        if code in GRADIENTS:
+            node = frame.f_locals["self"] if node is None else node
+        elif not code.co_filename.startswith((INSIDE, NUMPY)):
+            return (code, frame.f_lineno, frame.f_globals.get("__file__") or ""), node
+        frame = frame.f_back
+    return None, node
+
+
+def line_at(place: Place | None) -> Line:
+    """The Line of a place; an empty one for none."""
+    if place is None:
+        line = Line("")
+        line.path, line.number = "", 0
+        return line
+    code, number, file = place
+    line = Line(f"{os.path.basename(code.co_filename)}:{number}")
+    line.path, line.number = _path(code.co_filename, file), number
+    return line
+
+
+def quoted(place: Place | None) -> str:
+    """`train.py:12: loss = f(x)`, or as much of it as is known; "" for no place."""
+    line = line_at(place)
+    text = source(line).rstrip(":")
+    return f"{line}: {text}" if text else str(line)
