@@ -28,8 +28,14 @@ def run(programs):
     return printed.getvalue()
 
 
-def test_the_programs_print_what_they_promise():
-    spiral, powers, heading, *kernels = run(PROGRAMS).splitlines()
+def test_the_programs_print_what_they_promise(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # one writes a page
+    spiral, powers, *inside = run(PROGRAMS).splitlines()
+    at = next(n for n, line in enumerate(inside) if line.startswith("kernel"))
+    (heading, *kernels), inside = inside[at:], inside[:at]
+    assert any("Linear" in line and "[300, 32]" in line for line in inside)
+    assert any(line.startswith("0.weight float32[32, 2]") for line in inside)
+    assert "recording" in (tmp_path / "step.html").read_text(encoding="utf-8")
     loss, accuracy = map(float, re.findall(r"\d+\.\d+", spiral))
     assert loss < 0.3
     assert accuracy > 0.9
