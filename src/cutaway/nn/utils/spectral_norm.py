@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from cutaway.core.autograd import no_grad
 from cutaway.core.errors import ArgumentError
 from cutaway.core.functions import randn
+from cutaway.core.refusal import guarded
 from cutaway.core.tensor import Tensor
 from cutaway.functional import normalize
 from cutaway.nn.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -66,6 +67,7 @@ class SpectralNorm:
         setattr(module, self.name, self.compute_weight(module, module.training))
 
 
+@guarded
 def spectral_norm(
     module: M, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
 ) -> M:
@@ -88,6 +90,7 @@ def spectral_norm(
     return module
 
 
+@guarded
 def remove_spectral_norm(module: M, name: str = "weight") -> M:
     """`module` with a plain parameter `name` again.  Raises ArgumentError if it is not normalised."""
     norm = found(module, name, SpectralNorm, "remove_spectral_norm")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from cutaway.core.errors import ArgumentError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError
+from cutaway.core.refusal import describe, guarded
 from cutaway.core.tensor import Tensor
 from cutaway.nn.module import Module
 from cutaway.nn.parameter import Parameter
@@ -38,6 +39,7 @@ class WeightNorm:
         setattr(module, self.name, self.compute_weight(module))
 
 
+@guarded
 def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     """`module` with its parameter `name` [...] replaced by name_g (lengths along `dim`) and name_v (directions); the module.
 
@@ -53,6 +55,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     return module
 
 
+@guarded
 def remove_weight_norm(module: M, name: str = "weight") -> M:
     """`module` with a plain parameter `name` again.  Raises ArgumentError if it is not normalised."""
     norm = found(module, name, WeightNorm, "remove_weight_norm")
@@ -75,6 +78,12 @@ def taken(module: Module, name: str, op: str) -> Parameter:
     return weight
 
 
+def need_module(op: str, module: Any) -> None:
+    """Raise ArgumentTypeError for what is no module."""
+    if not isinstance(module, Module):
+        raise ArgumentTypeError(f"{op}: expected a Module, got {describe(module)}")
+
+
 def hooks(module: Module, name: str, kind: type) -> list[tuple[int, Any]]:
     """The module's hooks of this kind for this parameter, with their numbers."""
     if module._hooks is None:
@@ -84,13 +93,15 @@ def hooks(module: Module, name: str, kind: type) -> list[tuple[int, Any]]:
 
 
 def refuse_twice(module: Module, name: str, kind: type, op: str) -> None:
-    """Raise ArgumentError if the module has such a hook already."""
+    """Raise ArgumentError if the module has such a hook already, ArgumentTypeError if it is no module."""
+    need_module(op, module)
     if hooks(module, name, kind):
         raise ArgumentError(f"{op}: the parameter {name!r} of {type(module).__name__} is normalised already")
 
 
 def found(module: Module, name: str, kind: type, op: str) -> Any:
     """The module's hook of this kind, which is taken off.  Raises ArgumentError if there is none."""
+    need_module(op, module)
     for number, call in hooks(module, name, kind):
         del module._hooks.before[number]  # type: ignore[union-attr]
         return call
