@@ -160,6 +160,18 @@ def test_the_numbers_around_the_bad_element_are_shown():
     assert "4 1 >0< 2" in str(caught.value) and ">-inf<" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["bfloat16", "float16", "float32", "float64"])
+def test_every_floating_dtype(name):
+    dtype = getattr(cutaway, name)
+    x = cutaway.tensor([1.0, 800.0], dtype=dtype, requires_grad=True)
+    limit = math.log(cutaway.finfo(dtype).max)
+    with pytest.raises(cutaway.AnomalyError, match=f"overflows above {limit:.4g} in {name}"), detect_anomaly():
+        (x.exp() * 2).sum().backward()
+    y = cutaway.zeros(2, dtype=dtype, requires_grad=True)
+    with pytest.raises(cutaway.AnomalyError, match="backward of sqrt"), detect_anomaly():
+        y.sqrt().sum().backward()
+
+
 def test_the_layer_is_named():
     class Net(nn.Module):
         def __init__(self):

@@ -309,6 +309,16 @@ def test_the_way_through_a_function():
     assert why(w, lambda: Quiet.apply(w * 1).sum()).kind == "function"
 
 
+def test_half_precision():
+    net = model(cutaway, "dead relu").bfloat16()
+    x = cutaway.ones(4, 6, dtype=cutaway.bfloat16)
+    loss = net(x).sum()
+    loss.backward()
+    assert why(net.fc1.weight, loss).kind == why(net.fc1.weight, lambda: net(x).sum()).kind == "dead relu"
+    d = net.fc1(x).detach()
+    assert why(d).kind == "detached"
+
+
 def test_a_compiled_step():
     net = model(cutaway, "detached")
     opt = cutaway.optim.SGD(net.parameters(), lr=0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 from weakref import ref
@@ -9,6 +10,8 @@ from weakref import ref
 import numpy as np
 
 from cutaway.core.diary import Place
+from cutaway.core.dtypes import FROM_NUMPY
+from cutaway.core.limits import finfo
 from cutaway.core.tensor import Tensor
 from cutaway.inspect.excerpt import Shown, largest
 from cutaway.inspect.facts import Facts
@@ -127,7 +130,7 @@ def _log(c: Case) -> tuple[str, str]:
 
 
 def _exp(c: Case) -> tuple[str, str]:
-    limit = np.log(np.finfo(c.dtype).max)
+    limit = math.log(finfo(FROM_NUMPY[c.dtype]).max)
     return "exp", (
         f"exp overflows above {limit:.4g} in {c.dtype.name}: subtract the largest first (exp(x - x.amax())), or write "
         "softmax, logsumexp, softplus for log(1 + exp(x)), sigmoid for 1 / (1 + exp(-x))"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from cutaway.core.dtypes import FLOATING
 
 NEAR = 2  # neighbours on either side
 
@@ -40,7 +42,7 @@ def extent(a: np.ndarray) -> str:
     """`from -1 to 3, with 2 NaN`."""
     if not a.size:
         return "empty"
-    if a.dtype.kind != "f":
+    if a.dtype.kind not in FLOATING:
         return f"from {a.min()} to {a.max()}"
     good = a[np.isfinite(a)]
     text = f"from {_show(good.min())} to {_show(good.max())}" if good.size else "no finite element"
@@ -49,13 +51,13 @@ def extent(a: np.ndarray) -> str:
     return text
 
 
-def _show(x: object) -> str:
-    return f"{x:.4g}" if isinstance(x, (float, np.floating)) else str(x)
+def _show(x: Any) -> str:
+    return f"{float(x):.4g}" if np.asarray(x).dtype.kind in FLOATING else str(x)
 
 
 def largest(a: np.ndarray) -> float:
     """The largest magnitude among finite floating elements; 0 if there are none."""
-    if a.dtype.kind != "f":
+    if a.dtype.kind not in FLOATING:
         return 0.0
     good = np.abs(a[np.isfinite(a)])
     return float(good.max()) if good.size else 0.0

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cutaway.core.autograd import Node, Packed
+from cutaway.core.dtypes import FLOATING
 from cutaway.core.tensor import Tensor
 from cutaway.inspect.watch import FINE, NAN, Step, Watch, worst
 
@@ -56,7 +57,7 @@ class Gate(NamedTuple):
 
 def gate(name: str, y: np.ndarray) -> Gate | None:
     """What an activation's result says. A unit is a column of [N, units], a channel of [N, C, H, W]."""
-    if name not in ("relu", *SOFT) or not y.size or y.dtype.kind != "f":
+    if name not in ("relu", *SOFT) or not y.size or y.dtype.kind not in FLOATING:
         return None
     dim = 1 if y.ndim > 3 else -1
     units = y if y.ndim < 2 else np.moveaxis(y, dim, -1).reshape(-1, y.shape[dim])

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cutaway.core.autograd import RECORDING
+from cutaway.core.dtypes import FLOATING
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.generator import default_generator
 from cutaway.core.refusal import describe
@@ -90,21 +91,23 @@ class Summary:
         ]  # fmt: skip
 
     def __rich__(self) -> Any:
+        from rich.console import Group
         from rich.table import Table
 
-        table = Table(caption=self.totals(), caption_justify="left")
+        table = Table()
         for k, name in enumerate(HEAD):
             table.add_column(name, justify="right" if k >= 4 else "left", overflow="fold")
         for row in self.cells():
             table.add_row(*[c.replace("[", r"\[") for c in row])
-        return table
+        return Group(table, self.totals())
 
     def __str__(self) -> str:
         from rich.console import Console
 
         out = io.StringIO()
         wide = sum(max(len(HEAD[k]), *(len(row[k]) for row in self.cells())) + 3 for k in range(len(HEAD))) + 1
-        Console(file=out, width=max(wide, 60), color_system=None).print(self)
+        wide = max(wide, *map(len, self.totals().splitlines()))
+        Console(file=out, width=wide, color_system=None, highlight=False).print(self)
         return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines())
 
     __repr__ = __str__
@@ -185,7 +188,7 @@ def _one(x: Any, dtype: Any) -> Any:
             raise ArgumentTypeError(f"summary: an input must be a Tensor or a shape, got {describe(x)}")
         return x
     kind = np.dtype(np.float32) if dtype is None else dtype.np
-    drawn = np.random.default_rng(0).standard_normal(x) if kind.kind == "f" else np.zeros(x)
+    drawn = np.random.default_rng(0).standard_normal(x) if kind.kind in FLOATING else np.zeros(x)
     return Tensor._wrap(np.asarray(drawn, kind))
 
 
@@ -208,7 +211,7 @@ class _aside:
         for m, mode in self.modes:
             m.training = mode
         for b, data in self.buffers:
-            if b._data.shape == data.shape and not np.array_equal(b._data, data, equal_nan=data.dtype.kind == "f"):
+            if b._data.shape == data.shape and b._data.tobytes() != data.tobytes():
                 b._data[...] = data
 
 
