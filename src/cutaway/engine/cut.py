@@ -87,22 +87,30 @@ def saved_values(
     for v in border:
         need(v)
     for v in reversed(list(saved)):  # what is quickly made of the rest is no rest
-        if v not in place and v not in results and _made_of(v, saved.keys() - {v}, place, results, forbidden):
+        if v not in place and v not in results and (made_of := _made_of(v, saved, place, results, forbidden)) is not None:
             del saved[v]
+            saved.update(dict.fromkeys(made_of))
     return list(saved)
 
 
 def _made_of(
-    v: Value, saved: set[Value], place: Container[Value], results: set[Value], forbidden: set[Value]
-) -> bool:
-    """Whether `v` is one or two elementwise ops of saved values, and no function that takes time."""
+    v: Value, saved: Container[Value], place: Container[Value], results: set[Value], forbidden: set[Value]
+) -> list[Value] | None:
+    """What `v` is made of by one or two elementwise ops that take no time: saved values, arguments, results. Or None."""
+    read: list[Value] = []
+
     def known(i: Value) -> bool:
-        return i in saved or i in results or (i in place and i not in forbidden) or _constant(i)
+        if _constant(i):
+            return True
+        read.append(i)
+        return i is not v and (i in saved or i in results or (i in place and i not in forbidden))
 
     def quick(u: Value) -> bool:
         return u.op is not None and u.op.name in QUICK and u.aval.shape == v.aval.shape
 
-    return quick(v) and all(known(i) or (quick(i) and all(map(known, i.inputs))) for i in v.inputs)
+    if quick(v) and all(known(i) if not quick(i) or i in saved else all(map(known, i.inputs)) for i in v.inputs):
+        return read
+    return None
 
 
 def _moves(v: Value) -> bool:

@@ -73,6 +73,7 @@ class Native:
             if v.source.kind == "argument":
                 self.arguments.append((v.source.index, slots[v].number))
             else:
+                assert v.source.kind == "constant", v.source
                 self.held.append(np.ascontiguousarray(v.source.value))
                 fixed.append((slots[v].number, address_of(self.held[-1])))
         self.results = []
