@@ -136,7 +136,7 @@ def test_the_books_graph(show):
     for _ in range(6):
         page.keyboard.press("ArrowRight")
     assert page.text_content(".steps output") == "backward 2 of 4"
-    assert page.evaluate("location.hash") == "#step=6"
+    page.wait_for_function("location.hash === '#step=6'")
 
 
 def test_boxes_open_and_close_and_links_lead_there(show):

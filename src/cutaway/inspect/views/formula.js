@@ -5,6 +5,7 @@ const SIGNS = {
   tanh: "tanh", sinh: "sinh", cosh: "cosh", arcsin: "arcsin", arccos: "arccos", arctan: "arctan", sigma: "σ", Phi: "Φ", phi: "φ", pi: "π", mu: "μ", alpha: "α",
   beta: "β", gamma: "γ", lambda: "λ", epsilon: "ε", varepsilon: "ε", delta: "δ", le: "≤", ge: "≥", ne: "≠", neq: "≠", lt: "<", gt: ">", in: "∈", infty: "∞", quad: " ", lfloor: "⌊",
   rfloor: "⌋", lceil: "⌈", rceil: "⌉", bmod: "mod", mod: "mod", lor: "∨", land: "∧", neg: "¬", lnot: "¬", lvert: "|", rvert: "|", mid: "|", to: "→", dots: "…", ldots: "…", top: "⊤", ast: "∗", star: "⋆", circ: "∘", oplus: "⊕", wedge: "∧", vee: "∨",
+  sim: "∼", tau: "τ", notin: "∉", exists: "∃", forall: "∀", arg: "arg", theta: "θ", rho: "ρ", eta: "η", nu: "ν", omega: "ω", Sigma: "Σ", Gamma: "Γ", Delta: "Δ", pm: "±",
 };
 const NAMESPACE = "http://www.w3.org/1998/Math/MathML";
 
@@ -28,24 +29,42 @@ export function formula(tex) {
     if (t === "{") { const inner = row("}"); at++; return inner; }
     if (t === "\\frac" || t === "\\tfrac") return make("mfrac", group(), group());
     if (t === "\\sqrt") return make("msqrt", group());
-    if (/^\\(mathrm|operatorname|text|mathbf)$/.test(t)) {
+    if (/^\\(mathrm|operatorname|text|mathbf|mathcal|mathbb)$/.test(t)) {
       if (tokens[at] === "{") { at++; let word = ""; while (at < tokens.length && tokens[at] !== "}") word += tokens[at++].replace("\\", ""); at++; return make("mi", word); }
       return atom();
     }
+    if (t === "\\overline" || t === "\\bar" || t === "\\hat") { const over = make("mover", group(), make("mo", t === "\\hat" ? "^" : "¯")); over.setAttribute("accent", "true"); return over; }
+    if (t === "\\mathrel" || t === "\\mathbin") return group();
+    if (t === "\\begin") { name(); return cases(); }
     if (/^\\(left|right|big|Big|bigl|bigr|displaystyle)$/.test(t)) return make("mrow");
     if (t[0] === "\\") {
       const name = t.slice(1);
       if (/^[,;:! ]$/.test(name)) return make("mspace");
-      if (name in SIGNS) return make(/^[a-z]{2,}$/.test(SIGNS[name]) ? "mi" : /[∑∏⊙·×≤≥≠∈⌊⌋⌈⌉∨∧¬|→∗⋆∘⊕<>]/.test(SIGNS[name]) ? "mo" : "mi", SIGNS[name]);
+      if (name in SIGNS) return make(/^[a-z]{2,}$/.test(SIGNS[name]) ? "mi" : /[∑∏⊙·×≤≥≠∈∉∼±⌊⌋⌈⌉∨∧¬|→∗⋆∘⊕<>]/.test(SIGNS[name]) ? "mo" : "mi", SIGNS[name]);
       return make("mtext", name.length === 1 ? name : `\\${name}`);
     }
     if (/^[a-zA-Z]$/.test(t)) return make("mi", t);
     if (/^\d/.test(t)) return make("mn", t);
-    return make("mo", t === "-" ? "−" : t === "'" ? "′" : t);
+    const sign = make("mo", t === "-" ? "−" : t === "'" ? "′" : t);
+    if (/[()[\]|]/.test(t) && !/^\\(left|right)$/.test(tokens[at - 2] ?? "")) sign.setAttribute("stretchy", "false");
+    return sign;
   };
-  const row = (end) => {
+  const name = () => { let word = ""; if (tokens[at] === "{") { while (tokens[++at] !== "}" && at < tokens.length) word += tokens[at]; at++; } return word; };
+  const cases = () => {
+    const table = make("mtable");
+    table.setAttribute("columnalign", "left");
+    while (at < tokens.length && tokens[at] !== "\\end") {
+      const line = make("mtr");
+      while (at < tokens.length) { line.append(make("mtd", row("&", "\\\\", "\\end"))); if (tokens[at] !== "&") break; at++; }
+      table.append(line);
+      if (tokens[at] === "\\\\") at++;
+    }
+    at++; name();
+    return make("mrow", make("mo", "{"), table);
+  };
+  const row = (...ends) => {
     const made = make("mrow");
-    while (at < tokens.length && tokens[at] !== end) {
+    while (at < tokens.length && !ends.includes(tokens[at])) {
       let base = atom();
       if (base === null) break;
       let low = null, high = null;
@@ -57,5 +76,5 @@ export function formula(tex) {
     }
     return made;
   };
-  return make("math", row(undefined));
+  return make("math", row());
 }

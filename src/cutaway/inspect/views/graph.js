@@ -52,12 +52,14 @@ export function visible(m, key, open) {
   return shown;
 }
 
-/** Positions of all visible boxes: key -> {x, y, w, h, open}. `across`: left to right, else top to bottom. */
+/** Positions of all visible boxes: key -> {x, y, w, h, open}. `across`: left to right, else top to bottom.
+ *  route(a, b): the points where an edge from box a to box b goes past what stands between. */
 export function layout(m, open, across) {
-  const placed = new Map();
-  const size = place(m, "s-1", open, across, placed);
-  const absolute = new Map();
+  const placed = new Map(), lanes = new Map();
+  const size = place(m, "s-1", open, across, placed, lanes);
+  const absolute = new Map(), origin = new Map();
   const shift = (key, x, y) => {
+    origin.set(key, [x, y]);
     for (const k of m.boxes.get(key).children) {
       const p = placed.get(k);
       if (!p) continue;
@@ -66,7 +68,15 @@ export function layout(m, open, across) {
     }
   };
   shift("s-1", PAD, PAD);
-  return { positions: absolute, width: size.w + 2 * PAD, height: size.h + 2 * PAD };
+  const route = (a, b) => {
+    const up = m.up(a), down = m.up(b), shared = up.find((k) => down.includes(k)), points = [];
+    const past = (box, from, first, last) => { for (let r = first; r <= last; r++) { const p = lanes.get(box).at.get(`${from} ${r}`), [x, y] = origin.get(box); if (p) points.push([p[0] + x, p[1] + y]); } };
+    for (let i = 1; up[i - 1] !== shared && i < up.length; i++) { const { rank, most } = lanes.get(up[i]); if (up[i] !== shared) past(up[i], up[i - 1], rank.get(up[i - 1]) + 1, most); }
+    const from = up[up.indexOf(shared) - 1], way = down.slice(1, down.indexOf(shared) + 1).reverse();
+    for (const box of way) { const { rank } = lanes.get(box), to = down[down.indexOf(box) - 1]; past(box, box === shared ? from : `in ${a}`, box === shared ? rank.get(from) + 1 : 0, rank.get(to) - 1); }
+    return points;
+  };
+  return { positions: absolute, width: size.w + 2 * PAD, height: size.h + 2 * PAD, route };
 }
 
 const PAD = 16, TITLE = 20, GAP = 36, LAYER = 92;
@@ -74,45 +84,97 @@ const PAD = 16, TITLE = 20, GAP = 36, LAYER = 92;
 function measure(box) {
   if (box.kind === "node" && SYMBOLS[box.name] && SYMBOLS[box.name].length === 1) return { w: 34, h: 34 };
   const text = Math.min(box.name.length, 26);
-  return { w: Math.max(44, text * 7.2 + 20), h: box.kind === "value" ? 26 : 32 };
+  return { w: Math.max(44, text * (box.kind === "scope" ? 8.2 : 7.4) + 20), h: box.kind === "value" ? 26 : 32 };
 }
 
-function place(m, key, open, across, placed) {
+function place(m, key, open, across, placed, lanes) {
   const children = m.boxes.get(key).children.filter((k) => !m.boxes.get(k).empty);
+  lanes.set(key, { at: new Map(), rank: new Map(), most: 0 });
   if (!children.length) return { w: 0, h: 0 };
   const inside = new Set(children);
   const owner = (k) => { for (const a of m.up(k)) if (inside.has(a)) return a; return null; };
   const next = new Map(children.map((k) => [k, new Set()])), before = new Map(children.map((k) => [k, new Set()]));
+  const entering = [], leaving = new Set();
   for (const e of m.edges) {
     const a = owner(e.from), b = owner(e.to);
     if (a && b && a !== b) { next.get(a).add(b); before.get(b).add(a); }
+    else if (b && !a) entering.push([`in ${visible(m, e.from, open)}`, b]);
+    else if (a && !b) leaving.add(a);
   }
   const rank = ranks(m, children, next, before);
+  const most = Math.max(...rank.values()), lane = passing(children, rank, most, next, before, entering, leaving);
   const sizes = new Map();
+  for (const k of lane.keys()) sizes.set(k, { w: 0, h: 0, lane: true });
   for (const k of children) {
     const box = m.boxes.get(k);
     if (box.kind === "scope" && open.has(k)) {
-      const s = place(m, k, open, across, placed);
+      const s = place(m, k, open, across, placed, lanes);
       sizes.set(k, { w: Math.max(s.w + 2 * PAD, measure(box).w), h: s.h + 2 * PAD + TITLE, open: true });
     } else sizes.set(k, { ...measure(box), open: false });
   }
-  const layers = order(children, rank, next, before);
+  for (const [k, r] of lane) rank.set(k, r);
+  const layers = order([...children, ...lane.keys()], rank, next, before);
   const along = across ? "w" : "h", over = across ? "h" : "w";
-  const spans = layers.map((layer) => layer.reduce((sum, k) => sum + sizes.get(k)[over] + GAP, -GAP));
-  const wide = Math.max(...spans);
+  const middle = align(layers, sizes, over, next, before);
+  const low = Math.min(...[...middle].map(([k, x]) => x - sizes.get(k)[over] / 2)), wide = Math.max(...[...middle].map(([k, x]) => x + sizes.get(k)[over] / 2)) - low;
+  const between = across ? LAYER : LAYER * 0.8;
   let at = 0;
-  layers.forEach((layer, n) => {
+  for (const layer of layers) {
     const deep = Math.max(...layer.map((k) => sizes.get(k)[along]));
-    let side = (wide - spans[n]) / 2;
     for (const k of layer) {
-      const s = sizes.get(k), middle = at + (deep - s[along]) / 2;
-      placed.set(k, across ? { x: middle, y: side, ...s } : { x: side, y: middle, ...s });
-      side += s[over] + GAP;
+      const s = sizes.get(k), start = at + (deep - s[along]) / 2, side = middle.get(k) - low - s[over] / 2;
+      if (s.lane) lanes.get(key).at.set(k, across ? [start, side] : [side, start]);
+      else placed.set(k, across ? { x: start, y: side, ...s } : { x: side, y: start, ...s });
     }
-    at += deep + LAYER * (across ? 1 : 0.5);
-  });
-  const length = at - LAYER * (across ? 1 : 0.5);
-  return across ? { w: length, h: wide } : { w: wide, h: length };
+    at += deep + between;
+  }
+  Object.assign(lanes.get(key), { rank, most });
+  return across ? { w: at - between, h: wide } : { w: wide, h: at - between };
+}
+
+/** Lanes: a place in each layer that an edge passes, one for all edges of a source. Adds them as neighbours; key -> rank. */
+function passing(children, rank, most, next, before, entering, leaving) {
+  const lane = new Map(), far = new Map(), ends = [];
+  const reach = (from, r) => far.set(from, Math.max(far.get(from) ?? -1, r));
+  for (const a of children) for (const b of next.get(a)) if (rank.get(b) > rank.get(a) + 1) { reach(a, rank.get(b) - 1); ends.push([a, b]); }
+  for (const [from, b] of entering) if (rank.get(b) > 0) { reach(from, rank.get(b) - 1); ends.push([from, b]); }
+  for (const a of leaving) if (rank.get(a) < most) reach(a, most);
+  for (const [a, b] of ends) if (next.has(a)) { next.get(a).delete(b); before.get(b).delete(a); }
+  const join = (a, b) => { next.get(a).add(b); before.get(b).add(a); };
+  for (const [from, last] of far) {
+    const first = rank.has(from) ? rank.get(from) + 1 : 0;
+    for (let r = first; r <= last; r++) {
+      const k = `${from} ${r}`;
+      lane.set(k, r); next.set(k, new Set()); before.set(k, new Set());
+      if (r > first) join(`${from} ${r - 1}`, k); else if (rank.has(from)) join(from, k);
+    }
+  }
+  for (const [a, b] of ends) join(`${a} ${rank.get(b) - 1}`, b);
+  return lane;
+}
+
+/** Where the middle of each box stands, across the layers: near its neighbours, as far as those beside it leave room. */
+function align(layers, sizes, over, next, before) {
+  const middle = new Map();
+  const room = (a, b) => (sizes.get(a)[over] + sizes.get(b)[over]) / 2 + (sizes.get(a).lane && sizes.get(b).lane ? GAP / 2 : GAP);
+  for (const layer of layers) { let x = 0; layer.forEach((k, i) => { x += i ? room(layer[i - 1], k) : 0; middle.set(k, x); }); layer.forEach((k) => middle.set(k, middle.get(k) - x / 2)); }
+  for (let sweep = 0; sweep < 8; sweep++) {
+    for (const layer of sweep % 2 ? [...layers].reverse() : layers) {
+      let offset = 0;
+      const blocks = []; // the nearest places in this order: neighbours that would meet move as one
+      layer.forEach((k, i) => {
+        offset += i ? room(layer[i - 1], k) : 0;
+        let around = [...(sweep % 2 ? next : before).get(k)];
+        if (!around.length) around = [...(sweep % 2 ? before : next).get(k)];
+        const wish = around.length ? around.reduce((s, n) => s + middle.get(n), 0) / around.length : middle.get(k);
+        let block = { sum: wish - offset, of: [[k, offset]] };
+        while (blocks.length && blocks[blocks.length - 1].sum / blocks[blocks.length - 1].of.length > block.sum / block.of.length) { const b = blocks.pop(); block = { sum: b.sum + block.sum, of: [...b.of, ...block.of] }; }
+        blocks.push(block);
+      });
+      for (const b of blocks) for (const [k, o] of b.of) middle.set(k, b.sum / b.of.length + o);
+    }
+  }
+  return middle;
 }
 
 /** The longest way from a source; given values come right before their first reader. */

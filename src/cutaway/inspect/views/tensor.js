@@ -20,7 +20,7 @@ export function line(v) {
 
 /** What stands on an edge: the number, or the sizes. */
 export function brief(v) {
-  return v.data && v.data.length === 1 ? short(v.data[0]) : v.shape.join("×");
+  return v.data && v.data.length === 1 ? short(v.data[0]) : v.shape.length > 1 ? v.shape.join("×") : `[${v.shape}]`;
 }
 
 export function element(tag, attributes = {}, ...children) {

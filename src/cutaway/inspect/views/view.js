@@ -4,6 +4,8 @@ import { brief, element, line, short, tensor } from "./tensor.js";
 import { formula } from "./formula.js";
 import { panel } from "./weight.js";
 
+const READABLE = 0.85; // the scale below which the smallest words are too small
+
 const svg = (tag, attributes = {}, ...children) => {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [k, x] of Object.entries(attributes)) if (x !== undefined) made.setAttribute(k, x);
@@ -16,6 +18,8 @@ export function show(host, data, walks = []) {
   const m = model(data);
   const forward = data.nodes.length, last = forward + data.backward.length;
   const state = { at: last, open: new Set(firstOpen(m)), marked: new Set(), tab: "step" };
+  const links = location.protocol !== "about:"; // a frame in a notebook has no address of its own
+  let soon = null;
   fromHash();
 
   const stage = element("div", { class: "stage", tabindex: 0, "aria-label": "graph; drag to move, + and − to zoom" });
@@ -25,7 +29,7 @@ export function show(host, data, walks = []) {
   const buttons = [["|◀", "to the start", () => go(0)], ["◀", "one step back", () => go(state.at - 1)], ["▶", "one step on", () => go(state.at + 1)], ["▶|", "to the end", () => go(last)]];
   const bar = element("div", { class: "steps" }, ...buttons.map(([text, title, act]) => { const b = element("button", { type: "button", title, "aria-label": title }, text); b.addEventListener("click", act); return b; }), slider, where);
   const zoom = element("div", { class: "zoom" });
-  for (const [text, title, act] of [["−", "smaller", () => scale(1 / 1.25)], ["+", "larger", () => scale(1.25)], ["fit", "all of it", () => fit()], ["open all", "open every box", () => openAll()], ["close", "close all boxes", () => { state.open = new Set(); draw(); fit(); }]]) {
+  for (const [text, title, act] of [["−", "smaller", () => scale(1 / 1.25)], ["+", "larger", () => scale(1.25)], ["fit", "all of it, however small", () => fit()], ["open all", "open every box", () => openAll()], ["close", "close all boxes", () => { state.open = new Set(); draw(); readable(); toHash(); }]]) {
     const b = element("button", { type: "button", title, "aria-label": title }, text);
     b.addEventListener("click", act);
     zoom.append(b);
@@ -38,7 +42,10 @@ export function show(host, data, walks = []) {
     tabs.append(b);
   }
   host.append(bar, element("div", { class: "halves" }, element("div", { class: "left" }, zoom, stage), element("div", { class: "right" }, tabs, detail)));
-  let drawing = null, view = { x: 0, y: 0, k: 1 }, size = { width: 1, height: 1 }, shapes = new Map(), labels = [];
+  const legend = element("p", { class: "legend" }, element("span", { class: "forward" }, "blue, above a line: the value going forward"), element("span", { class: "back" }, "orange, below it, bold: the gradient coming back"),
+    element("span", {}, element("kbd", {}, "→"), " ", element("kbd", {}, "←"), " step on and back"), element("span", {}, "click or ", element("kbd", {}, "Enter"), " opens a box, ", element("kbd", {}, "Esc"), " closes it"));
+  host.querySelector(".left").append(legend);
+  let drawing = null, view = { x: 0, y: 0, k: 1 }, size = { width: 1, height: 1 }, shapes = new Map(), named = new Map(), labels = [];
 
   // --- which step -----------------------------------------------------------------------------------------------------
 
@@ -60,17 +67,21 @@ export function show(host, data, walks = []) {
   // --- the drawing ------------------------------------------------------------------------------------------------------
 
   function draw() {
-    const across = stage.clientWidth > 620;
-    const plan = layout(m, state.open, across);
+    const [wide, tall] = [true, false].map((across) => ({ ...layout(m, state.open, across), across }));
+    const whole = (p) => Math.min(stage.clientWidth / p.width, stage.clientHeight / p.height, 1.4);
+    const plan = whole(tall) > whole(wide) ? tall : wide, across = plan.across;
     size = plan;
-    shapes = new Map(); labels = [];
+    shapes = new Map(); named = new Map(); labels = [];
     drawing = svg("g");
-    const frames = svg("g"), edges = svg("g", { class: "edges" }), boxes = svg("g");
+    const frames = svg("g"), edges = svg("g", { class: "edges" }), boxes = svg("g"), titles = svg("g", { class: "titles" });
     for (const [key, p] of plan.positions) {
       const box = m.boxes.get(key);
       if (p.open) {
         const g = svg("g", { class: `frame ${box.scope.kind}`, tabindex: 0, role: "button", "aria-label": `${box.name}, open; close it` },
-          svg("rect", { x: p.x, y: p.y, width: p.w, height: p.h, rx: 10 }), svg("text", { x: p.x + 10, y: p.y + 15 }, box.name));
+          svg("rect", { x: p.x, y: p.y, width: p.w, height: p.h, rx: 10 }));
+        const title = svg("text", { x: p.x + 10, y: p.y + 15 }, box.name);
+        titles.append(title);
+        named.set(key, title);
         act(g, () => toggle(key));
         frames.append(g);
         shapes.set(key, g);
@@ -84,13 +95,14 @@ export function show(host, data, walks = []) {
       if (a === b || !plan.positions.has(a) || !plan.positions.has(b)) continue;
       const id = `${a} ${b} ${e.value}`;
       if (drawn.has(id)) { drawn.get(id).edges.push(e); continue; }
-      const made = edge(plan.positions.get(a), plan.positions.get(b), e, across);
+      const made = edge(plan.positions.get(a), plan.positions.get(b), e, across, plan.route(a, b));
       made.edges = [e];
       drawn.set(id, made);
       edges.append(made.g);
       labels.push(made);
     }
-    drawing.append(frames, edges, boxes);
+    spread(labels, plan, across);
+    drawing.append(frames, edges, boxes, titles);
     stage.replaceChildren(svg("svg", { width: "100%", height: "100%" },
       svg("defs", {}, marker("arrow"), marker("arrow-back")), drawing));
     place(); paint();
@@ -108,6 +120,7 @@ export function show(host, data, walks = []) {
     const g = svg("g", { class: kind, tabindex: 0, role: "button", "aria-label": title, "data-key": key },
       round ? svg("circle", { cx: p.x + p.w / 2, cy: p.y + p.h / 2, r: p.w / 2 }) : svg("rect", { x: p.x, y: p.y, width: p.w, height: p.h, rx: box.kind === "value" ? p.h / 2 : 7 }),
       svg("text", { x: p.x + p.w / 2, y: p.y + p.h / 2 + 5, "text-anchor": "middle" }, text), svg("title", {}, title));
+    g.addEventListener("focus", () => { if (g.matches(":focus-visible")) reveal(key); });
     act(g, () => box.kind === "scope" ? toggle(key) : box.kind === "node" ? pick(box.number) : pickValue(box.number));
     shapes.set(key, g);
     return g;
@@ -118,16 +131,36 @@ export function show(host, data, walks = []) {
     g.addEventListener("keydown", (e) => { if (e.key === "Enter" || e.key === " ") { f(); e.preventDefault(); e.stopPropagation(); } });
   }
 
-  function edge(a, b, e, across) {
-    const [x1, y1, x2, y2] = across ? [a.x + a.w, a.y + a.h / 2, b.x, b.y + b.h / 2] : [a.x + a.w / 2, a.y + a.h, b.x + b.w / 2, b.y];
-    const bend = across ? Math.max(24, (x2 - x1) / 2) : Math.max(20, (y2 - y1) / 2);
-    const d = across ? `M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}` : `M${x1} ${y1} C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}`;
-    const path = svg("path", { d, "marker-end": "url(#arrow)" });
-    const t = 0.36, u = 1 - t, on = (p, q, r, s) => u * u * u * p + 3 * u * u * t * q + 3 * u * t * t * r + t * t * t * s; // nearer to where it comes from
-    const mx = across ? on(x1, x1 + bend, x2 - bend, x2) : on(x1, x1, x2, x2), my = across ? on(y1, y1, y2, y2) : on(y1, y1 + bend, y2 - bend, y2);
-    const above = svg("text", { x: across ? mx : mx - 8, y: across ? my - 5 : my + 4, class: "forward", "text-anchor": across ? "middle" : "end" });
-    const under = svg("text", { x: across ? mx : mx + 8, y: across ? my + 14 : my + 4, class: "back", "text-anchor": across ? "middle" : "start" });
-    return { g: svg("g", { class: "edge" }, path, above, under), path, above, under, value: e.value };
+  function edge(a, b, e, across, past) {
+    const ends = across ? [[a.x + a.w, a.y + a.h / 2], [b.x, b.y + b.h / 2]] : [[a.x + a.w / 2, a.y + a.h], [b.x + b.w / 2, b.y]];
+    const points = [ends[0], ...past, ends[1]], bends = [];
+    for (let i = 1; i < points.length; i++) {
+      const [[x1, y1], [x2, y2]] = [points[i - 1], points[i]], bend = Math.max(20, (across ? x2 - x1 : y2 - y1) / 2);
+      bends.push(across ? [x1, y1, x1 + bend, y1, x2 - bend, y2, x2, y2] : [x1, y1, x1, y1 + bend, x2, y2 - bend, x2, y2]);
+    }
+    const path = svg("path", { d: `M${points[0].join(" ")} ${bends.map((c) => `C${c.slice(2).join(" ")}`).join(" ")}`, "marker-end": "url(#arrow)" });
+    const above = svg("text", { class: "forward", "text-anchor": "middle" }), under = svg("text", { class: "back", "text-anchor": "middle" });
+    return { g: svg("g", { class: "edge" }, path, above, under), path, above, under, value: e.value, bends };
+  }
+
+  /** Put each edge's two numbers where they cover no box, no title and no other edge's numbers, near to where it comes from. */
+  function spread(made, plan, across) {
+    const taken = [];
+    for (const [key, p] of plan.positions) taken.push(p.open ? [p.x, p.y, p.x + 20 + 7 * m.boxes.get(key).name.length, p.y + 20] : [p.x, p.y, p.x + p.w, p.y + p.h]);
+    const gradients = (l) => l.edges.map((e) => partOf.get(`${m.boxes.get(e.to).number} ${e.input}`)).filter((p) => p).map(([, p]) => brief(data.values[p.gradient]));
+    for (const l of made) {
+      const most = Math.max(brief(data.values[l.value]).length, [...new Set(gradients(l))].slice(0, 2).join(", ").length), half = 4 * most + 3;
+      let best = null;
+      for (const c of [...l.bends].reverse()) for (const t of [0.36, 0.5, 0.64, 0.27, 0.73]) {
+        const u = 1 - t, on = (i) => u * u * u * c[i] + 3 * u * u * t * c[i + 2] + 3 * u * t * t * c[i + 4] + t * t * t * c[i + 6];
+        const x = on(0), y = on(1), box = [x - half, y - 17, x + half, y + 18];
+        const cost = taken.reduce((s, o) => s + Math.max(0, Math.min(o[2], box[2]) - Math.max(o[0], box[0])) * Math.max(0, Math.min(o[3], box[3]) - Math.max(o[1], box[1])), 0);
+        if (best === null || cost < best.cost) best = { cost, x, y, box };
+        if (!cost) break;
+      }
+      taken.push(best.box);
+      for (const [text, y] of [[l.above, best.y - 5], [l.under, best.y + 14]]) { text.setAttribute("x", best.x); text.setAttribute("y", y); }
+    }
   }
 
   // --- what shows at this step ---------------------------------------------------------------------------------------------
@@ -144,17 +177,20 @@ export function show(host, data, walks = []) {
       const box = m.boxes.get(key);
       g.classList.toggle("now", key === now || (now !== null && current() !== null && m.up(current()).includes(key)));
       g.classList.toggle("later", started(box) > state.at);
+      named.get(key)?.classList.toggle("later", started(box) > state.at);
       g.classList.toggle("marked", box.kind === "node" ? state.marked.has(box.number) : box.kind === "scope" && [...state.marked].some((n) => m.up(`n${n}`).includes(key)));
     }
     for (const made of labels) {
       const value = data.values[made.value], known = (firstStep.get(made.value) ?? 0) <= state.at;
       made.g.classList.toggle("later", !known);
-      made.above.textContent = known ? brief(value) : "";
+      write(made.above, known ? brief(value) : "");
       const parts = made.edges.map((e) => partOf.get(`${m.boxes.get(e.to).number} ${e.input}`)).filter((p) => p && forward + p[0] < state.at);
-      made.under.textContent = parts.length ? [...new Set(parts.map(([, p]) => brief(data.values[p.gradient])))].slice(0, 2).join(", ") : "";
+      write(made.under, parts.length ? [...new Set(parts.map(([, p]) => brief(data.values[p.gradient])))].slice(0, 2).join(", ") : "");
       made.g.classList.toggle("returned", parts.length > 0);
     }
   }
+
+  function write(text, words) { if (text.textContent !== words) text.textContent = words; }
 
   const begun = new Map();
   function started(box) {
@@ -179,6 +215,8 @@ export function show(host, data, walks = []) {
     if (node.formula) made.push(element("p", { class: "formula" }, formula(node.formula)));
     const inside = m.up(`n${data.nodes.indexOf(node)}`).slice(1).map((k) => m.boxes.get(k)).filter((b) => b.scope).reverse().map((b) => label(b.scope));
     if (inside.length) made.push(element("p", { class: "soft" }, `in ${inside.join(" › ")}`));
+    const around = data.scopes[node.scope];
+    if (around?.formula) made.push(element("p", { class: "soft formula" }, `${around.name}: `, formula(around.formula)));
     if (node.line) made.push(element("p", { class: "source" }, element("code", {}, node.source || node.line), " ", element("span", { class: "soft" }, node.line)));
     return made;
   }
@@ -251,19 +289,34 @@ export function show(host, data, walks = []) {
     if (state.open.has(key)) { for (const k of [...state.open]) if (m.up(k).includes(key)) state.open.delete(k); } else state.open.add(key);
     draw(); toHash();
     shapes.get(key)?.focus({ preventScroll: true });
+    reveal(key);
+  }
+
+  /** Esc: the innermost open box closes, around what has the focus, or else around the present step. */
+  function closeInnermost() {
+    const focused = [...shapes].find(([, g]) => g === document.activeElement)?.[0] ?? current();
+    const around = focused ? m.up(focused).find((k) => state.open.has(k)) : undefined;
+    if (around) toggle(around);
   }
 
   function openAll() {
     state.open = new Set([...m.boxes.values()].filter((b) => b.kind === "scope" && b.key !== "s-1" && !b.empty).map((b) => b.key));
-    draw(); fit();
+    draw(); readable(); toHash();
   }
 
   function place() { drawing.setAttribute("transform", `translate(${view.x} ${view.y}) scale(${view.k})`); }
   function fit() {
     const k = Math.min(stage.clientWidth / size.width, stage.clientHeight / size.height, 1.4);
     view = { k, x: (stage.clientWidth - size.width * k) / 2, y: (stage.clientHeight - size.height * k) / 2 };
-    if (k < 0.45) { view.k = Math.min(0.8, Math.max(k, 0.45)); view.x = 8; view.y = 8; }
     place();
+  }
+  /** All of it where it can be read so; else as large as it must be, at the present step. */
+  function readable() {
+    fit();
+    if (view.k >= READABLE) return;
+    const k = READABLE;
+    view = { k, x: Math.max(8, (stage.clientWidth - size.width * k) / 2), y: Math.max(8, (stage.clientHeight - size.height * k) / 2) };
+    place(); follow();
   }
   function scale(by, cx = stage.clientWidth / 2, cy = stage.clientHeight / 2) {
     const k = Math.max(0.05, Math.min(4, view.k * by));
@@ -272,15 +325,18 @@ export function show(host, data, walks = []) {
   }
   function follow() {
     const key = current();
-    if (!key || !drawing) return;
-    const g = shapes.get(visible(m, key, state.open));
-    if (!g) return;
-    const b = g.getBBox(), x = b.x * view.k + view.x, y = b.y * view.k + view.y;
-    if (x < 0 || y < 0 || x + b.width * view.k > stage.clientWidth || y + b.height * view.k > stage.clientHeight) {
-      view.x = stage.clientWidth / 2 - (b.x + b.width / 2) * view.k;
-      view.y = stage.clientHeight / 2 - (b.y + b.height / 2) * view.k;
-      place();
-    }
+    if (key && drawing) reveal(visible(m, key, state.open));
+  }
+  /** Move the drawing so that a box is in sight: its whole, or its title where it is larger than the stage. */
+  function reveal(key) {
+    const p = size.positions?.get(key);
+    if (!p) return;
+    const x = p.x * view.k + view.x, y = p.y * view.k + view.y, w = p.w * view.k, h = p.h * view.k, W = stage.clientWidth, H = stage.clientHeight;
+    if (x >= 0 && y >= 0 && x + w <= W && y + h <= H) return;
+    const put = (from, length, whole, room) => whole * view.k <= room ? (room - whole * view.k) / 2 : Math.min(12, Math.max(room - whole * view.k - 12, length < room ? (room - length) / 2 - from : 12 - from));
+    view.x = put(p.x * view.k, w, size.width, W);
+    view.y = put(p.y * view.k, h, size.height, H);
+    place();
   }
   let dragged = false, held = null;
   stage.addEventListener("pointerdown", (e) => { held = { x: e.clientX - view.x, y: e.clientY - view.y, from: [e.clientX, e.clientY] }; dragged = false; });
@@ -294,11 +350,11 @@ export function show(host, data, walks = []) {
   slider.addEventListener("input", () => go(Number(slider.value)));
   host.addEventListener("keydown", (e) => {
     if (e.target.tagName === "INPUT" || e.target.tagName === "SELECT") return;
-    const acts = { ArrowRight: () => go(state.at + 1), ArrowLeft: () => go(state.at - 1), Home: () => go(0), End: () => go(last), "+": () => scale(1.25), "-": () => scale(1 / 1.25), 0: () => fit() };
+    const acts = { ArrowRight: () => go(state.at + 1), ArrowLeft: () => go(state.at - 1), Home: () => go(0), End: () => go(last), "+": () => scale(1.25), "-": () => scale(1 / 1.25), 0: () => fit(), Escape: () => closeInnermost() };
     if (acts[e.key]) { acts[e.key](); e.preventDefault(); }
   });
   let wide = null;
-  new ResizeObserver(() => { if (wide !== stage.clientWidth) { wide = stage.clientWidth; draw(); fit(); follow(); } }).observe(stage);
+  new ResizeObserver(() => { if (wide !== stage.clientWidth) { wide = stage.clientWidth; draw(); readable(); follow(); } }).observe(stage);
 
   // --- links ------------------------------------------------------------------------------------------------------------------
 
@@ -306,10 +362,12 @@ export function show(host, data, walks = []) {
     const parts = [`step=${state.at}`];
     if (state.open.size) parts.push(`open=${[...state.open].map((k) => k.slice(1)).join(",")}`);
     if (state.tab === "weight") parts.push(`weight=${state.walk ?? 0}`);
-    if (host.dataset.links !== "off") history.replaceState(null, "", `#${parts.join("&")}`);
+    if (!links) return;
+    clearTimeout(soon); // a held key makes many steps, and a browser refuses many changes of the address
+    soon = setTimeout(() => history.replaceState(null, "", `#${parts.join("&")}`), 150);
   }
   function fromHash() {
-    if (host.dataset.links === "off") return;
+    if (!links) return;
     const asked = new URLSearchParams(location.hash.slice(1));
     if (asked.has("step")) state.at = Math.max(0, Math.min(last, Number(asked.get("step")) || 0));
     if (asked.has("open")) state.open = new Set(asked.get("open").split(",").map((n) => `s${n}`).filter((k) => m.boxes.has(k)));
