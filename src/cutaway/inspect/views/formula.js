@@ -7,11 +7,18 @@ const SIGNS = {
   rfloor: "⌋", lceil: "⌈", rceil: "⌉", bmod: "mod", mod: "mod", lor: "∨", land: "∧", neg: "¬", lnot: "¬", lvert: "|", rvert: "|", mid: "|", to: "→", dots: "…", ldots: "…", top: "⊤", ast: "∗", star: "⋆", circ: "∘", oplus: "⊕", wedge: "∧", vee: "∨",
   sim: "∼", tau: "τ", notin: "∉", exists: "∃", forall: "∀", arg: "arg", theta: "θ", rho: "ρ", eta: "η", nu: "ν", omega: "ω", Sigma: "Σ", Gamma: "Γ", Delta: "Δ", pm: "±",
 };
+const STRETCH = /^\\(left|right|big|Big|bigl|bigr|Bigl|Bigr)$/;
 const NAMESPACE = "http://www.w3.org/1998/Math/MathML";
 
 function make(tag, ...children) {
   const made = document.createElementNS(NAMESPACE, tag);
   made.append(...children);
+  return made;
+}
+
+function space() {
+  const made = make("mspace");
+  made.setAttribute("width", "0.17em");
   return made;
 }
 
@@ -36,17 +43,17 @@ export function formula(tex) {
     if (t === "\\overline" || t === "\\bar" || t === "\\hat") { const over = make("mover", group(), make("mo", t === "\\hat" ? "^" : "¯")); over.setAttribute("accent", "true"); return over; }
     if (t === "\\mathrel" || t === "\\mathbin") return group();
     if (t === "\\begin") { name(); return cases(); }
-    if (/^\\(left|right|big|Big|bigl|bigr|displaystyle)$/.test(t)) return make("mrow");
+    if (STRETCH.test(t) || t === "\\displaystyle") return make("mrow");
     if (t[0] === "\\") {
       const name = t.slice(1);
-      if (/^[,;:! ]$/.test(name)) return make("mspace");
+      if (/^[,;:! ]$/.test(name)) return space();
       if (name in SIGNS) return make(/^[a-z]{2,}$/.test(SIGNS[name]) ? "mi" : /[∑∏⊙·×≤≥≠∈∉∼±⌊⌋⌈⌉∨∧¬|→∗⋆∘⊕<>]/.test(SIGNS[name]) ? "mo" : "mi", SIGNS[name]);
       return make("mtext", name.length === 1 ? name : `\\${name}`);
     }
     if (/^[a-zA-Z]$/.test(t)) return make("mi", t);
     if (/^\d/.test(t)) return make("mn", t);
     const sign = make("mo", t === "-" ? "−" : t === "'" ? "′" : t);
-    if (/[()[\]|]/.test(t) && !/^\\(left|right)$/.test(tokens[at - 2] ?? "")) sign.setAttribute("stretchy", "false");
+    if (/[()[\]|]/.test(t) && !STRETCH.test(tokens[at - 2] ?? "")) sign.setAttribute("stretchy", "false");
     return sign;
   };
   const name = () => { let word = ""; if (tokens[at] === "{") { while (tokens[++at] !== "}" && at < tokens.length) word += tokens[at]; at++; } return word; };
@@ -65,6 +72,7 @@ export function formula(tex) {
   const row = (...ends) => {
     const made = make("mrow");
     while (at < tokens.length && !ends.includes(tokens[at])) {
+      const named = /^[a-z]{2,}$/.test(SIGNS[tokens[at].slice(1)] ?? "");
       let base = atom();
       if (base === null) break;
       let low = null, high = null;
@@ -73,6 +81,7 @@ export function formula(tex) {
       else if (low) base = make("msub", base, low);
       else if (high) base = make("msup", base, high);
       made.append(base);
+      if (named && /^(\\[a-zA-Z]+|[a-zA-Z\d])$/.test(tokens[at] ?? "")) made.append(space()); // log a
     }
     return made;
   };

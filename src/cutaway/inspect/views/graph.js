@@ -113,7 +113,7 @@ function place(m, key, open, across, placed, lanes) {
     } else sizes.set(k, { ...measure(box), open: false });
   }
   for (const [k, r] of lane) rank.set(k, r);
-  const layers = order([...children, ...lane.keys()], rank, next, before);
+  const layers = order([...children, ...lane.keys()], rank, next, before, lane);
   const along = across ? "w" : "h", over = across ? "h" : "w";
   const middle = align(layers, sizes, over, next, before);
   const low = Math.min(...[...middle].map(([k, x]) => x - sizes.get(k)[over] / 2)), wide = Math.max(...[...middle].map(([k, x]) => x + sizes.get(k)[over] / 2)) - low;
@@ -194,10 +194,10 @@ function ranks(m, children, next, before) {
   return rank;
 }
 
-function order(children, rank, next, before) {
+function order(children, rank, next, before, lane) {
   const layers = [];
   for (const k of children) (layers[rank.get(k)] ??= []).push(k);
-  const full = layers.filter((l) => l);
+  const full = layers.filter((l) => l).map((l) => { const boxes = l.filter((k) => !lane.has(k)); return [...boxes.slice(0, boxes.length / 2), ...l.filter((k) => lane.has(k)), ...boxes.slice(boxes.length / 2)]; });
   const where = new Map();
   const note = (layer) => layer.forEach((k, i) => where.set(k, (i + 0.5) / layer.length));
   full.forEach(note);

@@ -237,6 +237,8 @@ export function show(host, data, walks = []) {
   function tellBackward(step) {
     const node = step.node !== undefined ? data.nodes[step.node] : null;
     const made = node ? heading(node, "Backward: ") : [element("h2", {}, "Backward: ", element("code", {}, step.scope !== undefined && step.scope !== null ? data.scopes[step.scope].name : "a step of the tape"))];
+    const called = node ? null : data.scopes[step.scope ?? -1];
+    if (called?.line) made.push(element("p", { class: "source" }, element("code", {}, called.source || called.line), " ", element("span", { class: "soft" }, called.line)), element("p", { class: "soft" }, "Its own backward, as the program writes it."));
     for (const [k, v] of Object.entries(step.arrived)) made.push(tensor(data.values[v], Object.keys(step.arrived).length > 1 ? `g, arrived at result ${k}` : "g: the gradient that arrived"));
     for (const p of step.parts) {
       const rule = node?.rules?.[p.input], to = node && p.input !== null ? data.values[node.inputs[p.input]] : null;
