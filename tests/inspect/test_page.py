@@ -92,6 +92,25 @@ def one_time_of_an_lstm():
     return r
 
 
+def a_loop():
+    w, h = cutaway.tensor(0.9, requires_grad=True), cutaway.tensor(1.0)
+    with record() as r:
+        for _ in range(4):
+            h = cutaway.tanh(w * h + 0.1)
+        h.backward()
+    return r
+
+
+def written_in_place():
+    x = cutaway.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with record() as r:
+        y = x * 2
+        y[0] = 7.0
+        y.mul_(3)
+        y.sum().backward()
+    return r
+
+
 def numbers_on(page) -> list[float]:
     """All digits of the numbers beside the graph."""
     titles = page.eval_on_selector_all(".detail td", "cells => cells.map(c => c.title)")
@@ -102,7 +121,7 @@ def small(data, *values) -> list[float]:
     return [float(x) for v in values for x in data["values"][v].get("data", [])]
 
 
-@pytest.mark.parametrize("what", [groceries, a_network, own_function, one_time_of_an_lstm])
+@pytest.mark.parametrize("what", [groceries, a_network, own_function, one_time_of_an_lstm, written_in_place])
 def test_every_step_shows_pythons_numbers(show, what):
     r = what()
     page, data = show(r), r.data
@@ -152,6 +171,108 @@ def test_boxes_open_and_close_and_links_lead_there(show):
     page = show(r, link=f"#node={n}")
     assert page.text_content(".detail h2") == "Forward: relu"
     assert f"n{n}" in set(page.eval_on_selector_all(".stage [data-key]", "all => all.map(g => g.dataset.key)"))
+
+
+OVERLAPS = """() => {
+  const rects = (selector) => [...document.querySelectorAll(selector)].filter((x) => x.textContent !== "").map((x) => [x.textContent, x.getBoundingClientRect()]);
+  const meet = ([, a], [, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 5;
+  const words = rects(".edge text"), boxes = rects(".stage [data-key]"), found = [];
+  words.forEach((a, i) => { for (const b of [...words.slice(i + 1), ...boxes]) if (meet(a, b)) found.push(`${a[0]} on ${b[0]}`); });
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("what", [groceries, a_loop, own_function, written_in_place])
+def test_numbers_cover_neither_boxes_nor_each_other(show, what, width):
+    page = show(what(), width)
+    assert page.evaluate(OVERLAPS) == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("what", [a_loop, a_network, one_time_of_an_lstm])
+def test_a_page_opens_readable_with_the_step_in_sight(show, what, width):
+    page = show(what(), width)
+    for step in (None, 3, 1):
+        if step is not None:
+            page.evaluate(f"recording.go({step})")
+        now = page.locator(".stage [data-key].now").first.bounding_box()
+        stage = page.locator(".stage").bounding_box()
+        assert now["height"] > 24
+        assert stage["x"] - 1 <= now["x"] and now["x"] + now["width"] <= stage["x"] + stage["width"] + 1
+        assert stage["y"] - 1 <= now["y"] and now["y"] + now["height"] <= stage["y"] + stage["height"] + 1
+
+
+def test_edges_go_round_the_boxes_between(show):
+    page = show(a_loop())
+    through = page.evaluate("""() => {
+      const boxes = [...document.querySelectorAll(".stage [data-key] > :first-child")].map((b) => b.getBBox());
+      let found = 0;
+      for (const path of document.querySelectorAll(".edge path"))
+        for (let s = 3; s < path.getTotalLength() - 3; s += 2) {
+          const p = path.getPointAtLength(s);
+          if (boxes.some((b) => p.x > b.x + 2 && p.x < b.x + b.width - 2 && p.y > b.y + 2 && p.y < b.y + b.height - 2)) found += 1;
+        }
+      return found;
+    }""")
+    assert through == 0
+
+
+def test_the_keyboard_opens_and_closes_boxes(show):
+    page = show(a_network())
+    page.click("text=close")
+    box = page.locator(".stage .scope").first
+    key = box.get_attribute("data-key")
+    box.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate(f"recording.state.open.has('{key}')")
+    page.keyboard.press("Escape")
+    assert not page.evaluate(f"recording.state.open.has('{key}')")
+    assert page.evaluate("document.activeElement.dataset.key") == key
+    page.click("text=open all")
+    page.evaluate("recording.go(1); document.activeElement.blur()")
+    many = page.evaluate("recording.state.open.size")
+    page.locator(".stage").focus()
+    page.keyboard.press("Escape")
+    assert page.evaluate("recording.state.open.size") == many - 1
+
+
+def test_stepping_draws_nothing_anew_and_the_legend_says_what_is_what(show):
+    page = show(a_network())
+    page.evaluate("window.before = document.querySelector('.stage svg')")
+    page.evaluate("for (let n = 0; n < 9; n++) recording.go(n)")
+    assert page.evaluate("document.querySelector('.stage svg') === window.before")
+    legend = page.text_content(".legend")
+    assert all(word in legend for word in ("blue", "orange", "Enter", "Esc", "→"))
+    colour = "e => getComputedStyle(e).color"
+    assert page.eval_on_selector(".legend .back", colour) != page.eval_on_selector(".legend .forward", colour)
+
+
+def test_no_formula_of_the_library_shows_raw_tex(show):
+    from cutaway.core.op import OPS
+
+    found = {f"op {name}": op.formula for name, op in OPS.items()}
+    found |= {name: f.formula for name, f in vars(F).items() if isinstance(getattr(f, "formula", None), str)}
+    assert len(found) > 150
+    page = show(groceries())
+    shown = page.evaluate(
+        """async (all) => { const { formula } = await import("cutaway/formula.js");
+        return Object.fromEntries(Object.entries(all).map(([k, t]) => [k, formula(t).textContent])); }""", found,
+    )  # fmt: skip
+    assert {k: t for k, t in shown.items() if "\\" in t} == {}
+
+
+def test_a_notebooks_frame_steps_too(browser, tmp_path):
+    (tmp_path / "cell.html").write_text(f"<!doctype html>{groceries()._repr_html_()}")
+    page, wrong = browser.new_page(), []
+    page.on("pageerror", lambda e: wrong.append(str(e)))
+    page.goto((tmp_path / "cell.html").as_uri())
+    frame = page.frames[1]
+    frame.wait_for_function("window.recording")
+    frame.evaluate("recording.go(2)")
+    page.wait_for_timeout(300)
+    assert frame.text_content(".steps output") == "forward 2 of 4" and not wrong
+    page.close()
 
 
 def test_one_weight(show):

@@ -255,3 +255,37 @@ def test_infinities_and_nan_keep_their_places():
 
     cells = np.frombuffer(base64.b64decode(made["heat"]["cells"]), np.uint8).reshape(10, 10)
     assert (cells[0, 0], cells[1, 1], cells[2, 2]) == (253, 254, 255)
+
+
+def test_a_write_in_place_leaves_what_was_recorded_before_it():
+    x = cutaway.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with record() as r:
+        y = x * 2
+        y[0] = 7.0
+        y.mul_(3)
+        y.sum().backward()
+    data = r.data
+    made = {n["op"]: data["values"][n["outputs"][0]]["data"] for n in data["nodes"] if n["op"] in ("slice", "write", "sum")}
+    assert made == {"slice": [2.0], "write": [7.0, 4.0, 6.0], "sum": [51.0]}
+    first, second = (n for n in data["nodes"] if n["op"] == "mul")
+    write = next(n for n in data["nodes"] if n["op"] == "write")
+    assert data["values"][first["outputs"][0]]["data"] == [2.0, 4.0, 6.0]
+    assert write["inputs"][0] == first["outputs"][0] and second["inputs"][0] == write["outputs"][0]
+    assert data["nodes"][-1]["inputs"] == second["outputs"]  # the sum reads what was written
+    last = data["backward"][-1]["parts"][0]
+    assert last["leaf"] and data["values"][last["gradient"]]["data"] == x.grad.tolist() == [0.0, 6.0, 6.0]
+
+
+def test_what_an_optimiser_writes_later_does_not_change_what_was_recorded():
+    w = nn.Parameter(cutaway.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    optimizer = cutaway.optim.SGD([w], lr=1.0)
+    with record() as r:
+        (w.t() * 2).sum().backward()
+        g = w.grad.tolist()
+        optimizer.step()
+        w.grad.mul_(10)
+    data = r.data
+    turned = data["values"][data["nodes"][0]["outputs"][0]]["data"]
+    assert turned == [1.0, 3.0, 2.0, 4.0] and w.tolist() == [[-1.0, 0.0], [1.0, 2.0]]
+    arrived = [data["values"][p["gradient"]]["data"] for s in data["backward"] for p in s["parts"] if p.get("leaf")]
+    assert arrived == [[x for row in g for x in row]]

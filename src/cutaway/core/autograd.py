@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 RECORDING: ContextVar[bool] = ContextVar("recording", default=True)
 # An observer of walks, called with (node, the gradient that arrived, parent, the gradient towards it); None almost always.
 WATCH: ContextVar[Callable[[Any, Any, Any, Any], None] | None] = ContextVar("watch", default=None)
+# An observer of writes in place, called before each with (the tensor, what is written to it or None); None almost always.
+WRITE: ContextVar[Callable[[Any, Any], None] | None] = ContextVar("write", default=None)
 
 
 def is_grad_enabled() -> bool:

@@ -378,12 +378,15 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
     def _recording(self, *others: Tensor) -> bool:
         return autograd.RECORDING.get() and (self._node is not None or any(o._node is not None for o in others))
 
-    def _assign_check(self, name: str) -> None:
+    def _assign_check(self, name: str, y: Tensor | None = None) -> None:
         if not self._data.flags.writeable:
             raise ShapeError(
                 f"{name}: several elements of this tensor share one place in memory (it was expanded), or it is read-only; "
                 "clone() it before writing in place"
             )
+        write = autograd.WRITE.get()
+        if write is not None:
+            write(self, y)
 
     def _assign(self, y: Tensor, name: str) -> Tensor:
         """Write `y` here. While recording, this handle takes y's history; saved values notice the write by its version."""
@@ -397,7 +400,7 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
             raise DTypeError(
                 f"{name}: a result of {y.dtype} cannot be stored in a tensor of {self.dtype}; convert it first"
             )
-        self._assign_check(name)
+        self._assign_check(name, y)
         if self._view and self._base is not None:
             if autograd.RECORDING.get():
                 views.refresh(name, self)

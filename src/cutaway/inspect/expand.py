@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from cutaway.core.autograd import RECORDING, Leaf, Node, walk
 from cutaway.core.generator import default_generator
 from cutaway.core.tensor import Tensor
-from cutaway.inspect.recorder import Event, Flow, Recorder, Ref, _Slot
+from cutaway.inspect.recorder import Event, Flow, Recorder, _Slot
 
 Key = tuple[int, int]  # of a value: (id of its array, version)
 
@@ -29,8 +29,7 @@ def expand(outer: Recorder, event: Event, flows: list[Flow]) -> Opened | None:
     def tensor(slot: Any) -> Any:
         if not isinstance(slot, _Slot):
             return slot
-        key = id(slot.ref.array), slot.ref.version
-        array = outer.copies.get(key, slot.ref.array)
+        key, array = outer.held(slot.ref)
         t = Tensor._wrap(array.view())
         same[id(t._data), 0] = key
         inner._made.add((id(t._data), 0))
@@ -77,8 +76,3 @@ def _arrived(flows: list[Flow]) -> list[Any]:
         first = next(iter(f.arrived.values())) if isinstance(f.arrived, dict) else f.arrived
         found.setdefault(id(first), f.arrived)
     return list(found.values())
-
-
-def key_of(ref: Ref) -> Key:
-    """What a value is known by."""
-    return id(ref.array), ref.version

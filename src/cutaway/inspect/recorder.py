@@ -1,7 +1,8 @@
 """Recorder: watches a program while it runs, and keeps what happened: operations, what enclosed them, gradients.
 
 It sits on the interpreter stack and lets the work be done as always, native programs included. Of a value it keeps the array
-itself, so a recording costs little time; memory that the program owns and may write to again (parameters, data) is copied.
+itself, so a recording costs little time; memory that the program owns and may write to again (parameters, data) is copied,
+and what an operation made, before it is written to in place.
 A composite that ran as one native program is one event, which `expand.py` opens when someone wants to look inside.
 """
 
@@ -18,11 +19,12 @@ import numpy as np
 import cutaway
 from cutaway.core import accelerate
 from cutaway.core.accelerate import NOT
-from cutaway.core.autograd import WATCH, Context, Leaf, Node, Packed
+from cutaway.core.autograd import WATCH, WRITE, Context, Leaf, Node, Packed
 from cutaway.core.generator import default_generator
 from cutaway.core.op import INTERPRETER, SCOPE, Op
 from cutaway.core.promote import coerce
 from cutaway.core.tensor import Tensor
+from cutaway.core.views import WriteNode
 
 PACKAGE = os.path.dirname(os.path.abspath(cutaway.__file__)) + os.sep
 LAYER, COMPOSITE, FUNCTION, STEP = "layer", "composite", "function", "step"
@@ -93,6 +95,12 @@ class Recorder:
         self.names: dict[int, str] = {}  # id of an array -> what the program calls it
         self.leaves: dict[int, tuple[Node, np.ndarray]] = {}  # id of an array that asks for a gradient
         self.roots: dict[int, Any] = {}  # modules called from outside any other
+        self.kept: dict[tuple[int, int], np.ndarray] = {}  # what an event made, as it was before it was written to
+        self.same: dict[tuple[int, int], Ref] = {}  # what a write left there: the value that was written
+        self._writes: dict[tuple[int, int], tuple[Ref, Ref, Place | None]] = {}  # to a view: what it leaves in the whole
+        self._made_in: dict[int, list[Ref]] = {}  # by the owner of the memory
+        self._flows_in: dict[int, list[int]] = {}
+        self._gradients: dict[int, np.ndarray] = {}  # copies, by the id of what was written to since
         self._made: set[tuple[int, int]] = set()  # arrays that an event made
         self._alive: list[Any] = []  # what ids are of
         self._stack = [-1]
@@ -105,7 +113,8 @@ class Recorder:
         """Watch from now on."""
         self._below = INTERPRETER.get()  # within `numpy_only()` there is one, and what is native stays away
         self._tokens = [
-            (INTERPRETER, INTERPRETER.set(self)), (SCOPE, SCOPE.set(self.enter)), (WATCH, WATCH.set(self.flow))
+            (INTERPRETER, INTERPRETER.set(self)), (SCOPE, SCOPE.set(self.enter)), (WATCH, WATCH.set(self.flow)),
+            (WRITE, WRITE.set(self.write)),
         ]  # fmt: skip
 
     def off(self) -> None:
@@ -191,7 +200,12 @@ class Recorder:
         """A value that an event reads; copied if no event made it."""
         array, version = t._data, t._cell[0]
         key = id(array), version
-        if key not in self._made and key not in self.copies:
+        if key in self._writes:
+            before, y, place = self._writes.pop(key)
+            node = t._node if isinstance(t._node, WriteNode) else None
+            whole = self.made(t)
+            self.events.append(Event(len(self.events), self._stack[-1], None, {}, (before, y), (whole,), node, place))
+        if key not in self._made and key not in self.same and key not in self.copies:
             self.copies[key] = array.copy()
             self._alive.append(array)
             self._name(t)
@@ -203,13 +217,57 @@ class Recorder:
         """A value that an event makes."""
         array, version = t._data, t._cell[0]
         self._made.add((id(array), version))
-        return Ref(array, version)
+        ref = Ref(array, version)
+        self._made_in.setdefault(_owner(array), []).append(ref)
+        return ref
+
+    def held(self, ref: Ref) -> tuple[tuple[int, int], np.ndarray]:
+        """A value's key and its numbers, as they were when it was met."""
+        ref = self.same.get((id(ref.array), ref.version), ref)
+        key = id(ref.array), ref.version
+        kept = self.copies.get(key)
+        return key, self.kept.get(key, ref.array) if kept is None else kept
+
+    def write(self, t: Tensor, y: Tensor | None) -> None:
+        """Before `y` is written to `t`: the place of WRITE. What is recorded of that memory is copied."""
+        if type(t._data) is not np.ndarray:
+            return
+        left = id(t._data), t._cell[0] + 1
+        self.same.pop(left, None)  # of a write that was refused
+        self._writes.pop(left, None)
+        whole = t._base if t._view else None
+        if whole is not None and y is not None:
+            self._writes[id(whole._data), t._cell[0] + 1] = self.see(whole), self.see(y), self.here()
+            self._alive.append(whole._data)
+        owner = _owner(t._data)
+        for ref in self._made_in.pop(owner, []):
+            self.kept[id(ref.array), ref.version] = ref.array.copy()
+        for n in self._flows_in.pop(owner, []):
+            f = self.flows[n]
+            self.flows[n] = f._replace(arrived=self._copied(f.arrived), gradient=self._copied(f.gradient))
+        if y is not None and y._data.dtype == t._data.dtype:
+            ref = self.see(y)
+            self.same[left] = self.same.get((id(ref.array), ref.version), ref)
+            self._alive.append(t._data)
+
+    def _copied(self, arrays: Any) -> Any:
+        """The same array, the same copy."""
+        if isinstance(arrays, dict):
+            return {k: self._copied(a) for k, a in arrays.items()}
+        if id(arrays) not in self._gradients:
+            self._gradients[id(arrays)] = arrays.copy()
+            self._alive.append(arrays)
+        return self._gradients[id(arrays)]
 
     # --- backward ---------------------------------------------------------------------------------------------------
 
     def flow(self, node: Node, arrived: Any, parent: Node, gradient: Any) -> None:
         """A gradient passes: the place of WATCH."""
-        self.flows.append(Flow(node, _arrays(arrived), parent, _arrays(gradient)))
+        f = Flow(node, _arrays(arrived), parent, _arrays(gradient))
+        for part in (f.arrived, f.gradient):
+            for a in part.values() if isinstance(part, dict) else (part,):
+                self._flows_in.setdefault(_owner(a), []).append(len(self.flows))
+        self.flows.append(f)
 
     # --- where in the program -----------------------------------------------------------------------------------------
 
@@ -227,6 +285,13 @@ class Recorder:
                     if x is t and not name.startswith("_"):
                         self.names.setdefault(id(t._data), name)
                         return
+
+
+def _owner(array: Any) -> int:
+    """Who owns an array's memory: views of one have the same."""
+    while getattr(array, "base", None) is not None:
+        array = array.base
+    return id(array)
 
 
 def _arrays(g: Any) -> Any:

@@ -10,10 +10,11 @@ import numpy as np
 from cutaway.core.autograd import FunctionNode, Leaf, Node, OutputNode
 from cutaway.engine.line import _path
 from cutaway.inspect import rules
-from cutaway.inspect.expand import Key, expand, key_of
-from cutaway.inspect.recorder import COMPOSITE, FUNCTION, LAYER, Event, Flow, Place, Recorder, Scope
+from cutaway.inspect.expand import Key, expand
+from cutaway.inspect.recorder import COMPOSITE, FUNCTION, LAYER, Event, Flow, Place, Recorder, Ref, Scope
 from cutaway.inspect.values import SIDE, SMALL, number, to_json
 
+WRITE = "write"  # to a view: a new value of the whole
 PICTURES = 1_000_000  # bytes of all of them, roughly
 
 
@@ -61,8 +62,8 @@ class Story:
         inside: dict[int, list[Flow]] = {}  # gradients in the place of a node's
         for e in recorder.events:
             scope = within if e.scope < 0 else e.scope + shift
-            inputs = [self._value(recorder, key_of(r), r.array, same) for r in e.inputs]
-            outputs = [self._value(recorder, key_of(r), r.array, same) for r in e.outputs]
+            inputs = [self._value(recorder, r, same) for r in e.inputs]
+            outputs = [self._value(recorder, r, same) for r in e.outputs]
             if e.call is not None:
                 opened = expand(recorder, e, by_node.get(id(e.node), []) if e.node is not None else [])
                 if opened is not None:
@@ -72,7 +73,7 @@ class Story:
                     if e.node is not None:
                         inside[id(e.node)] = [_seen_from_outside(f, opened.ends) for f in within_box]
                     continue
-            name = e.op.name if e.op is not None else e.call.fn.__name__ if e.call is not None else "?"
+            name = e.op.name if e.op is not None else e.call.fn.__name__ if e.call is not None else WRITE
             self.ops.append(Done(name, e, scope, inputs, outputs, place or e.place))
         flows: list[Flow] = []
         for f in recorder.flows:
@@ -81,11 +82,12 @@ class Story:
                 inside[id(f.node)] = []  # told once
         return flows
 
-    def _value(self, recorder: Recorder, key: Key, array: np.ndarray, same: dict[Key, Key]) -> Key:
+    def _value(self, recorder: Recorder, ref: Ref, same: dict[Key, Key]) -> Key:
+        key, array = recorder.held(ref)
         to = same.get(key)
         if to is not None:
             return to
-        self.arrays.setdefault(key, recorder.copies.get(key, array))
+        self.arrays.setdefault(key, array)
         return key
 
     def _name_parameters(self) -> None:
@@ -147,7 +149,7 @@ class _Writer:
         made: dict[str, Any] = {
             "op": o.name,
             "formula": o.op.formula if o.op is not None else "",
-            "kind": o.op.kind if o.op is not None else "composite",
+            "kind": o.op.kind if o.op is not None else WRITE if o.name == WRITE else "composite",
             "scope": o.scope,
             "inputs": [self._value(k) for k in o.inputs],
             "outputs": [self._value(k) for k in o.outputs],

@@ -230,7 +230,7 @@ export function show(host, data, walks = []) {
     node.inputs.forEach((v, i) => made.push(tensor(data.values[v], `${letter(i)}${data.values[v].name ? ` = ${data.values[v].name}` : ""}`)));
     node.outputs.forEach((v) => made.push(tensor(data.values[v], "y")));
     const kept = [...new Set((node.rules ?? []).flatMap((r) => (r ? r.reads.map(([name]) => name) : [])))];
-    made.push(element("p", {}, !node.rules ? "No gradient is wanted here: nothing is kept." : kept.length ? `Kept for backward: ${kept.join(", ")}, because a rule reads ${kept.length > 1 ? "them" : "it"}.` : "Backward needs nothing of this step: nothing is kept."));
+    made.push(element("p", {}, node.kind === "write" ? "Written in place: b stands in its part of a, the rest of a is as it was." : !node.rules ? "No gradient is wanted here: nothing is kept." : kept.length ? `Kept for backward: ${kept.join(", ")}, because a rule reads ${kept.length > 1 ? "them" : "it"}.` : "Backward needs nothing of this step: nothing is kept."));
     return made;
   }
 
