@@ -289,3 +289,14 @@ def test_what_an_optimiser_writes_later_does_not_change_what_was_recorded():
     assert turned == [1.0, 3.0, 2.0, 4.0] and w.tolist() == [[-1.0, 0.0], [1.0, 2.0]]
     arrived = [data["values"][p["gradient"]]["data"] for s in data["backward"] for p in s["parts"] if p.get("leaf")]
     assert arrived == [[x for row in g for x in row]]
+
+
+def test_a_weight_is_followed_through_a_write_in_place():
+    x = cutaway.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with record() as r:
+        y = x * x
+        y[1:] = y[:2] * 5
+        y.sum().backward()
+    for n in range(3):
+        found = r.walk(x, n)
+        assert found.total == pytest.approx(x.grad[n].item(), rel=1e-5) and found.gradient == x.grad[n].item()

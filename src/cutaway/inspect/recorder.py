@@ -83,6 +83,15 @@ class Flow(NamedTuple):
     via: Node | None = None  # what the tape calls the parent, where a box was opened
 
 
+class Written(NamedTuple):
+    """A write to a view: what the whole held, what was written, how the view is taken, where in the program."""
+
+    before: Ref
+    y: Ref
+    path: tuple[Any, ...]
+    place: Place | None
+
+
 class Recorder:
     """What happened. Install with `on`, take off with `off`."""
 
@@ -97,7 +106,7 @@ class Recorder:
         self.roots: dict[int, Any] = {}  # modules called from outside any other
         self.kept: dict[tuple[int, int], np.ndarray] = {}  # what an event made, as it was before it was written to
         self.same: dict[tuple[int, int], Ref] = {}  # what a write left there: the value that was written
-        self._writes: dict[tuple[int, int], tuple[Ref, Ref, Place | None]] = {}  # to a view: what it leaves in the whole
+        self._writes: dict[tuple[int, int], Written] = {}  # to a view: what it leaves in the whole
         self._made_in: dict[int, list[Ref]] = {}  # by the owner of the memory
         self._flows_in: dict[int, list[int]] = {}
         self._gradients: dict[int, np.ndarray] = {}  # copies, by the id of what was written to since
@@ -201,10 +210,10 @@ class Recorder:
         array, version = t._data, t._cell[0]
         key = id(array), version
         if key in self._writes:
-            before, y, place = self._writes.pop(key)
-            node = t._node if isinstance(t._node, WriteNode) else None
-            whole = self.made(t)
-            self.events.append(Event(len(self.events), self._stack[-1], None, {}, (before, y), (whole,), node, place))
+            before, y, path, place = self._writes.pop(key)
+            node, number = t._node if isinstance(t._node, WriteNode) else None, len(self.events)
+            made = (self.made(t),)
+            self.events.append(Event(number, self._stack[-1], None, {"path": path}, (before, y), made, node, place))
         if key not in self._made and key not in self.same and key not in self.copies:
             self.copies[key] = array.copy()
             self._alive.append(array)
@@ -237,7 +246,7 @@ class Recorder:
         self._writes.pop(left, None)
         whole = t._base if t._view else None
         if whole is not None and y is not None:
-            self._writes[id(whole._data), t._cell[0] + 1] = self.see(whole), self.see(y), self.here()
+            self._writes[id(whole._data), t._cell[0] + 1] = Written(self.see(whole), self.see(y), t._path, self.here())
             self._alive.append(whole._data)
         owner = _owner(t._data)
         for ref in self._made_in.pop(owner, []):

@@ -153,7 +153,7 @@ class _Writer:
             "scope": o.scope,
             "inputs": [self._value(k) for k in o.inputs],
             "outputs": [self._value(k) for k in o.outputs],
-            "attrs": {k: _shown(v) for k, v in o.attrs.items()},
+            "attrs": {k: _shown(v) for k, v in o.attrs.items()} if o.name != WRITE else {},
         } | _where(o.place)
         if o.op is not None and o.node is not None:
             made["rules"] = [None if r is None else self._rule(r) for r in (o.op.rule(i) for i in range(len(o.inputs)))]

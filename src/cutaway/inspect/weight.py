@@ -14,8 +14,10 @@ import numpy as np
 
 from cutaway.core.dtypes import FLOATING
 from cutaway.core.errors import ArgumentError
+from cutaway.core.tensor import Tensor
+from cutaway.core.views import replay
 from cutaway.inspect.expand import Key
-from cutaway.inspect.story import Done, Story
+from cutaway.inspect.story import WRITE, Done, Story
 from cutaway.inspect.values import number
 
 PATHS, TRIES = 64, 1000  # ways that are told apart, and operations that are followed for it, at most
@@ -165,6 +167,11 @@ def _cone(story: Story, value: Key, loss: Key) -> list[int]:
 
 def _run(o: Done, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The operation in float64."""
+    if o.name == WRITE:
+        whole = np.array(inputs[0])
+        places = replay(Tensor._wrap(np.arange(whole.size).reshape(whole.shape)), o.attrs["path"])._data
+        whole.reshape(-1)[places] = inputs[1]
+        return [whole]
     if o.op is None:
         raise ArgumentError(f"walk: {o.name} is a box that could not be opened; nothing can be followed through it")
     attrs = {k: np.dtype(np.float64) if isinstance(v, np.dtype) and v.kind in FLOATING else v for k, v in o.attrs.items()}

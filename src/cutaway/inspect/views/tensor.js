@@ -4,10 +4,10 @@
 export function short(x) {
   if (typeof x === "string") return x === "nan" ? "NaN" : x === "inf" ? "∞" : "−∞";
   if (typeof x === "boolean") return x ? "true" : "false";
-  if (Number.isInteger(x) && Math.abs(x) < 1e6) return String(x).replace("-", "−");
+  if (Number.isInteger(x) && Math.abs(x) < 1e6) return String(x).replaceAll("-", "−");
   const size = Math.abs(x);
   const text = size !== 0 && (size < 1e-3 || size >= 1e5) ? x.toExponential(2) : String(Number(x.toPrecision(4)));
-  return text.replace("-", "−");
+  return text.replaceAll("-", "−");
 }
 
 export const full = (x) => (typeof x === "number" ? String(x) : short(x));
