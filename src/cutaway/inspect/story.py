@@ -213,7 +213,17 @@ class _Writer:
             found = rules.local(o.op, i, given, self.story.arrays[o.outputs[0]], o.attrs)
             if found is not None:
                 part["local"] = self._gradient(np.ascontiguousarray(found))
+        if "scope" in step:
+            key = self._made_by(f.parent)
+            if key is not None:
+                part["value"] = self._value(key)
         step["parts"].append(part)
+
+    def _made_by(self, node: Node) -> Key | None:
+        """The value that a gradient at `node` is of."""
+        ids = {i for i, (leaf, _) in self.story.leaves.items() if leaf is node}
+        found = [k for k in self.story.arrays if k[0] in ids] or [o.outputs[0] for o in self.story.ops if o.node is node]
+        return found[0] if found else None
 
     def _function(self, node: Node) -> int | None:
         """The scope of a user's Function."""

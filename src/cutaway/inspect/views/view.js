@@ -147,7 +147,7 @@ export function show(host, data, walks = []) {
   function spread(made, plan, across) {
     const taken = [];
     for (const [key, p] of plan.positions) taken.push(p.open ? [p.x, p.y, p.x + 20 + 7 * m.boxes.get(key).name.length, p.y + 20] : [p.x, p.y, p.x + p.w, p.y + p.h]);
-    const gradients = (l) => l.edges.map((e) => partOf.get(`${m.boxes.get(e.to).number} ${e.input}`)).filter((p) => p).map(([, p]) => brief(data.values[p.gradient]));
+    const gradients = (l) => partsOf(l).map(([, p]) => brief(data.values[p.gradient]));
     for (const l of made) {
       const most = Math.max(brief(data.values[l.value]).length, [...new Set(gradients(l))].slice(0, 2).join(", ").length), half = 4 * most + 3;
       let best = null;
@@ -165,7 +165,8 @@ export function show(host, data, walks = []) {
 
   // --- what shows at this step ---------------------------------------------------------------------------------------------
 
-  const firstStep = new Map(), partOf = new Map();
+  const firstStep = new Map(), partOf = new Map(), ofFunctions = [];
+  data.backward.forEach((s, n) => s.parts.forEach((p) => { if (p.value !== undefined) ofFunctions.push([`s${s.scope}`, n, p]); }));
   data.backward.forEach((s, n) => s.parts.forEach((p) => { if (s.node !== undefined && p.input !== null) partOf.set(`${s.node} ${p.input}`, [n, p]); }));
   data.nodes.forEach((node, n) => node.outputs.forEach((v) => firstStep.set(v, n + 1)));
 
@@ -184,10 +185,18 @@ export function show(host, data, walks = []) {
       const value = data.values[made.value], known = (firstStep.get(made.value) ?? 0) <= state.at;
       made.g.classList.toggle("later", !known);
       write(made.above, known ? brief(value) : "");
-      const parts = made.edges.map((e) => partOf.get(`${m.boxes.get(e.to).number} ${e.input}`)).filter((p) => p && forward + p[0] < state.at);
+      const parts = partsOf(made).filter(([n]) => forward + n < state.at);
       write(made.under, parts.length ? [...new Set(parts.map(([, p]) => brief(data.values[p.gradient])))].slice(0, 2).join(", ") : "");
       made.g.classList.toggle("returned", parts.length > 0);
     }
+  }
+
+  /** The pieces of backward that go along an edge: [step, part]. */
+  function partsOf(made) {
+    return made.edges.flatMap((e) => {
+      const own = partOf.get(`${m.boxes.get(e.to).number} ${e.input}`);
+      return own ? [own] : ofFunctions.filter(([key, , p]) => p.value === e.value && m.up(e.to).includes(key)).map(([, n, p]) => [n, p]);
+    });
   }
 
   function write(text, words) { if (text.textContent !== words) text.textContent = words; }
@@ -241,7 +250,7 @@ export function show(host, data, walks = []) {
     if (called?.line) made.push(element("p", { class: "source" }, element("code", {}, called.source || called.line), " ", element("span", { class: "soft" }, called.line)), element("p", { class: "soft" }, "Its own backward, as the program writes it."));
     for (const [k, v] of Object.entries(step.arrived)) made.push(tensor(data.values[v], Object.keys(step.arrived).length > 1 ? `g, arrived at result ${k}` : "g: the gradient that arrived"));
     for (const p of step.parts) {
-      const rule = node?.rules?.[p.input], to = node && p.input !== null ? data.values[node.inputs[p.input]] : null;
+      const rule = node?.rules?.[p.input], to = node && p.input !== null ? data.values[node.inputs[p.input]] : data.values[p.value ?? -1];
       const row = element("section", { class: "part" }, element("h3", {}, "to ", element("b", {}, p.input !== null ? letter(p.input) : "an input"), to?.name ? ` = ${to.name}` : "", p.leaf ? " (added to its .grad)" : ""));
       if (rule) row.append(element("p", { class: "rule" }, element("code", {}, rule.text)));
       if (p.local !== undefined) {
@@ -280,7 +289,7 @@ export function show(host, data, walks = []) {
 
   function pickValue(v) {
     const given = data.values[v], made = [element("h2", {}, given.name ?? "A value from outside"), tensor(given, "value")];
-    data.backward.forEach((s) => s.parts.forEach((p) => { if (p.leaf && s.node !== undefined && data.nodes[s.node].inputs[p.input] === v) made.push(tensor(data.values[p.gradient], "gradient that arrived")); }));
+    data.backward.forEach((s) => s.parts.forEach((p) => { if (p.leaf && (s.node !== undefined ? data.nodes[s.node].inputs[p.input] : p.value) === v) made.push(tensor(data.values[p.gradient], "gradient that arrived")); }));
     state.tab = "step";
     detail.replaceChildren(...made);
   }
