@@ -205,6 +205,7 @@ def test_a_page_opens_readable_with_the_step_in_sight(show, what, width):
 
 def test_the_gradient_of_a_users_function_stands_on_the_line_to_its_input(show):
     page = show(own_function())
+    page.click("text=close")
     assert page.eval_on_selector_all(".edge .back", "all => all.map(t => t.textContent)").count("[2]") == 3
     assert page.text_content(".detail h3") == "to a = x (added to its .grad)"
     page.evaluate("recording.go(recording.state.at - 1)")

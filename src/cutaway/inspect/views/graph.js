@@ -22,7 +22,7 @@ export function model(data) {
     if (!value.name && value.shape.length === 0 && !value.leaf) continue; // a constant of the rule's own: shown in its box
     let shared = up(`n${list[0][0]}`).slice(1);
     for (const [n] of list.slice(1)) { const other = new Set(up(`n${n}`)); shared = shared.filter((k) => other.has(k)); }
-    while (shared.length > 1 && boxes.get(shared[0]).scope?.kind === "composite") shared.shift(); // beside the box that it is given to
+    while (shared.length > 1 && ["composite", "function"].includes(boxes.get(shared[0]).scope?.kind)) shared.shift(); // beside the box that it is given to
     put(`v${v}`, { kind: "value", value, number: v, parent: shared[0], name: value.name || shapeText(value) });
     producer.set(v, `v${v}`);
   }

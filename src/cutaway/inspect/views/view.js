@@ -191,11 +191,11 @@ export function show(host, data, walks = []) {
     }
   }
 
-  /** The pieces of backward that go along an edge: [step, part]. */
+  /** The pieces of backward that go along an edge: [step, part]. A user's Function gives one to its box, not to what is in it. */
   function partsOf(made) {
     return made.edges.flatMap((e) => {
       const own = partOf.get(`${m.boxes.get(e.to).number} ${e.input}`);
-      return own ? [own] : ofFunctions.filter(([key, , p]) => p.value === e.value && m.up(e.to).includes(key)).map(([, n, p]) => [n, p]);
+      return own ? [own] : ofFunctions.filter(([key, , p]) => p.value === e.value && visible(m, e.to, state.open) === key).map(([, n, p]) => [n, p]);
     });
   }
 
