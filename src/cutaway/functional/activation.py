@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutaway.core import derived
+from cutaway.core.autograd import is_grad_enabled
 from cutaway.core.aval import normalize_dim, show
 from cutaway.core.creation import rand
 from cutaway.core.errors import ArgumentError, ShapeError
@@ -32,6 +33,11 @@ SELU_SCALE = 1.0507009873554804934193349852946
 def _give(input: Tensor, y: Tensor, inplace: bool) -> Tensor:
     """`y`, written over `input` when asked to."""
     return input.copy_(y) if inplace else y
+
+
+def _kept(input: Tensor, inplace: bool) -> Tensor:
+    """What a formula may read whose gradient needs x itself: a copy of `input` where that is written over while recorded."""
+    return input.clone() if inplace and input.requires_grad and is_grad_enabled() else input
 
 
 @composite(r"[x > 0]")
@@ -100,7 +106,8 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Exponential linear unit (Clevert et al. 2015, arXiv 1511.07289)."""
     floating("elu", input)
     # The clamp keeps exp from overflowing in the branch that `where` does not take: 0 * inf would be NaN in backward.
-    return _give(input, where(input > 0, input, input.clamp(max=0).expm1() * alpha), inplace)
+    x = _kept(input, inplace)
+    return _give(input, where(x > 0, x, x.clamp(max=0).expm1() * alpha), inplace)
 
 
 @composite(r"\lambda \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}")
@@ -108,7 +115,8 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """ELU scaled so that activations keep mean 0 and variance 1 (Klambauer et al. 2017, arXiv 1706.02515)."""
     floating("selu", input)
-    y = where(input > 0, input * SELU_SCALE, input.clamp(max=0).expm1() * (SELU_SCALE * SELU_ALPHA))
+    x = _kept(input, inplace)
+    y = where(x > 0, x * SELU_SCALE, x.clamp(max=0).expm1() * (SELU_SCALE * SELU_ALPHA))
     return _give(input, y, inplace)
 
 
@@ -122,7 +130,8 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     if alpha == 0:
         raise ArgumentError("celu: alpha must not be 0; use relu for the limit")
     floating("celu", input)
-    return _give(input, where(input > 0, input, (input.clamp(max=0) / alpha).expm1() * alpha), inplace)
+    x = _kept(input, inplace)
+    return _give(input, where(x > 0, x, (x.clamp(max=0) / alpha).expm1() * alpha), inplace)
 
 
 @composite(r"x\,\Phi(x)")
@@ -146,7 +155,8 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """Sigmoid-weighted linear unit, also called swish (arXiv 1606.08415)."""
     floating("silu", input)
-    return _give(input, input * input.sigmoid(), inplace)
+    x = _kept(input, inplace)
+    return _give(input, x * x.sigmoid(), inplace)
 
 
 @composite(r"x\,\tanh(\ln(1 + e^{x}))")
@@ -154,7 +164,8 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """x tanh(softplus(x)) (Misra 2019, arXiv 1908.08681)."""
     floating("mish", input)
-    return _give(input, input * softplus(input).tanh(), inplace)
+    x = _kept(input, inplace)
+    return _give(input, x * softplus(x).tanh(), inplace)
 
 
 @composite(r"\tfrac1\beta \ln(1 + e^{\beta x})")
@@ -219,7 +230,8 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x times the hard sigmoid (Howard et al. 2019, arXiv 1905.02244)."""
     floating("hardswish", input)
-    return _give(input, input * (relu6(input + 3.0) / 6.0), inplace)
+    x = _kept(input, inplace)
+    return _give(input, x * (relu6(x + 3.0) / 6.0), inplace)
 
 
 @composite(r"\frac{x}{1 + |x|}")
