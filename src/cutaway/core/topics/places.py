@@ -149,7 +149,7 @@ def _extreme(x: Any, at: int, index: Any, part: Any, stands: Any, fn: Any) -> An
     y = d.constant(_at(np.where(d.values(stands), d.values(x), limit).astype(x._data.dtype), at, index, d.values(part), fn))
     if not (x.requires_grad or part.requires_grad):
         return y
-    mine = ((x == y) & stands).to(x.dtype)
-    theirs = (part == y.gather(at, index)).to(x.dtype)
-    n = mine.scatter_add(at, index, theirs)
-    return (x * mine).scatter_add(at, index, part * theirs) / n
+    mine = (x == y) & stands
+    theirs = part == y.gather(at, index)
+    n = mine.to(x.dtype).scatter_add(at, index, theirs.to(x.dtype))
+    return ew.where(mine, x, 0).scatter_add(at, index, ew.where(theirs, part, 0)) / n  # x * 0 would be NaN for infinite x
