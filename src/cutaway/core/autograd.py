@@ -409,6 +409,9 @@ def walk(
     def receive(node: Node) -> tuple[Any, bool]:
         """What has arrived, after hooks."""
         g, fresh = arriving.pop(node)
+        seen = node.hooks or node.retain is not None or (targets is not None and node in targets)
+        if seen and isinstance(g, _Tensor):
+            g = g.contiguous()  # rules give crops and stretched numbers, of which view() could not be asked
         if node.hooks:
             g, fresh = _run_hooks(node, g), False
         if node.retain is not None and (kept := node.retain()) is not None:
@@ -689,7 +692,7 @@ class FunctionNode(Node):
             part = g.parts.get(k)
             if part is None and ctx._materialize and meta is not None:
                 part = _Tensor._wrap(np.zeros(*meta))
-            arrived.append(part)
+            arrived.append(None if part is None else part.contiguous())
         out = self.function.backward(ctx, *arrived)
         results = out if isinstance(out, (tuple, list)) else (out,)
         if len(results) < len(self.parents) or any(r is not None for r in results[len(self.parents) :]):
