@@ -468,7 +468,7 @@ def _run_hooks(node: Node, g: Any) -> Any:
 
 
 def _as_list(x: Any, what: str, op: str) -> list[Any]:
-    items = [x] if isinstance(x, _Tensor) else list(x) if isinstance(x, (list, tuple)) else None
+    items = [x] if isinstance(x, _Tensor) else list(x) if isinstance(x, Iterable) else None
     if items is None or not all(isinstance(t, _Tensor) for t in items):
         raise ArgumentTypeError(f"{op}: {what} must be a Tensor or a sequence of Tensors, got {type(x).__name__}")
     return items
