@@ -153,3 +153,25 @@ def test_clipping_within_a_compiled_step(norm, most):
         x = cutaway.linspace(-1, 1, 15).reshape(5, 3)
         results.append([run(x).item() for _ in range(3)] + [p.sum().item() for p in net.parameters()])
     np.testing.assert_allclose(*results, rtol=1e-4)
+
+
+def test_functional_call_is_pytorch_s():
+    torch = pytest.importorskip("torch")
+    from cutaway.nn.utils.stateless import functional_call
+
+    weight, bias, x = np.full((3, 2), 2.0), np.arange(3.0), np.array([[1.0, -2.0]])
+    found = []
+    for lib, call in ((cutaway, functional_call), (torch, torch.func.functional_call)):
+        m = lib.nn.Sequential(lib.nn.Linear(2, 3, dtype=lib.float64), lib.nn.Tanh())
+        own = m[0].weight
+        given = {"0.weight": lib.tensor(weight, requires_grad=True), "0.bias": lib.tensor(bias), "0.other": lib.tensor(0.0)}
+        y = call(m, given, (lib.tensor(x),))
+        y.sum().backward()
+        assert m[0].weight is own and own.grad is None
+        found.append((y.detach().numpy(), given["0.weight"].grad.numpy()))
+        with pytest.raises(AttributeError):
+            call(m, {"9.weight": lib.tensor(weight)}, (lib.tensor(x),))
+        with pytest.raises(RuntimeError):
+            call(m, given, (lib.tensor(x),), strict=True)
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs)

@@ -12,6 +12,7 @@ OURS = frozenset(
 HERE = "cutaway.interop.pytorch"
 ELSEWHERE = {
     "torch.types": f"{HERE}.types",
+    "torch.func": "cutaway.nn.utils.stateless",
     "torch.version": f"{HERE}.version",
     "torch.distributed": f"{HERE}.distributed",
     "torch.nn.modules": "cutaway.nn",
@@ -44,11 +45,9 @@ INSTEAD = {
     "torch._dynamo": "cutaway.compile is built in; leave it out",
     "torch._inductor": "cutaway.compile is built in; leave it out",
     "torch.fft": "write it with products of sines and cosines, or in NumPy",
-    "torch.func": "torch.autograd.grad, with create_graph=True for higher orders",
     "torch.fx": "torch.compile, whose graph() shows the program",
     "torch.hub": "torch.load for a file of weights",
     "torch.jit": "torch.compile; there is no script or trace, and no file of code",
-    "torch.linalg": "numpy.linalg, and torch.Tensor.norm",
     "torch.multiprocessing": "multiprocessing of Python; tensors are copied to other processes, not shared",
     "torch.quantization": "float16 tensors",
     "torch.sparse": "dense tensors",
