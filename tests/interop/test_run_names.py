@@ -7,6 +7,8 @@ import pytest
 from .test_run import OURS, REAL, printed, run
 
 LINES = """
+import torch.linalg; print(torch.linalg.norm(torch.ones(4)), torch.linalg.inv(torch.eye(2)))
+from torch.func import functional_call; print(functional_call(torch.nn.Linear(1, 1, bias=False), {"weight": torch.ones(1, 1)}, (torch.ones(1),)).shape)
 torch.random.manual_seed(3); a = torch.rand(2); torch.random.manual_seed(3); print(torch.equal(a, torch.rand(2)))
 torch.manual_seed(5); print(torch.initial_seed(), torch.random.initial_seed()); s = torch.seed(); print(type(s), torch.initial_seed() == s)
 torch.manual_seed(1); s = torch.random.get_rng_state(); a = torch.randn(3); torch.random.set_rng_state(s); print(torch.equal(a, torch.randn(3)))
