@@ -12,7 +12,7 @@ from . import fuzz
 from .agreement import disagreement
 from .programs import Program, Step, draw, tidy
 
-PROGRAMS, BATCH = 150, 50
+PROGRAMS, BATCH = 90, 45
 
 
 @pytest.mark.parametrize("first", range(0, PROGRAMS, BATCH))

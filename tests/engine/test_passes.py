@@ -13,7 +13,7 @@ from cutaway.engine.graph import Graph, Source, Value, Write, interpret
 from cutaway.engine.passes import PASSES, clean, decompose, simplify
 from cutaway.engine.trace import trace
 
-from .agreement import disagreement, rounded_anew
+from .agreement import disagreement, on, rounded_anew
 from .programs import draw
 
 F32 = np.dtype("float32")
@@ -64,7 +64,7 @@ def programs():
     found = []
     for seed in range(120):
         p = draw(seed)
-        g, _ = trace(p.run, [cutaway.from_numpy(a) for a in p.arrays])
+        g, _ = trace(p.run, [on(a) for a in p.arrays])
         try:
             want = interpret(g, p.arrays)[0]
             others = [rounded_anew(g, p.arrays, np.random.default_rng(k)) for k in range(2)]
