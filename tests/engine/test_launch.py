@@ -108,7 +108,7 @@ def forget_one(m: Any, o: Any) -> None:
 def remember_another(m: Any, o: Any) -> None:
     for remembered in o.state.values():
         for name in remembered:
-            remembered[name] = cutaway.ones(*remembered[name].shape)
+            remembered[name] = cutaway.ones(remembered[name].shape)
 
 
 def more_parameters(m: Any, o: Any) -> None:

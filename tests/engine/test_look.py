@@ -76,7 +76,7 @@ def test_passes_lead_from_the_trace_to_the_graph_that_is_compiled(step):
 
 def test_a_pass_says_what_it_took_and_brought():
     fast = called(lambda x: (x + 1).exp() * (x + 1).logsumexp(0), (3, 4))
-    _, clean, decompose, *_ = fast.passes().steps
+    _, clean, _widen, decompose, *_ = fast.passes().steps
     assert clean.gone["add(float32[3, 4], float32[]) -> float32[3, 4]"] == 1  # twice the same
     assert not clean.new
     assert decompose.gone == {"logsumexp(float32[3, 4]) -> float32[4]": 1}
