@@ -142,5 +142,5 @@ def test_losses_are_pytorchs(side, row, found):
     assert theirs.trouble is None, theirs.trouble
     assert ours.trouble is None, ours.trouble
     assert len(ours.losses) == len(theirs.losses) >= 50
-    assert len(set(theirs.losses)) > 10, "the losses do not move"
+    assert len(set(theirs.losses)) > 3, "the losses do not move"  # triplets are soon told apart: a loss of 0
     np.testing.assert_allclose(ours.losses, theirs.losses, rtol=ROWS[row][1], atol=1e-7)
