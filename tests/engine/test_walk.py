@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,7 +13,20 @@ from cutaway import nn
 from cutaway.core import accelerate
 from cutaway.core.errors import GradError
 from cutaway.engine.eager import composite
+from cutaway.engine.eager import walk as walk_module
+from cutaway.engine.eager.native import Native
 from cutaway.engine.eager.walk import Walk
+
+
+class Patched:
+    """NumPy, with some functions of our own."""
+
+    def __init__(self, **own) -> None:
+        self.__dict__.update(own)
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
 
 KINDS = {"RNN": 1, "GRU": 1, "LSTM": 2}
 SHORT = (3, 7, 1, 5, 2)
@@ -118,3 +132,25 @@ def test_the_last_state_is_no_view_of_all_of_them():
         before = y.clone()
         h.zero_()
     np.testing.assert_array_equal(y.detach().numpy(), before.numpy())
+
+
+def test_memory_is_alive_while_the_programs_run(monkeypatch):
+    """They know addresses only: a zero that was let go of would be someone else's number by then."""
+    made, seen = [], []
+    zeros, repeat = np.zeros, Native.repeat
+
+    def held(*args, **kwargs):
+        array = zeros(*args, **kwargs)
+        made.append(weakref.ref(array))
+        return array
+
+    def watched(self, *args, **kwargs):
+        seen.append([r() is not None for r in made])
+        return repeat(self, *args, **kwargs)
+
+    layer, x = nn.LSTM(3, 4), cutaway.randn(6, 2, 3)
+    y = layer(x)[0].sum()
+    monkeypatch.setattr(walk_module, "np", Patched(zeros=held))
+    monkeypatch.setattr(Native, "repeat", watched)
+    y.backward()
+    assert len(seen) == 1 and seen[0] and all(seen[0])

@@ -16,7 +16,7 @@ from cutaway.core.aval import Aval
 from cutaway.core.op import INTERPRETER, OPS, STAGE
 from cutaway.core.ops.movement import inverse
 from cutaway.core.tensor import Tensor
-from cutaway.engine.cut import extract, saved_values
+from cutaway.engine.cut import above, extract, saved_values
 from cutaway.engine.eager.blocks import LARGE, empty
 from cutaway.engine.eager.native import Addresses, Dims, Native
 from cutaway.engine.eager.node import CompositeNode
@@ -131,10 +131,7 @@ class Walk:
     def _compile(self, graph: Graph, results: list[Value], gradients: list[Value]) -> None:
         """The two programs. Arguments of the second: those of the first, its results, then the arriving gradients."""
         place = {v: v.source.index for v in graph.inputs if v.source is not None and v.source.kind == "argument"}
-        late = {v for v, n in place.items() if n < 0}
-        for v in graph.values:
-            if any(i in late for i in v.inputs):
-                late.add(v)
+        late = above(graph, [v for v, n in place.items() if n < 0])
         self.alike = bool(gradients) and gradients[0] is gradients[1]
         if self.alike:  # only the GRU multiplies what comes from the state before it is added
             del gradients[1]
@@ -180,7 +177,8 @@ class Walk:
         g_ahead = _for_all_times(self.times, each)
         g_behind = g_ahead if self.alike else _for_all_times(self.times, each)
         results = [self._along(g_ahead)] if self.alike else [self._along(g_ahead), self._along(g_behind)]
-        nothing = self._fixed(np.zeros(*self.hidden))
+        zeros = np.zeros(*self.hidden)  # by name: addresses hold nothing alive
+        nothing = self._fixed(zeros)
         carried = [np.empty((2, *s.shape), s.dtype) for s in state]
         for i, two in enumerate(carried):
             here = [address_of(two[k % 2]) for k in range(self.times)]
