@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cutaway.core.aval import broadcast_shapes, normalize_dim, show
@@ -164,19 +165,8 @@ def triplet_margin_loss(
     """
     op = "triplet_margin_loss"
     reduction = reduction_name(op, reduction, size_average, reduce)
-    is_tensor(op, anchor=anchor, positive=positive, negative=negative)
-    if margin <= 0:
-        raise ArgumentError(f"{op}: margin must be greater than 0, got {margin}")
-    if not anchor.ndim == positive.ndim == negative.ndim:
-        raise ShapeError(
-            f"{op}: anchor {show(anchor)}, positive {show(positive)} and negative {show(negative)} must have the same "
-            "number of dimensions; use squeeze or unsqueeze"
-        )
-    near = pairwise_distance(anchor, positive, p, eps)
-    far = pairwise_distance(anchor, negative, p, eps)
-    if swap:
-        far = far.minimum(pairwise_distance(positive, negative, p, eps))
-    return reduced((near - far + margin).clamp(min=0), reduction)
+    distance = partial(pairwise_distance, p=p, eps=eps)
+    return reduced(_triplets(op, anchor, positive, negative, distance, margin, swap), reduction)
 
 
 @composite(r"\tfrac1N \sum_i \max(0,\, d(a_i, p_i) - d(a_i, n_i) + m)")
@@ -196,6 +186,20 @@ def triplet_margin_with_distance_loss(
     """
     op = "triplet_margin_with_distance_loss"
     reduction = reduction_name(op, reduction)
+    distance = pairwise_distance if distance_function is None else distance_function
+    return reduced(_triplets(op, anchor, positive, negative, distance, margin, swap), reduction)
+
+
+def _triplets(
+    op: str,
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    distance: Callable[[Tensor, Tensor], Tensor],
+    margin: float,
+    swap: bool,
+) -> Tensor:
+    """The loss of each triplet."""
     is_tensor(op, anchor=anchor, positive=positive, negative=negative)
     if margin <= 0:
         raise ArgumentError(f"{op}: margin must be greater than 0, got {margin}")
@@ -204,8 +208,7 @@ def triplet_margin_with_distance_loss(
             f"{op}: anchor {show(anchor)}, positive {show(positive)} and negative {show(negative)} must have the same "
             "number of dimensions; use squeeze or unsqueeze"
         )
-    distance = pairwise_distance if distance_function is None else distance_function
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = far.minimum(distance(positive, negative))
-    return reduced((near - far + margin).clamp(min=0), reduction)
+    return (near - far + margin).clamp(min=0)

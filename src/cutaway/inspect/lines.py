@@ -27,9 +27,22 @@ def here(depth: int = 2) -> tuple[Place | None, Any]:
         if code in GRADIENTS:
             node = frame.f_locals["self"] if node is None else node
         elif not code.co_filename.startswith((INSIDE, NUMPY)):
-            return (code, frame.f_lineno, frame.f_globals.get("__file__") or ""), node
+            return place_of(frame), node
         frame = frame.f_back
     return None, node
+
+
+def users_frame(depth: int = 2) -> FrameType | None:
+    """The innermost frame outside the package and NumPy."""
+    frame: FrameType | None = sys._getframe(depth)
+    while frame is not None and frame.f_code.co_filename.startswith((INSIDE, NUMPY)):
+        frame = frame.f_back
+    return frame
+
+
+def place_of(frame: FrameType) -> Place:
+    """The line that a frame is at."""
+    return frame.f_code, frame.f_lineno, frame.f_globals.get("__file__") or ""
 
 
 def line_at(place: Place | None) -> Line:

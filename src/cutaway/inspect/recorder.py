@@ -8,28 +8,23 @@ A composite that ran as one native program is one event, which `expand.py` opens
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
-from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-import cutaway
 from cutaway.core import accelerate
 from cutaway.core.accelerate import NOT
-from cutaway.core.autograd import WATCH, WRITE, Context, Leaf, Node, Packed
+from cutaway.core.autograd import WATCH, WRITE, Context, Node, Packed
+from cutaway.core.diary import Place
 from cutaway.core.generator import default_generator
 from cutaway.core.op import INTERPRETER, SCOPE, Op
 from cutaway.core.promote import coerce
 from cutaway.core.tensor import Tensor
 from cutaway.core.views import WriteNode
+from cutaway.inspect.lines import place_of, users_frame
 
-PACKAGE = os.path.dirname(os.path.abspath(cutaway.__file__)) + os.sep
 LAYER, COMPOSITE, FUNCTION, STEP = "layer", "composite", "function", "step"
-
-Place = tuple[CodeType, int, str]  # code, line, the module's file
 
 
 class Ref(NamedTuple):
@@ -153,11 +148,11 @@ class Recorder:
         owner = getattr(fn, "__self__", None)
         if owner is None:
             ctx = args[0] if args and isinstance(args[0], Context) else None
-            kind, owner = (COMPOSITE, fn) if ctx is None else (FUNCTION, ctx)
+            kind, owner = (COMPOSITE, fn) if ctx is None else (FUNCTION, (ctx, fn))
         else:
             kind = LAYER if hasattr(owner, "named_modules") else STEP
         number = len(self.scopes)
-        self.scopes.append(Scope(number, self._stack[-1], kind, owner if ctx_free(kind) else (owner, fn), self.here()))
+        self.scopes.append(Scope(number, self._stack[-1], kind, owner, self.here()))
         if kind == LAYER and not any(n >= 0 and self.scopes[n].kind == LAYER for n in self._stack):
             self.roots.setdefault(id(owner), owner)
         self._stack.append(number)
@@ -282,12 +277,12 @@ class Recorder:
 
     def here(self) -> Place | None:
         """The line of the user's program."""
-        frame = _users_frame()
-        return None if frame is None else (frame.f_code, frame.f_lineno, frame.f_globals.get("__file__") or "")
+        frame = users_frame(3)
+        return None if frame is None else place_of(frame)
 
     def _name(self, t: Tensor) -> None:
         """What the program calls a tensor, from the variables in sight."""
-        frame = _users_frame()
+        frame = users_frame(3)
         if frame is not None:
             for space in (frame.f_locals, frame.f_globals):
                 for name, x in space.items():
@@ -312,30 +307,3 @@ class _Slot(NamedTuple):
 
     ref: Ref
     wants: bool
-
-
-def ctx_free(kind: str) -> bool:
-    """True where a scope's owner says all; of a user's Function, the function goes with the context."""
-    return kind != FUNCTION
-
-
-_OURS: dict[CodeType, bool] = {}
-
-
-def _users_frame() -> FrameType | None:
-    """The innermost frame outside the package."""
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
-        code = frame.f_code
-        ours = _OURS.get(code)
-        if ours is None:
-            ours = _OURS[code] = os.path.abspath(code.co_filename).startswith(PACKAGE)
-        if not ours:
-            return frame
-        frame = frame.f_back
-    return None
-
-
-def is_leaf(node: Node) -> bool:
-    """True for the end of a gradient's way."""
-    return isinstance(node, Leaf)

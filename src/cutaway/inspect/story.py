@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.autograd import FunctionNode, Leaf, Node, OutputNode
-from cutaway.engine.line import _path
+from cutaway.engine.line import source
 from cutaway.inspect import rules
 from cutaway.inspect.expand import Key, expand
+from cutaway.inspect.lines import line_at
 from cutaway.inspect.recorder import COMPOSITE, FUNCTION, LAYER, Event, Flow, Place, Recorder, Ref, Scope
 from cutaway.inspect.values import SIDE, SMALL, number, to_json
 
@@ -235,13 +236,8 @@ class _Writer:
 def _where(place: Place | None) -> dict[str, Any]:
     if place is None:
         return {}
-    import linecache
-    import os
-
-    code, line, file = place
-    path = _path(code.co_filename, file)
-    text = linecache.getline(path, line).strip() if path else ""
-    return {"line": f"{os.path.basename(code.co_filename)}:{line}", "source": text}
+    line = line_at(place)
+    return {"line": str(line), "source": source(line)}
 
 
 def _shown(value: Any) -> Any:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import os
-import tempfile
 import zlib
 from html import escape
 from itertools import groupby
@@ -14,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cutaway.core.errors import ArgumentError
+from cutaway.core.replace import replacing
 from cutaway.engine.graph import Graph, Value, right_side
 from cutaway.engine.line import source
 from cutaway.engine.look.arena import Arena
@@ -41,22 +39,8 @@ def save(variant: Variant, name: str, path: Path) -> None:
             f"save {str(path)!r}: give the name of a file, such as page.html, in a folder that is there"
         )
     page = render(variant, name)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as f:
-            f.write(page)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    old = os.umask(0)
-    os.umask(old)
-    return old
+    with replacing(path, "save") as f:
+        f.write(page.encode())
 
 
 def render(variant: Variant, name: str) -> str:
