@@ -124,6 +124,23 @@ def test_parameters_are_shown_as_they_were_before_the_optimiser_changed_them():
     assert given["data"] == [1.0, 2.0]
 
 
+def test_what_a_closure_does_within_a_step_is_seen():
+    w = cutaway.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = cutaway.optim.SGD([w], lr=0.5)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        return loss
+
+    with record() as r:
+        optimizer.step(closure)
+    assert w.tolist() == [0.0, 0.0]
+    assert [n["op"] for n in r.data["nodes"]][:2] == ["mul", "sum"]
+    assert leaf_gradients(r.data)["w"].tolist() == [2.0, 4.0]
+
+
 def test_a_function_of_the_users_own_is_a_box():
     class Square(cutaway.autograd.Function):
         @staticmethod

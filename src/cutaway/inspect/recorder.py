@@ -157,7 +157,7 @@ class Recorder:
             self.roots.setdefault(id(owner), owner)
         self._stack.append(number)
         try:
-            if kind == STEP:
+            if kind == STEP and not any(map(callable, args)):  # what a closure does is the program's
                 return self._aside(fn, args, kwargs)
             if kind == COMPOSITE and self.native and self._below is None and accelerate.composite is not None:
                 y = self._natively(fn, args, kwargs, number)
