@@ -165,7 +165,8 @@ def test_a_process_that_dies_leaves_no_broken_file(folder, when):
     assert set(folder.glob("*")) - set(left) == set(folder.glob("*.o"))
 
 
-def test_temporary_files_of_the_dead_are_cleared_away(folder):
+def test_temporary_files_of_the_dead_are_cleared_away(folder, monkeypatch):
+    monkeypatch.setattr(cache, "ONE_IN", 1)
     folder.mkdir(parents=True)
     old, young = folder / "old.tmp", folder / "young.tmp"
     for f in (old, young):
@@ -175,10 +176,20 @@ def test_temporary_files_of_the_dead_are_cleared_away(folder):
     assert not old.exists() and young.exists()  # the young one may be a living writer's
 
 
+def test_the_folder_is_looked_through_now_and_then_not_at_each_write(folder, monkeypatch):
+    looks = []
+    monkeypatch.setattr(cache, "_clear", lambda root, coming: looks.append(coming))
+    monkeypatch.setattr(cache, "ONE_IN", 4)
+    for n in range(64):
+        cache.get_or_make(str(n), Maker(b"x"))
+    assert 4 < len(looks) < 32
+
+
 def test_when_it_is_full_those_go_that_were_not_read_for_longest(folder, monkeypatch):
     cache.get_or_make("0", Maker(b"x" * 1000))
     size = file_of(folder).stat().st_size
     monkeypatch.setattr(cache, "LIMIT", 4 * size)
+    monkeypatch.setattr(cache, "ONE_IN", 1)
     for n in range(1, 4):
         cache.get_or_make(str(n), Maker(b"x" * 1000))
         for path in folder.iterdir():  # an hour goes by

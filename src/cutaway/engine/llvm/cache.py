@@ -2,7 +2,7 @@
 
 A file is a header (magic, SHA-256 of the body, the full key) and the body. It is written under a temporary name and renamed,
 so concurrent writers and a kill leave whole files; a file with any byte changed fails its digest and is made anew. Beyond
-LIMIT bytes, those files go that were not read for the longest time.
+LIMIT bytes, those files go that were not read for the longest time: now and then, as there may be tens of thousands.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 MAGIC = b"cutaway-object-1\n"
 LIMIT = 1 << 29  # bytes of all files
 STALE = 3600  # seconds after which no one is still writing a temporary file
+ONE_IN = 128  # so many files written, the folder is looked through
 
 
 def folder() -> Path | None:
@@ -65,7 +66,8 @@ def get_or_make(key: str, make: Callable[[], bytes]) -> bytes:
     body = make()
     with contextlib.suppress(OSError):
         root.mkdir(parents=True, exist_ok=True)
-        _clear(root, len(body))
+        if int(path.stem, 16) % ONE_IN == 0:  # by the key, which is as good as by chance
+            _clear(root, len(body))
         handle, temporary = tempfile.mkstemp(dir=root, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as f:
@@ -81,18 +83,19 @@ def get_or_make(key: str, make: Callable[[], bytes]) -> bytes:
 def _clear(root: Path, coming: int) -> None:
     """Remove what killed writers left, and make room for so many bytes."""
     now = time.time()
-    kept: list[tuple[float, int, Path]] = []
-    for f in root.iterdir():
-        with contextlib.suppress(OSError):
-            found = f.stat()
-            if f.suffix == ".o":
-                kept.append((found.st_mtime, found.st_size, f))
-            elif f.suffix == ".tmp" and now - found.st_mtime > STALE:
-                f.unlink()
+    kept: list[tuple[float, int, str]] = []
+    with os.scandir(root) as files:
+        for f in files:
+            with contextlib.suppress(OSError):
+                found = f.stat()
+                if f.name.endswith(".o"):
+                    kept.append((found.st_mtime, found.st_size, f.path))
+                elif f.name.endswith(".tmp") and now - found.st_mtime > STALE:
+                    os.unlink(f.path)
     surplus = sum([size for _, size, _ in kept]) + coming - LIMIT
-    for _, size, f in sorted(kept):
+    for _, size, path in sorted(kept):
         if surplus <= 0:
             break
         with contextlib.suppress(OSError):
-            f.unlink()
+            os.unlink(path)
             surplus -= size
