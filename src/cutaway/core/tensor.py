@@ -20,6 +20,7 @@ from cutaway.core.op import STAGE
 from cutaway.core.package import package
 from cutaway.core.refusal import describe, guard_methods
 from cutaway.core.topics import Layout, Order, Places, Products, Special, Statistics, Writing
+from cutaway.core.watched import CHANGES
 
 
 class Size(tuple[int, ...]):
@@ -240,10 +241,12 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
                     f"requires_grad: only floating tensors can require gradients, got {self.dtype}; use .float()"
                 )
             self._node = Leaf(self)
+            CHANGES.count += 1
         elif not requires_grad and self._node is not None:
             if not self.is_leaf:
                 raise GradError("requires_grad: can only be switched off on leaf tensors; use detach() for a result")
             self._node = None
+            CHANGES.count += 1
             note("freeze", self, through=True)
         return self
 
@@ -336,6 +339,7 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
         if self._node is not None:
             note("detach", self._node, self._data, detail=("detach_()", self._data.shape, self._data.dtype))
         self._node = None
+        CHANGES.count += 1
         return self
 
     @property
@@ -355,6 +359,7 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
         self._base = None
         if isinstance(self._node, Leaf):
             self._node.meta = (value._data.shape, value._data.dtype)
+        CHANGES.count += 1
 
     @property
     def _version(self) -> int:
@@ -373,6 +378,7 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
         """Bring memory that only the machine ordered (channels-last, say) into the row-major order that strides promise."""
         if not self._view and not self._data.flags.c_contiguous:
             self._data = np.ascontiguousarray(self._data)
+            CHANGES.count += 1
         return self
 
     def _recording(self, *others: Tensor) -> bool:
@@ -430,6 +436,7 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
             self._cell[1] += 1
             self._epoch = self._cell[1]
             self._node = y._node if y._data.dtype == self._data.dtype else y.to(self.dtype)._node
+            CHANGES.count += 1
         return self
 
     def _become(self, y: Tensor, name: str) -> Tensor:
@@ -441,6 +448,7 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
             )
         self._node = y._node
         self._data, self._view, self._path = y._data, y._view, y._path if self._base is not None else ()
+        CHANGES.count += 1
         return self
 
     # --- leaving for elsewhere ------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from cutaway.core.op import STAGE
 from cutaway.core.ops import elementwise
 from cutaway.core.ops.index import index_put
 from cutaway.core.ops.movement import reshape
+from cutaway.core.watched import CHANGES
 
 if TYPE_CHECKING:
     from cutaway.core.op import Op
@@ -53,6 +54,7 @@ def refresh(op: str, t: Tensor) -> None:
     finally:
         RECORDING.reset(token)
     t._node, t._epoch = fresh._node, t._cell[1]
+    CHANGES.count += 1
 
 
 def has_base(t: Tensor) -> bool:
@@ -87,6 +89,7 @@ def write(view: Tensor, y: Tensor, name: str) -> None:
     base._node, base._epoch = WriteNode(base, y, view._path), cell[1]
     if y._node is not None:  # what the view shows now; other views, and this one of a constant, ask the base
         view._node, view._epoch = y._node, cell[1]
+    CHANGES.count += 1
 
 
 def refuse(view: Tensor, y: Tensor, name: str) -> None:
@@ -138,6 +141,7 @@ def catch_up(view: Tensor) -> None:
     """While a program is traced: what the view shows after a write to its base."""
     fresh = replay(view._base, view._path)
     view._data, view._node, view._epoch = fresh._data, fresh._node, view._cell[1]
+    CHANGES.count += 1
 
 
 def _on_array(a: np.ndarray, path: Path) -> np.ndarray:

@@ -267,6 +267,7 @@ class Variant:
                 self.held[v] = t._data
                 self.program.point(v, t._data)
         self.written = {id(_owner(t._data)) for _, t in self.direct}
+        self.counts = [t._cell for t in self.counted]
         return True
 
     def __call__(self, tensors: Sequence[Any]) -> Any:
@@ -368,8 +369,8 @@ class Variant:
             source = results.get(w.value)
             target = tensors[w.argument] if w.tensor is None else w.tensor
             np.copyto(target._data, self.program.result(w.value) if source is None else source)
-        for t in self.counted:
-            t._cell[0] += 1
+        for count in self.counts:
+            count[0] += 1
         for n in self.counted_arguments:
             tensors[n]._cell[0] += 1
 

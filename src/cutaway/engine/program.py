@@ -364,7 +364,9 @@ class Program:
 
     def run(self) -> None:
         """Run it, on as many threads as `set_num_threads` says now, or on one if there is little to do."""
-        if not self._alone and self.threads != threads.get_num_threads():
+        if self._alone:  # for some ten microseconds: other Python threads may wait for the interpreter meanwhile
+            threads.pool().run(self.address, self._table, self._arena, 1, hold=True)
+            return
+        if self.threads != threads.get_num_threads():
             self._settle(threads.get_num_threads())
-        # One thread runs for some ten microseconds: others may wait for the interpreter meanwhile.
-        threads.pool().run(self.address, self._table, self._arena, self.threads, hold=self.threads == 1)
+        threads.pool().run(self.address, self._table, self._arena, self.threads)

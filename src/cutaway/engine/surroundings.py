@@ -5,21 +5,19 @@ A compiled function asks this at every call, so it is a few comparisons over fla
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from itertools import chain
 from operator import is_, itemgetter
 from types import CellType
 from typing import Any
 
 from cutaway.core.tensor import Tensor
+from cutaway.core.watched import CHANGES, Watched, WatchedMemories
 
 MODULE_TABLES = ("_modules", "_parameters", "_buffers")
 # Of an optimiser's group: read anew at each call, or compared by identity.
 LIFTED = ("params", "lr", "betas", "initial_lr")
 PLAIN = (bool, int, float, str, type(None))
-END = (object(),)
-values_of = dict.values
 
 
 def reached(fn: Any) -> list[Any]:
@@ -77,6 +75,9 @@ class Surroundings:
     Numbers and texts that the function's names stand for are no part of it: they are fixed when it is traced.
 
     Tensors are pointed to by address, so theirs is another question: `moved()`.
+
+    What tells of its changes (core/watched.py: modules' tables and modes, optimisers' memories, tensors' memory and wish for
+    a gradient) is looked at only when something has told; the rest, which is plain lists and dicts, at every call.
     """
 
     def __init__(self, fn: Any, tensors: Sequence[Tensor]) -> None:
@@ -84,7 +85,7 @@ class Surroundings:
         self.look()
         self._modules = _once(m for root in modules_of(fn) for _, m in root.named_modules())
         self._training = [m.training for m in self._modules]
-        tables: list[dict[str, Any]] = [m.__dict__[name] for m in self._modules for name in MODULE_TABLES]
+        self._tables = self._module_tables()
 
         optimisers = _once(o for o in reached(fn) if is_optimizer(o))
         self._optimisers = [(o, o.param_groups, o.state) for o in optimisers]
@@ -92,12 +93,11 @@ class Surroundings:
         fixed = [(g, g["params"], *_fixed(g)) for g in groups]
         self.quick = all(get is not None for _, _, get, _ in fixed)  # else only a key tells whether `same` is enough
         self._groups = [(g, ps, get, values) for g, ps, get, values in fixed if get is not None]
-        self._lists: list[list[Any]] = [*(o.param_groups for o in optimisers), *(g["params"] for g in groups)]
+        self._lists = [(x, [*x]) for x in (*(o.param_groups for o in optimisers), *(g["params"] for g in groups))]
         memories = [m for o in optimisers for m in o.state.values()]
-        tables += [o.state for o in optimisers] + memories
-        self._empty = [t for t in tables if not t]
-        self._filled = [t for t in tables if t]
-        self._held = list(self._found())
+        tables = [(t, [*t.values()]) for t in (*self._tables, *(o.state for o in optimisers), *memories)]
+        self._watched = [(t, held) for t, held in tables if isinstance(t, (Watched, WatchedMemories))]
+        self._others = [(t, held) for t, held in tables if not isinstance(t, (Watched, WatchedMemories))]
 
         self.remembered = {id(t) for m in memories for t in m.values()}  # by optimisers
         self._asked = [t for t in tensors if id(t) not in self.remembered]
@@ -105,6 +105,8 @@ class Surroundings:
         self._shapes = [(t, t._data.shape, t._data.dtype) for t in tensors]
         self._tensors = list(tensors)
         self.arrays = [t._data for t in tensors]
+        self.cells = [t._cell for t in tensors]
+        self._known = self._placed = -1  # CHANGES.count when modules and optimisers, and memory, were last looked at
 
     def look(self) -> bool:
         """Take note of what the function's names stand for now; False if a tensor has gone from among them."""
@@ -122,7 +124,11 @@ class Surroundings:
     def same(self) -> bool:
         """True if the function's names stand for what they stood for, and that is as it was."""
         for cell, x in self._cells:
-            if (y := _contents(cell)) is not x and not (isinstance(y, PLAIN) and isinstance(x, PLAIN)):
+            try:
+                y = cell.cell_contents
+            except ValueError:  # empty
+                y = cell
+            if y is not x and not (isinstance(y, PLAIN) and isinstance(x, PLAIN)):
                 return False
         space = self._space
         for name, x in self._names:
@@ -141,26 +147,44 @@ class Surroundings:
         for group, params, get, fixed in self._groups:
             if group["params"] is not params or get(group) != fixed:
                 return False
-        return (
+        for x, held in self._lists:
+            if len(x) != len(held) or not all(map(is_, x, held)):
+                return False
+        for table, held in self._others:
+            if len(table) != len(held) or not all(map(is_, table.values(), held)):
+                return False
+        now = CHANGES.count  # before they are looked at: what changes meanwhile is seen the next time
+        if now == self._known:
+            return True
+        if (
             [m.training for m in self._modules] == self._training
-            and not any(self._empty)
-            and all(map(is_, self._found(), self._held))
+            and all(map(is_, self._module_tables(), self._tables))
+            and all(len(t) == len(held) and all(map(is_, t.values(), held)) for t, held in self._watched)
             and [t._node is None for t in self._asked] == self._frozen
-        )
+        ):
+            self._known = now
+            return True
+        return False
 
-    def _found(self) -> Iterator[Any]:
-        """All that the tables and lists hold. The mark at the end shows if there is more or less of it now."""
-        return chain(chain.from_iterable(map(values_of, self._filled)), *self._lists, END)
+    def _module_tables(self) -> list[dict[str, Any]]:
+        return [m.__dict__[name] for m in self._modules for name in MODULE_TABLES]
 
     def moved(self) -> bool:
-        """True if a tensor has other memory than in `arrays`."""
-        return not all(map(is_, [t._data for t in self._tensors], self.arrays))
+        """True if a tensor has other memory than in `arrays`, or another count of writes to it than in `cells`."""
+        now = CHANGES.count
+        if now == self._placed:
+            return False
+        memory, cells = [t._data for t in self._tensors], [t._cell for t in self._tensors]
+        if not all(map(is_, memory, self.arrays)) or not all(map(is_, cells, self.cells)):
+            return True
+        self._placed = now
+        return False
 
     def move(self) -> bool:
         """Take note of the tensors' memory; False, and nothing noted, if a shape or dtype is another one."""
         if any(t._data.shape != shape or t._data.dtype != dtype for t, shape, dtype in self._shapes):
             return False
-        self.arrays = [t._data for t in self._tensors]
+        self.arrays, self.cells = [t._data for t in self._tensors], [t._cell for t in self._tensors]
         return True
 
 

@@ -24,6 +24,7 @@ from cutaway.core.errors import (
 from cutaway.core.op import SCOPE
 from cutaway.core.refusal import RAW, describe, explain, guard_class, guard_methods
 from cutaway.core.tensor import Tensor
+from cutaway.core.watched import CHANGES, Watched
 from cutaway.nn.hooks import Hook, Hooks, RemovableHandle, call_with_hooks
 from cutaway.nn.parameter import Buffer, Parameter
 from cutaway.nn.state import EXTRA, IncompatibleKeys, load, load_own
@@ -65,10 +66,10 @@ class Module:
             raise ArgumentTypeError(f"{type(self).__name__}: Module.__init__ takes no arguments, got {given}")
         put = super().__setattr__
         put("training", True)
-        put("_parameters", {})
-        put("_buffers", {})
+        put("_parameters", Watched())
+        put("_buffers", Watched())
         put("_non_persistent_buffers_set", set())
-        put("_modules", {})
+        put("_modules", Watched())
         put("_hooks", None)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -151,6 +152,8 @@ class Module:
             self._assign_plain(name, value)
         else:
             super().__setattr__(name, value)
+            if name == "training" or name in TABLES:
+                CHANGES.count += 1
 
     def _assign_plain(self, name: str, value: Any) -> None:
         """Assign what is no Parameter, Module or Buffer to a name that is registered as one."""

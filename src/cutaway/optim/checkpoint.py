@@ -10,6 +10,7 @@ import numpy as np
 
 from cutaway.core.errors import StateError
 from cutaway.core.tensor import Tensor
+from cutaway.core.watched import WatchedMemories
 
 Group = dict[str, Any]
 
@@ -46,15 +47,15 @@ def unpack(op: str, saved: Any, groups: list[Group]) -> tuple[list[Group], defau
             "build it over the same parameters in the same groups"
         )
     parameter = {n: p for group, own in zip(groups, numbers) for n, p in zip(own, group["params"])}
-    state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+    state: defaultdict[Tensor, dict[str, Any]] = WatchedMemories()
     for n, memory in saved_state.items():
         if n not in parameter:
             raise StateError(f"{op}.load_state_dict: there is state for parameter {n!r}, which no group names")
-        state[parameter[n]] = {
-            name: _fit(op, f"{name!r} of parameter {n}", name, value, parameter[n])
+        state[parameter[n]].update(
+            (name, _fit(op, f"{name!r} of parameter {n}", name, value, parameter[n]))
             for name, value in memory.items()
             if value is not None
-        }
+        )
     merged = []
     for group, own in zip(groups, saved_groups):
         loaded = {name: deepcopy(v) for name, v in own.items() if name != "params"}

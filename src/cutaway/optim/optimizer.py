@@ -16,6 +16,7 @@ from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
 from cutaway.core.op import SCOPE, STAGE
 from cutaway.core.refusal import guard_class, guarded
 from cutaway.core.tensor import Tensor
+from cutaway.core.watched import WatchedMemories
 from cutaway.optim.advance import Job, Programs, advance
 from cutaway.optim.check import Limit, check_group, list_of_groups, plain, tensors_of
 from cutaway.optim.checkpoint import pack, unpack
@@ -74,7 +75,7 @@ class Optimizer:
             raise ArgumentError(f"{self._name}: fused and foreach are two ways of one step; set at most one of them")
         every = {**IMPLEMENTATION, **defaults, **given}
         self.defaults = {n: v for n, v in defaults.items() if n not in self.last} | {n: every[n] for n in self.last}
-        self.state = defaultdict(dict)
+        self.state = WatchedMemories()
         self.param_groups = []
         self._steps = 0
         self._programs: dict[int, tuple[Any, Programs]] = {}  # of each group: what the rule was recorded as

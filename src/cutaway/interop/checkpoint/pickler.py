@@ -14,6 +14,7 @@ import numpy as np
 from cutaway.core.dtypes import FROM_NUMPY, device, dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.tensor import Size, Tensor
+from cutaway.core.watched import Watched, WatchedMemories
 from cutaway.interop.checkpoint import known
 from cutaway.interop.checkpoint.storage import NAMES, divide, plain
 from cutaway.nn.parameter import Buffer, Parameter, UninitializedParameter
@@ -211,7 +212,7 @@ class Pickler:
 
     def defaultdict_(self, value: defaultdict[Any, Any]) -> None:
         """A defaultdict whose values start as a plain type."""
-        factory = value.default_factory
+        factory = dict if type(value) is WatchedMemories else value.default_factory
         if factory is not None and factory not in known._FACTORIES:
             raise ArgumentTypeError(f"save: a defaultdict of {factory!r} could not be loaded again; save dict(x)")
         self.name("collections", "defaultdict")
@@ -421,6 +422,8 @@ COMPOUND: dict[type, Callable[[Pickler, Any], None]] = {
     OrderedDict: Pickler.ordered,
     Counter: Pickler.counter,
     defaultdict: Pickler.defaultdict_,
+    Watched: Pickler.dict_,
+    WatchedMemories: Pickler.defaultdict_,
     bytes: Pickler.bytes_,
     np.ndarray: Pickler.numpy_array,
     set: _remembered(lambda p, v: p.made("__builtin__", "set", ([*v],))),
