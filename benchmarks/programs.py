@@ -1,10 +1,11 @@
-"""The programs of examples/pytorch under Cutaway and under PyTorch: milliseconds a step, and how many times faster.
+"""The programs of examples/pytorch under Cutaway and under PyTorch: how long a run and a step take, and how much faster.
 
-    python benchmarks/programs.py [NAME ...] [--repeats N] [--threads N] [--compile] [--json FILE]
+    python benchmarks/programs.py [NAME ...] [--steps N] [--repeats N] [--threads N] [--compile] [--json FILE]
 
-Each run is a process of its own, ours by `cutaway run`; the sides take turns. Imports and the first ten steps do not
-count: a step is what lies between two losses, and the time from the tenth to the fiftieth is taken. The first round only
-fills the cache of compiled kernels. The ratio is the median of the rounds' ratios; above 1, Cutaway is faster.
+Each run is a process of its own, ours by `cutaway run`; the sides take turns. `run` is all of it, from the start of the
+process to its end, after N steps (50). A step is what lies between two losses: for `step` the imports and the first ten do
+not count. The first round fills the cache of compiled kernels and is told apart, as `first`. A ratio is the median of the
+rounds' ratios; above 1, Cutaway is faster.
 --compile adds a side that is run by `cutaway run --compile`, where there is such an option.
 """
 
@@ -25,7 +26,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS, STAND_IN = ROOT / "examples" / "pytorch", ROOT / "tests" / "programs" / "stand_in"
-FIRST, LAST = 10, 50
+FIRST = 10
 
 _RUNS = """
 actor_critic  autoencoder  char_cells  char_gru  char_lstm --dropout 0  dcgan  ddp  diffusion  dqn  gpt
@@ -79,21 +80,23 @@ SIDES = {
 }
 
 
-def milliseconds(side: str, run: str, threads: int, folder: str) -> float:
-    """One run: the time of a step."""
+def milliseconds(side: str, run: str, steps: int, threads: int, folder: str) -> tuple[float, float]:
+    """One run: the time of all of it, and of a step."""
     name, *arguments = run.split()
     out = os.path.join(folder, "moments.json")
     path = [str(ROOT / "src"), *([str(STAND_IN)] if side == "torch" else [])]
+    start = perf_counter()
     process = subprocess.run(
-        [*SIDES[side], __file__, "--watch", out, str(PROGRAMS / f"{name}.py"), "--steps", str(LAST), *arguments],
+        [*SIDES[side], __file__, "--watch", out, str(PROGRAMS / f"{name}.py"), "--steps", str(steps), *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": str(threads)},
         cwd=folder, capture_output=True, text=True,
     )  # fmt: skip
+    whole = 1000.0 * (perf_counter() - start)
     if process.returncode:
         raise SystemExit(f"{run} ended with {process.returncode} under {side}:\n{process.stderr[-2000:]}")
     moments = json.loads(Path(out).read_text(encoding="utf-8"))
-    last = min(LAST, len(moments)) - 1
-    return 1000.0 * (moments[last] - moments[FIRST - 1]) / (last - FIRST + 1)
+    last = min(steps, len(moments)) - 1
+    return whole, 1000.0 * (moments[last] - moments[FIRST - 1]) / (last - FIRST + 1)
 
 
 def offers_compile() -> bool:
@@ -107,6 +110,7 @@ def main() -> None:
     """Time, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="programs, without .py; all of them if none is given")
+    parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true")
@@ -119,18 +123,23 @@ def main() -> None:
         sides.append("compiled")
     found: dict[str, dict[str, Any]] = {}
     ours = sides[1:]
-    print(f"{'':44}" + "".join(f"{side + ' ms':>14}" for side in sides) + "".join(f"{s + ' x':>14}" for s in ours))
+    heads = [f"{what} {s}" for what in ("run", "step") for s in (*(f"{s} ms" for s in sides), *(f"{s} x" for s in ours))]
+    print(f"{'':44}" + "".join(f"{head:>17}" for head in heads) + "".join(f"{'first ' + s + ' x':>17}" for s in ours))
     with tempfile.TemporaryDirectory() as folder:
         for run in RUNS:
             if args.names and run.split()[0] not in args.names:
                 continue
-            rounds = [
-                {side: milliseconds(side, run, args.threads, folder) for side in sides} for _ in range(args.repeats + 1)
-            ][1:]
-            times = {side: median([r[side] for r in rounds]) for side in sides}
-            ratios = {side: median([r["torch"] / r[side] for r in rounds]) for side in ours}
-            found[run] = {"ms": times, "times faster": ratios, "rounds": rounds}
-            row = "".join(f"{times[s]:14.3f}" for s in sides) + "".join(f"{ratios[s]:14.2f}" for s in ours)
+            first, *rounds = (
+                {side: milliseconds(side, run, args.steps, args.threads, folder) for side in sides}
+                for _ in range(args.repeats + 1)
+            )
+            row, found[run] = "", {"first": first, "rounds": rounds}
+            for n, what in enumerate(("run", "step")):
+                times = {side: median([r[side][n] for r in rounds]) for side in sides}
+                ratios = {side: median([r["torch"][n] / r[side][n] for r in rounds]) for side in ours}
+                found[run][what] = {"ms": times, "times faster": ratios}
+                row += "".join(f"{times[s]:17.3f}" for s in sides) + "".join(f"{ratios[s]:17.2f}" for s in ours)
+            row += "".join(f"{first['torch'][0] / first[s][0]:17.2f}" for s in ours)
             print(f"{run:44}{row}", flush=True)
     if args.json:
         Path(args.json).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
