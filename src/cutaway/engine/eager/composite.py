@@ -76,11 +76,17 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
             return NOT
     if isinstance(plan, Walk):
         return plan.run(arrays, tuple(parents), saved)
+    if plan.writes and not all(saved[n][0].flags.writeable for n, _ in plan.writes):
+        return NOT  # the op that would write says so
     random = None
     if plan.numbers:
         random = default_generator._seed, default_generator._offset
         arrays += [number_array(read, aval) for read, aval in plan.numbers]
     results = plan.forward(arrays)
+    for n, times in reversed(plan.writes):
+        data, cell, _ = saved[n]
+        np.copyto(data, results.pop())
+        cell[0] += times
     y = Tensor._wrap(results[0] if plan.order is None else results[0].transpose(plan.order))
     if plan.differentiable:
         y._node = CompositeNode(plan, tuple(parents), saved, arrays + results, y, random)

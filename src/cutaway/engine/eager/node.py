@@ -98,12 +98,16 @@ class CompositeNode(Node):
             raise self._freed_error()
         for n in self.plan.matters:
             self._unpack(self.saved[n], None, n)  # refuses what was overwritten
+        written = {n for n, _ in self.plan.writes}
         inputs: list[Tensor] = []
         targets: list[tuple[Node, Node]] = []
         for n, parent in enumerate(self.parents):
             t = Tensor._wrap(self.saved[n][0])
-            t._cell = self.saved[n][1]
-            t._epoch = t._cell[1]
+            if n in written:  # once was enough
+                t = t.clone()
+            else:
+                t._cell = self.saved[n][1]
+                t._epoch = t._cell[1]
             if parent is not None:
                 # A node in between: gradients are asked for here, and not beyond.
                 t._node = Node(COPY, {}, (parent,), (self.metas[n],), self.metas[n], {}, None)

@@ -2,7 +2,7 @@
 
 The function and its gradient are traced together, by the rules of the ops inside, and the graph is cut where the gradient
 that arrives comes in. What the second half reads of the first is saved, unless it costs next to nothing to compute anew from
-what is saved anyway.
+what is saved anyway. What the function writes in place (batch norm's running statistics) is written after the first half.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from cutaway.engine.trace import Tracer, symbol_of
 
 
 class Refused(Exception):
-    """The composite does something that only Python can do: it looks at values, writes, or gives back its argument."""
+    """The composite does something that only Python can do: it looks at values, gives back its argument, or writes to what
+    wants a gradient.
+    """
 
 
 class Recorder(Tracer):
@@ -37,10 +39,18 @@ class Recorder(Tracer):
         self.before, self.memory, self.inputs, self.original = {}, {}, {}, {}
         self.kept, self.names, self.arguments = [], {}, []
         self.owners = {}  # type: ignore[assignment]
+        self.handles: list[Tensor] = []
+        self.written: dict[int, Value] = {}  # by the number of the argument: what is in it afterwards
 
-    def store(self, target: Tensor, y: Tensor) -> NoReturn:
-        """Nothing is written."""
-        raise Refused
+    def store(self, target: Tensor, y: Tensor) -> None:
+        """Only arguments that no gradient passes are written."""
+        n = next((n for n, t in enumerate(self.handles) if t is target), None)
+        if n is None or target._node is not None or y._node is not None:
+            raise Refused
+        super().store(target, y)
+        symbol = symbol_of(target)
+        assert symbol is not None
+        self.written[n] = symbol.value
 
     def adopt(self, tensor: Tensor) -> NoReturn:
         """Nothing lives on."""
@@ -92,6 +102,7 @@ class Plan:
             if i.wants:
                 t._node = Leaf(t)
             handles.append(t)
+        tracer.handles = handles
         token, stage = INTERPRETER.set(tracer), STAGE.set(tracer)
         try:
             y = fn(*handles)
@@ -117,13 +128,14 @@ class Plan:
             raise Refused
         self.meta = self.value.aval.shape, self.value.aval.dtype
         self.op, self.attrs, self.saves = OPS["copy"], dict[str, Any](), tuple(range(len(inputs)))
+        self.writes = [(n, handles[n]._cell[0]) for n in tracer.written]  # arguments, and how many writes that were
         self.one_op = self._is_one_op(y, handles)
         self._cut(tracer, kept([y._node], handles))
 
     def _is_one_op(self, y: Tensor, handles: list[Tensor]) -> bool:
         """True if the function is one op of its arguments. Then its rules say what a gradient of the gradient needs."""
         node = y._node
-        if node is None or node.parents != tuple([t._node for t in handles]):
+        if node is None or self.writes or node.parents != tuple([t._node for t in handles]):
             return False
         if any(meta != m for meta, m in zip(node.metas, self.metas)) or node.op.kind == "random":
             return False
@@ -136,8 +148,9 @@ class Plan:
         It may read those that are padded, too (PyTorch keeps them): no one wants the padded copy written out.
         """
         wanted = [v for v in self.gradients if v is not None]
-        whole = clean(Graph(tracer.values, [self.value, *wanted]))
+        whole = clean(Graph(tracer.values, [self.value, *tracer.written.values(), *wanted]))
         y, *found = whole.outputs
+        written, found = found[: len(self.writes)], found[len(self.writes) :]
         g = next((v for v in whole.inputs if v.source is not None and v.source.index == -1), None)
         rest = iter(found)
         gradients = [None if v is None else next(rest) for v in self.gradients]
@@ -150,10 +163,10 @@ class Plan:
         place.update({v: len(self.inputs) + n for n, v in enumerate(numbers)})
         padded = below(v for v in whole.values if v.op is not None and v.op.name == "pad")
         forbidden = {v for v, n in place.items() if 0 <= n < len(self.inputs) and n not in kept and v not in padded}
-        saved = saved_values(whole, {y}, late, roots, place, forbidden)
+        saved = saved_values(whole, {y, *written}, late, roots, place, forbidden)
         made = [v for v in saved if v not in place and v is not y]
-        loose = [True] * (1 + len(made))
-        self.forward = Native(extract(whole, [y, *made], place), loose)
+        loose = [True] * (1 + len(made)) + [False] * len(written)
+        self.forward = Native(extract(whole, [y, *made, *written], place), loose)
         self.order = self.forward.results[0].dims
         # The gradient program reads: saved arguments by number, then y and what was made.
         self.saves_y = y in saved
@@ -180,7 +193,7 @@ class Plan:
         n = len(self.inputs) + len(self.numbers)
         place = dict(self._place)
         stored: dict[Value, Dims | None] = {}
-        for k, (v, result) in enumerate(zip([self._y, *self._made], self.forward.results, strict=True)):
+        for k, (v, result) in enumerate(zip([self._y, *self._made], self.forward.results)):
             place[v] = n + k
             stored[v] = result.dims
         assert self._g is not None
