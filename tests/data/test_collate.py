@@ -94,7 +94,6 @@ def test_a_mapping_that_cannot_be_built_anew_becomes_a_dict():
         ([1, None], ArgumentTypeError, "item 1 of the batch is a NoneType, item 0 a number"),
         ([1, "a"], ArgumentTypeError, "item 1 of the batch is a str, item 0 a number"),
     ],
-    ids=str,
 )
 def test_items_that_do_not_fit_together_are_told(batch, error, message):
     with pytest.raises(error, match=message):
