@@ -21,6 +21,7 @@ from cutaway.core.diary import INSIDE, note
 from cutaway.core.diary import SEQ as _SEQ
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten, ShapeError
 from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, INTERPRETER, RESULT, SCOPE, STAGE, Op
+from cutaway.core.quiet import QUIET
 from cutaway.core.refusal import describe, guarded
 
 if TYPE_CHECKING:
@@ -219,20 +220,42 @@ class Node:
 
     def gradients(self, g: Any, wanted: Wanted, create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
         """(parent, gradient, fresh) for each parent that wants one; fresh: the gradient's memory belongs to no one else."""
+        arriving = g._data
+        arrays = not create_graph and type(arriving) is np.ndarray and arriving.itemsize > 2 and INTERPRETER.get() is None
         for i, parent in enumerate(self.parents):
             if parent is not None and (wanted is None or parent in wanted):
                 rule = self.op.rule(i)
                 assert rule is not None
-                gi = rule.fn(g, *[self._read(kind, key, i, create_graph) for kind, key in rule.plan])
+                gi = self._on_arrays(rule, arriving, i) if arrays and rule.on_arrays is not None else None
+                if gi is None:
+                    gi = rule.fn(g, *[self._read(kind, key, i, create_graph) for kind, key in rule.plan])
                 shape, dtype = self.metas[i]
                 data = gi._data
-                fresh = data is not g._data and data.base is None
+                fresh = data is not arriving and data.base is None
                 if data.shape != shape:
                     gi, fresh = _sum_to(gi, shape), True
                     data = gi._data
                 if data.dtype != dtype:
                     gi = _ops.elementwise.cast(gi, dtype=dtype)
                 yield parent, gi, fresh
+
+    def _on_arrays(self, rule: Any, g: np.ndarray, i: int) -> Any:
+        """The rule on arrays; None if it fails, which the rule on Tensors can say better."""
+        read = []
+        for kind, key in rule.plan:
+            if kind != RESULT and kind != INPUT:
+                value = self._read(kind, key, i, False)
+                read.append(tuple([t._data for t in value]) if key == "indices" else value)
+                continue
+            saved = self.saved_y if kind == RESULT else self.saved.get(key)
+            if self.freed or saved is None or saved[1][0] != saved[2]:
+                return None
+            read.append(saved[0])
+        try:
+            data = QUIET.context.run(rule.on_arrays, g, *read)
+        except Exception:
+            return None
+        return _Tensor._wrap(data if type(data) is np.ndarray else np.asarray(data))
 
     def _read(self, kind: int, key: Any, i: int, create_graph: bool) -> Any:
         """What a rule's parameter stands for (the table in op.py)."""

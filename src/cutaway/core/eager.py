@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from contextvars import Context, copy_context
 from typing import Any
 
 import numpy as np
@@ -17,22 +15,9 @@ from cutaway.core.errors import ArgumentTypeError, CutawayError, DTypeError, Ind
 from cutaway.core.op import Op
 from cutaway.core.ops.index import out_of_range
 from cutaway.core.promote import coerce
+from cutaway.core.quiet import QUIET
 from cutaway.core.tensor import Tensor
 from cutaway.core.views import refresh, remember
-
-
-class _Quiet(threading.local):
-    """A context in which NumPy does not warn: like PyTorch, log(0) is -inf without a word.
-
-    Entering a ready-made context costs a tenth of `np.errstate`, and leaves the user's settings alone.
-    """
-
-    def __init__(self) -> None:
-        self.context: Context = copy_context()
-        self.context.run(np.seterr, all="ignore")
-
-
-_quiet = _Quiet()
 
 
 def evaluate(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
@@ -48,9 +33,9 @@ def evaluate(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
     try:
         if data is NOT:
             if tensors and tensors[0]._data.itemsize == 2:
-                data = _quiet.context.run(narrow.forward, op, *[t._data for t in tensors], **attrs)
+                data = QUIET.context.run(narrow.forward, op, *[t._data for t in tensors], **attrs)
             else:
-                data = _quiet.context.run(op.forward, *[t._data for t in tensors], **attrs)
+                data = QUIET.context.run(op.forward, *[t._data for t in tensors], **attrs)
     except CutawayError:
         raise
     except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError) as refusal:

@@ -20,7 +20,7 @@ from cutaway.core.errors import (
     IndexTypeError,
     ShapeError,
 )
-from cutaway.core.op import STAGE
+from cutaway.core.op import INTERPRETER, STAGE
 from cutaway.core.ops.index import index as index_op
 from cutaway.core.ops.index import index_put
 from cutaway.core.ops.movement import reshape, slice_
@@ -170,8 +170,73 @@ class Selection:
         return [k.astype(np.int64, copy=False)]
 
 
+class _Brackets:
+    """A basic key as one step of a view's path: what the slice and the reshape are together."""
+
+    def __call__(self, x: Tensor, key: Any) -> Tensor:
+        return getitem(x, key)
+
+    def forward(self, a: np.ndarray, key: Any) -> np.ndarray:
+        y: np.ndarray = a[key]
+        return y
+
+
+_BRACKETS: Any = _Brackets()
+
+
+def _is_plain(k: slice) -> bool:
+    """True for a slice of ints that steps forward."""
+    step = k.step
+    return (
+        (k.start is None or type(k.start) is int)
+        and (k.stop is None or type(k.stop) is int)
+        and (step is None or (type(step) is int and step > 0))
+    )
+
+
+def _at_once(x: Tensor, key: Any) -> Tensor | None:
+    """NumPy's own view, where no gradient is recorded and its rules are PyTorch's; None: take the long way."""
+    if type(x._data) is not np.ndarray or INTERPRETER.get() is not None:
+        return None
+    if x._node is not None and _t.autograd.RECORDING.get():
+        return None
+    if x._view and x._epoch != x._cell[1]:
+        return None
+    parts = key if type(key) is tuple else (key,)
+    dots = False
+    for k in parts:
+        if type(k) is int or k is None or (type(k) is slice and _is_plain(k)):
+            continue
+        if k is not Ellipsis or dots:
+            return None
+        dots = True
+    if not dots:
+        parts = (*parts, ...)  # with ..., a single element is a view, too
+    try:
+        data = x._settle()._data[parts]
+    except IndexError:
+        return None
+    y = _t.Tensor._wrap(data)
+    y._cell, y._epoch, y._view = x._cell, x._epoch, True
+    _t.views.remember(y, x, _BRACKETS, {"key": parts})
+    return y
+
+
+def _rows(x: Tensor, key: Tensor) -> Tensor | None:
+    """What a tensor of int64 alone picks, if it picks from what is there; None: take the long way."""
+    k = key._data
+    if type(k) is not np.ndarray or type(x._data) is not np.ndarray or k.dtype != np.int64 or not (k.ndim and x._data.ndim):
+        return None
+    if k.size and (k.max() >= x._data.shape[0] or k.min() < -x._data.shape[0]):
+        return None
+    return index_op(x, key, dims=(0,))
+
+
 def getitem(x: Tensor, key: Any) -> Tensor:
     """`x[key]`: a view for integers, slices, None and Ellipsis; a copy once a tensor, array or list takes part."""
+    y = _rows(x, key) if isinstance(key, _t.Tensor) else _at_once(x, key)
+    if y is not None:
+        return y
     s = Selection(key, x._data.shape)
     y = x
     if not s.whole or not s.arrays:

@@ -53,10 +53,13 @@ class Sample(NamedTuple):
     error: str = ""
 
 
+_UNREAD = object()
+
+
 class Rule:
     """A gradient rule towards one input, with what it reads found from its parameters' names."""
 
-    __slots__ = ("fn", "plan", "reads", "saves_indices", "saves_inputs", "saves_y")
+    __slots__ = ("_on_arrays", "fn", "plan", "reads", "saves_indices", "saves_inputs", "saves_y")
 
     def __init__(self, fn: Callable[..., Any]) -> None:
         code = fn.__code__
@@ -67,6 +70,16 @@ class Rule:
         self.saves_inputs = tuple(LETTERS.index(r) for r in self.reads if r in LETTERS)
         self.saves_indices = "indices" in self.reads
         self.plan = tuple(map(_what, self.reads))
+        self._on_arrays: Any = _UNREAD
+
+    @property
+    def on_arrays(self) -> Callable[..., Any] | None:
+        """The rule for arrays, where there is such a reading of it (core/lifting.py)."""
+        if self._on_arrays is _UNREAD:
+            from cutaway.core.lifting import on_arrays
+
+            self._on_arrays = on_arrays(self.fn)
+        return self._on_arrays  # type: ignore[no-any-return]
 
 
 # What a rule's parameter stands for: an attribute, the result, an input's value or Aval, or one of the names for any arity.

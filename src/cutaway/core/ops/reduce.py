@@ -75,7 +75,7 @@ _multiply_all: Callable[..., np.ndarray] = np.multiply.reduce
 def _sum(a: np.ndarray, dim: Shape, keepdim: bool) -> np.ndarray:
     if a.dtype.kind in "bui":
         return _add_all(a, axis=dim, dtype=INT64, keepdims=keepdim)
-    if a.size > _LONG:
+    if a.size > _LONG and not (len(dim) == a.ndim and a.flags.c_contiguous):  # all of it: one run
         return _long_sum(a, dim, keepdim)
     return _add_all(a, axis=dim, keepdims=keepdim)
 
