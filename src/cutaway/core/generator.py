@@ -16,6 +16,7 @@ from __future__ import annotations
 import operator
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -202,12 +203,21 @@ def _check_seed(seed: object, op: str = "manual_seed") -> int:
 
 
 def _init_words(seed: int) -> np.ndarray:
-    """The words that the low 32 bits of a seed spread to (Matsumoto & Nishimura 2002, init_genrand): uint32[624]."""
-    words = [seed & 0xFFFFFFFF]
-    for i in range(1, WORDS):
-        last = words[-1]
-        words.append((1812433253 * (last ^ (last >> 30)) + i) & 0xFFFFFFFF)
-    return np.array(words, np.uint32)
+    """The words that the low 32 bits of a seed spread to (Matsumoto & Nishimura 2002, init_genrand): uint32[624].
+
+    w[0] = seed, w[i] = 1812433253 (w[i-1] ^ (w[i-1] >> 30)) + i mod 2^32; NumPy's legacy generator starts in this way.
+    """
+    global _seeder
+    with _SEEDING:
+        if _seeder is None:
+            _seeder = np.random.RandomState(np.random.MT19937(0))
+        _seeder.seed(seed & 0xFFFFFFFF)
+        words: np.ndarray = _seeder.get_state(legacy=False)["state"]["key"]
+    return words
+
+
+_SEEDING = threading.Lock()
+_seeder: np.random.RandomState | None = None  # numpy.random takes 15 ms to import
 
 
 def _mersenne(key: np.ndarray, position: int) -> np.random.Generator:

@@ -262,8 +262,11 @@ def _index_put(a: np.ndarray, v: np.ndarray, *indices: np.ndarray, dims: Shape, 
     y = a.copy()
     if not accumulate:
         y[_key(a.ndim, dims, indices)] = v
-    elif dims == (0,) and a.ndim > 1 and indices[0].size and v.shape == indices[0].shape + a.shape[1:]:
-        _add_rows(y, indices[0], v)
+    elif len(dims) == 1 and a.ndim > 1 and (rows := indices[0]).size and v.shape == (
+        *a.shape[: dims[0]], *rows.shape, *a.shape[dims[0] + 1 :]
+    ):  # fmt: skip
+        d, n = dims[0], rows.ndim
+        _add_rows(np.moveaxis(y, d, 0), rows, np.moveaxis(v, tuple(range(d, d + n)), tuple(range(n))))
     else:
         # NumPy (2.4) reads past the end of values that `add.at` would have to stretch.
         region = _index_shape(Aval(a.shape, a.dtype), *(Aval(i.shape, i.dtype) for i in indices), dims=dims).shape
