@@ -47,7 +47,7 @@ def test_the_programs_print_what_they_promise(tmp_path, monkeypatch):
 def test_the_two_commands_are_there_for_ci_to_read():
     assert re.findall(r"(?m)^pip install .*$", README) == [
         "pip install . && cutaway train",
-        'pip install ".[test]" && pytest',
+        'pip install ".[test]" && pytest -n auto --dist worksteal',
     ]
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     patterns = re.findall(r"grep -m 1 '(.*?)' README\.md", ci)
