@@ -19,7 +19,7 @@ from cutaway.engine.graph import Graph, Value
 from cutaway.engine.history import Backward, CompiledNode, History, look_back
 from cutaway.engine.llvm.target import target
 from cutaway.engine.passes import PASSES, clean
-from cutaway.engine.program import Program, address_of
+from cutaway.engine.program import Program, address_of, addressof, first_byte
 from cutaway.engine.schedule import Schedule, schedule
 from cutaway.engine.surroundings import Surroundings, modes, modules_of
 from cutaway.engine.trace import map_structure, trace
@@ -222,6 +222,7 @@ class Variant:
             if v not in self.passed
         ]
         self.direct = [(old, _source(old).tensor) for old in s.direct.values()]
+        self.copies = s.copies
         known = self.surroundings.remembered  # no graph saves what an optimiser remembers
         self.counted = [w.tensor for w in self.graph.writes if w.tensor is not None and id(w.tensor) not in known]
         self.counted_arguments = [w.argument for w in self.graph.writes if w.tensor is None]
@@ -285,13 +286,16 @@ class Variant:
             elif (id(a) if a.base is None else id(a.base)) in self.written:
                 a = a.copy()  # read as it was at the call
             here.append(a)
-            table[number] = address_of(a)
+            try:
+                table[number] = addressof(first_byte(a))  # address_of, without the call
+            except (TypeError, ValueError):
+                table[number] = address_of(a)
         for read, place in self.numbers:
             place[...] = read()
         if self.single:
             ((_, shape, dtype, number),) = self.made
             y = np.empty(shape, dtype)
-            table[number] = address_of(y)
+            table[number] = addressof(first_byte(y)) if y.size else 0
             program.run()
             self._write(tensors, NOTHING)
             return Tensor._wrap(y)
@@ -365,7 +369,7 @@ class Variant:
             for old, t in self.direct:
                 if self.held[old] is not t._data:
                     np.copyto(t._data, self.held[old])
-        for w in self.program.schedule.copies:
+        for w in self.copies:
             source = results.get(w.value)
             target = tensors[w.argument] if w.tensor is None else w.tensor
             np.copyto(target._data, self.program.result(w.value) if source is None else source)

@@ -343,6 +343,7 @@ class Program:
         self.table = (ctypes.c_int64 * (1 + max((x.number for x in self.memory.slots.values()), default=0)))()
         self._table = addressof(self.table)
         self.address = self.code.address("program")
+        self.pool = threads.pool()
 
     def _settle(self, nth: int) -> None:
         """Memory for a run on `nth` threads."""
@@ -365,8 +366,8 @@ class Program:
     def run(self) -> None:
         """Run it, on as many threads as `set_num_threads` says now, or on one if there is little to do."""
         if self._alone:  # for some ten microseconds: other Python threads may wait for the interpreter meanwhile
-            threads.pool().run(self.address, self._table, self._arena, 1, hold=True)
+            self.pool.run(self.address, self._table, self._arena, 1, hold=True)
             return
         if self.threads != threads.get_num_threads():
             self._settle(threads.get_num_threads())
-        threads.pool().run(self.address, self._table, self._arena, self.threads)
+        self.pool.run(self.address, self._table, self._arena, self.threads)

@@ -295,7 +295,7 @@ def _place_writes(
     while blocked := [v for v in late if any(u not in late for u in _stored_users(v, uses, stored))]:
         for v in blocked:
             del late[v]
-    early = [k for k in kernels if k.outputs[0] not in late]
+    early = _numbers_together([k for k in kernels if k.outputs[0] not in late])
     groups: list[tuple[Value, ...]] = []
     place: dict[Value, int] = {}  # of an update: the number of its group
     for v in graph.values:
@@ -307,7 +307,8 @@ def _place_writes(
             common = {*groups[n], *reads_of(groups[n])} & reads
             if v in cores or groups[n][0] in cores:
                 continue
-            if groups[n][0].aval.shape == v.aval.shape and any(r.aval.size > 1 or v.aval.size == 1 for r in common):
+            alike = groups[n][0].aval.shape == v.aval.shape
+            if alike and (v.aval.size == 1 or any(r.aval.size > 1 for r in common)):
                 break
         else:
             n = len(groups)
@@ -327,6 +328,22 @@ def _place_writes(
                 direct[v] = old
     copies = [w for w in graph.writes if w.value not in direct]
     return Schedule(graph, [*early, *last], direct, copies)
+
+
+def _numbers_together(kernels: list[Kernel]) -> list[Kernel]:
+    """Single elements that are made of inputs alone (each parameter's count of steps, plus one): one kernel a shape."""
+    found: dict[tuple[int, ...], list[Kernel]] = {}
+    for k in kernels:
+        v = k.outputs[0]
+        if v.aval.size == 1 and k.core is None and _is_map(v) and all(r.op is None for r in k.reads):
+            found.setdefault(v.aval.shape, []).append(k)
+    one: dict[Kernel, Kernel | None] = {}
+    for first, *rest in found.values():
+        outputs = tuple(v for k in (first, *rest) for v in k.outputs)
+        reads = tuple(dict.fromkeys(v for k in (first, *rest) for v in k.reads))
+        one[first] = first._replace(outputs=outputs, reads=reads)
+        one.update(dict.fromkeys(rest))
+    return [new for k in kernels if (new := one.get(k, k)) is not None]
 
 
 def _overlapping(inputs: list[Value]) -> set[Value]:

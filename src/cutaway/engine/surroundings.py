@@ -93,6 +93,7 @@ class Surroundings:
         fixed = [(g, g["params"], *_fixed(g)) for g in groups]
         self.quick = all(get is not None for _, _, get, _ in fixed)  # else only a key tells whether `same` is enough
         self._groups = [(g, ps, get, values) for g, ps, get, values in fixed if get is not None]
+        self._plain_groups = not all(isinstance(g, Watched) for g in groups)
         self._lists = [(x, [*x]) for x in (*(o.param_groups for o in optimisers), *(g["params"] for g in groups))]
         memories = [m for o in optimisers for m in o.state.values()]
         tables = [(t, [*t.values()]) for t in (*self._tables, *(o.state for o in optimisers), *memories)]
@@ -144,9 +145,8 @@ class Surroundings:
         for o, groups, state in self._optimisers:
             if o.param_groups is not groups or o.state is not state:
                 return False
-        for group, params, get, fixed in self._groups:
-            if group["params"] is not params or get(group) != fixed:
-                return False
+        if self._plain_groups and not self._groups_same():
+            return False
         for x, held in self._lists:
             if len(x) != len(held) or not all(map(is_, x, held)):
                 return False
@@ -159,12 +159,16 @@ class Surroundings:
         if (
             [m.training for m in self._modules] == self._training
             and all(map(is_, self._module_tables(), self._tables))
+            and self._groups_same()
             and all(len(t) == len(held) and all(map(is_, t.values(), held)) for t, held in self._watched)
             and [t._node is None for t in self._asked] == self._frozen
         ):
             self._known = now
             return True
         return False
+
+    def _groups_same(self) -> bool:
+        return all(g["params"] is params and get(g) == fixed for g, params, get, fixed in self._groups)
 
     def _module_tables(self) -> list[dict[str, Any]]:
         return [m.__dict__[name] for m in self._modules for name in MODULE_TABLES]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from copy import deepcopy
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from cutaway.core.errors import StateError
 from cutaway.core.tensor import Tensor
-from cutaway.core.watched import WatchedMemories
+from cutaway.core.watched import Watched, WatchedMemories
 
 Group = dict[str, Any]
 
@@ -31,7 +30,7 @@ def pack(groups: list[Group], state: dict[Tensor, dict[str, Any]]) -> dict[str, 
     return {"state": {number[id(p)]: memory for p, memory in state.items() if memory}, "param_groups": packed}
 
 
-def unpack(op: str, saved: Any, groups: list[Group]) -> tuple[list[Group], defaultdict[Tensor, dict[str, Any]]]:
+def unpack(op: str, saved: Any, groups: list[Group]) -> tuple[list[Group], WatchedMemories]:
     """The groups and the state that `saved` holds, about the parameters of `groups`.  Raises StateError on a misfit."""
     try:
         saved_groups, saved_state = list(saved["param_groups"]), dict(saved["state"])
@@ -47,7 +46,7 @@ def unpack(op: str, saved: Any, groups: list[Group]) -> tuple[list[Group], defau
             "build it over the same parameters in the same groups"
         )
     parameter = {n: p for group, own in zip(groups, numbers) for n, p in zip(own, group["params"])}
-    state: defaultdict[Tensor, dict[str, Any]] = WatchedMemories()
+    state = WatchedMemories()
     for n, memory in saved_state.items():
         if n not in parameter:
             raise StateError(f"{op}.load_state_dict: there is state for parameter {n!r}, which no group names")
@@ -56,12 +55,12 @@ def unpack(op: str, saved: Any, groups: list[Group]) -> tuple[list[Group], defau
             for name, value in memory.items()
             if value is not None
         )
-    merged = []
+    merged: list[Group] = []
     for group, own in zip(groups, saved_groups):
         loaded = {name: deepcopy(v) for name, v in own.items() if name != "params"}
         if "param_names" in group:
             loaded.setdefault("param_names", group["param_names"])
-        merged.append({**loaded, "params": group["params"]})
+        merged.append(Watched(loaded, params=group["params"]))
     return merged, state
 
 

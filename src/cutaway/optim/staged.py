@@ -26,7 +26,7 @@ def hyperparameters(group: Group, stage: Stage) -> Group:
     def lift(name: str, part: int | None = None) -> Any:
         def read() -> float:
             value = group[name] if part is None else group[name][part]
-            return float(plain(value))
+            return value if type(value) is float else float(plain(value))
 
         return stage.number(read, FLOAT64, name if part is None else f"{name}[{part}]")
 

@@ -16,7 +16,14 @@ from cutaway.core.dtypes import FLOATING, is_narrow
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm.emit import I64, Function, Int, constant
 from cutaway.engine.loops.read import Index, Reader, linear, load, store
-from cutaway.engine.loops.vectors import vector_argmax, vector_map, vector_reduce, vector_scatter
+from cutaway.engine.loops.vectors import (
+    across_map,
+    across_reduce,
+    vector_argmax,
+    vector_map,
+    vector_reduce,
+    vector_scatter,
+)
 from cutaway.engine.scalar import BOOL, VOCABULARY, Scalar, register_type
 
 SERIAL_BELOW = 4096  # elements: less work is done by thread 0 alone
@@ -167,7 +174,7 @@ def emit_map(frame: Frame, outputs: Sequence[Value]) -> None:
     if all(is_flat(v, inner, shape) for v in outputs):
         emit_flat(frame, outputs, n)
         return
-    if vector_map(frame, outputs):
+    if vector_map(frame, outputs) or across_map(frame, outputs):
         return
 
     def element(index: Index) -> None:
@@ -248,6 +255,8 @@ def emit_reduce(frame: Frame, v: Value) -> None:
 
     row = not kept or not dims or dims[-1] > kept[-1] or shape[kept[-1]] == 1
     if row:
+        if across_reduce(frame, v, dims, lambda a, x: _combine(name, a, x)):
+            return
 
         def one(outer: Index) -> None:
             def over(k: int, inner: Index, acc: Any) -> Any:

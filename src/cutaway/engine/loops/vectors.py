@@ -7,18 +7,18 @@ all memories are one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import llvmlite.ir as ir
 
-from cutaway.core.aval import row_major
+from cutaway.core.aval import numel, row_major
 from cutaway.core.dtypes import FLOATING
 from cutaway.engine.contract.kernel import load_lanes, scatter
 from cutaway.engine.graph import Value
 from cutaway.engine.llvm.emit import Function, Int, constant
-from cutaway.engine.loops.coordinates import Place, ends, memory_of, offset, place_of
+from cutaway.engine.loops.coordinates import Coordinate, Place, ends, memory_of, offset, place_of
 from cutaway.engine.loops.lanes import Lanes
 from cutaway.engine.scalar import VOCABULARY, Scalar, register_type, to_memory
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ROW = 6  # elements a row must have at least, to be worth a masked vector
 CODE = 64  # vectors that may be written out one after another
+SHORT = 8  # elements of a row, up to which a vector goes across the rows and the row is written out
 
 
 class Span:
@@ -179,6 +180,80 @@ def vector_map(frame: Frame, outputs: Sequence[Value]) -> bool:
 
     frame.shared_or_alone(outputs[0].aval.size, lambda: rows.each(body))
     return True
+
+
+def across_map(frame: Frame, outputs: Sequence[Value]) -> bool:
+    """`vector_map` for rows that are shorter than a vector: each lane has a row of its own; False if that does not suit."""
+    shape = outputs[0].aval.shape
+    if len(shape) < 2 or not 1 < shape[-1] < ROW:
+        return False
+    outer = place_of([f"d{d}" for d in range(len(shape) - 1)])
+    places = [(*outer, Coordinate(k)) for k in range(shape[-1])]
+    rows = _across(frame, outputs, shape[:-1], offset(places[0], row_major(shape))[1], product(outputs, places))
+    if rows is None:
+        return False
+    inner = frame.inputs(outputs)
+
+    def body(span: Span) -> None:
+        lanes = Lanes(frame.f, inner, span, rows.lanes)
+        made = [(v, place, lanes.at(v, place).to(v.aval.dtype)) for v, place in product(outputs, places)]
+        for v, place, x in made:
+            start, steps = offset(place, row_major(shape))
+            span.store(x, frame.pointers[v], steps, start)
+
+    frame.shared_or_alone(outputs[0].aval.size, lambda: rows.each(body))
+    return True
+
+
+def across_reduce(
+    frame: Frame, v: Value, dims: Sequence[int], combine: Callable[[Scalar, Scalar], Scalar]
+) -> bool:
+    """A reduction of a few elements each: every lane has a result of its own; False if vectors do not suit it."""
+    source, shape = v.inputs[0], v.inputs[0].aval.shape
+    kept = [d for d in range(len(shape)) if d not in dims]
+    taps = list(product(*(range(shape[d]) for d in dims))) if numel([shape[d] for d in dims]) <= SHORT else []
+    if not taps or not kept or source.aval.dtype != v.aval.dtype or v.aval.dtype.itemsize < 4:
+        return False
+    here = dict(zip(kept, place_of([f"d{n}" for n in range(len(kept))]), strict=True))
+    reads = []
+    for tap in taps:
+        at = {**here, **{d: Coordinate(k) for d, k in zip(dims, tap, strict=True)}}
+        reads.append((source, tuple(at[d] for d in range(len(shape)))))
+    out_shape = [shape[d] for d in kept]
+    start, steps = offset(tuple(here.values()), row_major(out_shape))
+    rows = _across(frame, [v], out_shape, steps, reads)
+    if rows is None:
+        return False
+    inner = frame.inputs([v])
+
+    def body(span: Span) -> None:
+        lanes = Lanes(frame.f, inner, span, rows.lanes)
+        total = lanes.at(*reads[0])
+        for read in reads[1:]:
+            total = combine(total, lanes.at(*read))
+        span.store(total, frame.pointers[v], steps, start)
+
+    frame.shared_or_alone(source.aval.size, lambda: rows.each(body))
+    return True
+
+
+def _across(
+    frame: Frame,
+    outputs: Sequence[Value],
+    shape: Sequence[int],
+    steps: Mapping[str, int],
+    reads: Iterable[tuple[Value, Place]],
+) -> Rows | None:
+    """Loops over `shape`, where results lie at `steps`; None if the elements `reads` do not follow, or it is too small."""
+    inner = frame.inputs(outputs)
+    all_steps = [steps]
+    for v, place in reads:
+        for found in leaves(v, place, inner):
+            if found is None:
+                return None
+            all_steps.append(found)
+    rows = Rows(frame, shape, all_steps, lanes_for(frame, outputs))
+    return rows if rows.width >= rows.lanes else None
 
 
 def taps(attrs: Mapping[str, Any]) -> list[tuple[int, ...]]:
