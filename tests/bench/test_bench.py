@@ -93,7 +93,7 @@ def test_ctrl_c_or_a_kill_prints_what_was_measured(tmp_path, blow):
         assert child.stdout is not None
         line = next(line for line in child.stdout if "busy" not in line)
         child.send_signal(getattr(signal, blow))
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=180)
     assert line == "W8 measured\n"
     assert child.returncode == 130, err
     assert "Traceback" not in err

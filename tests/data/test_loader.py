@@ -402,7 +402,7 @@ def test_a_program_ends_though_an_iterator_is_still_held(end):
         next(iterator)
         {end}
     """
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=180)
     assert process.returncode in (3, -2, 130) and b"cutaway-data" not in process.stderr
 
 

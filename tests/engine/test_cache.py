@@ -154,7 +154,7 @@ cache.get_or_make("key", make)
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL here")
 @pytest.mark.parametrize("when", DIES)
 def test_a_process_that_dies_leaves_no_broken_file(folder, when):
-    done = subprocess.run([sys.executable, "-c", DYING.format(DIES[when])], capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", DYING.format(DIES[when])], capture_output=True, timeout=180)
     assert done.returncode in (-signal.SIGKILL, -signal.SIGABRT), done.stderr
     assert not list(folder.glob("*.o"))
     left = list(folder.glob("*"))

@@ -359,7 +359,7 @@ print("first", m.run(p, 3, 100), flush=True)
 {ending}
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, env=environment)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=180, env=environment)
     # the pool was made after the script's own exit handler was registered, and so has stopped before that runs
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["first", "3", "last", "1"], "")
 

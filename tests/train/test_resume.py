@@ -57,14 +57,14 @@ def strike(arguments, run, blow, evaluations, delay):
     """Start a run, and send it a signal a moment after it has made so many evaluations.  Gives the exit code."""
     file = run / "metrics.jsonl"
     process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while process.poll() is None and time.monotonic() < deadline:
         if (run / "config.json").exists() and (file.read_bytes().count(b"\n") if file.exists() else 0) >= evaluations:
             time.sleep(delay)
             process.send_signal(blow)
             break
         time.sleep(0.005)
-    return process.wait(timeout=60)
+    return process.wait(timeout=180)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such signals")
@@ -96,12 +96,12 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     run = tmp_path / "run"
     arguments = command(*OPTIONS, "--epochs", "500", "--out", run)
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not (run / "trainer.safetensors").exists():
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=180)
     assert process.returncode == 130
     assert out.splitlines()[-1] == f"cutaway train --resume {run}"
     assert "stopped at step" in out
