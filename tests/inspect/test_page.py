@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import cutaway
 from cutaway import nn
 from cutaway.core import accelerate
-from cutaway.inspect import record
+from cutaway.inspect import followed, record
 from cutaway.nn import functional as F
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -111,9 +112,38 @@ def written_in_place():
     return r
 
 
+class Block(nn.Module):
+    def __init__(self, d, heads):
+        super().__init__()
+        self.heads = heads
+        self.n1, self.qkv, self.out, self.n2 = nn.LayerNorm(d), nn.Linear(d, 3 * d), nn.Linear(d, d), nn.LayerNorm(d)
+        self.mlp = nn.Sequential(nn.Linear(d, 4 * d), nn.GELU(), nn.Linear(4 * d, d))
+
+    def forward(self, x):
+        n, t, d = x.shape
+        q, k, v = (y.view(n, t, self.heads, -1).transpose(1, 2) for y in self.qkv(self.n1(x)).chunk(3, -1))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(y.transpose(1, 2).reshape(n, t, d))
+        return x + self.mlp(self.n2(x))
+
+
+def a_gpt():
+    """A step of 1,000 operations."""
+    cutaway.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(8, 8), *[Block(8, 2) for _ in range(12)], nn.LayerNorm(8), nn.Linear(8, 8))
+    optimizer, tokens = cutaway.optim.AdamW(model.parameters()), cutaway.randint(0, 8, (2, 5))
+    with record() as r:
+        F.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten()).backward()
+        optimizer.step()
+    return r
+
+
 def numbers_on(page) -> list[float]:
     """All digits of the numbers beside the graph."""
-    titles = page.eval_on_selector_all(".detail td", "cells => cells.map(c => c.title)")
+    return as_numbers(page.eval_on_selector_all(".detail td", "cells => cells.map(c => c.title)"))
+
+
+def as_numbers(titles) -> list[float]:
     return [float({"NaN": "nan", "∞": "inf", "−∞": "-inf", "true": "1", "false": "0"}.get(t, t)) for t in titles]
 
 
@@ -141,6 +171,45 @@ def test_every_step_shows_pythons_numbers(show, what):
             values += [node["outputs"][0] if w == "y" else node["inputs"][w] for _, w in rule["reads"]] if rule else []
             values += [p["gradient"]]
         np.testing.assert_allclose(numbers_on(page), small(data, *values), rtol=1e-6)
+
+
+SHOWN = """(steps) => steps.map((n) => { recording.go(n); return [document.querySelector(".detail h2").textContent, [...document.querySelectorAll(".detail td")].map((c) => c.title), document.querySelectorAll(".stage .now[data-key]").length]; })"""
+FRAMES = """async (from) => {
+  const frame = () => new Promise((r) => requestAnimationFrame(r)), start = performance.now();
+  for (let i = 0; i < 60; i++) { recording.go(from + i); await frame(); }
+  return 60000 / (performance.now() - start);
+}"""
+
+
+def test_a_gpt_of_a_thousand_operations(show, monkeypatch):
+    """What it shows is right; how fast it opens and steps is printed (`pytest -s`): a busy machine fails no test."""
+    monkeypatch.setattr(followed, "WALKS", 3)
+    r = a_gpt()
+    data, _, start = r.data, r._walks, time.perf_counter()
+    page = show(r)
+    page.wait_for_selector(".stage [data-key]")
+    opened = time.perf_counter() - start
+    assert len(data["nodes"]) >= 1000
+    closed = page.evaluate(FRAMES, 300)
+    page.click("text=open all")
+    boxes = page.locator(".stage [data-key]").count()
+    assert boxes >= 1000
+    print(f"\n{len(data['nodes'])} nodes: opened in {opened:.2f} s; frames/s: {closed:.0f}, all {boxes} boxes open {page.evaluate(FRAMES, 300):.0f}")
+    order = [("node", n) for n, node in enumerate(data["nodes"]) if node["kind"] != "update"]
+    order += [("step", n) for n in range(len(data["backward"]))]
+    order += [("node", n) for n, node in enumerate(data["nodes"]) if node["kind"] == "update"]
+    chosen = range(0, len(order), 23)
+    for (what, n), (heading, titles, now) in zip([order[k] for k in chosen], page.evaluate(SHOWN, [k + 1 for k in chosen])):
+        node = data["nodes"][n if what == "node" else data["backward"][n]["node"]]
+        word = "Backward" if what == "step" else "Update" if node["kind"] == "update" else "Forward"
+        assert heading == f"{word}: {node['op']}" and now == 1
+        values = [*node["inputs"], *node["outputs"]]
+        if word == "Update":
+            values = [*node["inputs"], *[t["value"] for t in node["terms"]], node["change"], *node["outputs"]]
+        elif word == "Backward":
+            values = list(data["backward"][n]["arrived"].values())
+        want = small(data, *values)
+        np.testing.assert_allclose(as_numbers(titles)[: len(want)], want, rtol=1e-6)
 
 
 def test_the_books_graph(show):
@@ -271,8 +340,12 @@ def test_no_formula_of_the_library_shows_raw_tex(show):
     assert {k: t for k, t in shown.items() if "\\" in t} == {}
 
 
-def test_a_notebooks_frame_steps_too(browser, tmp_path):
-    (tmp_path / "cell.html").write_text(f"<!doctype html>{groceries()._repr_html_()}")
+@pytest.mark.parametrize("sandbox", [None, "allow-scripts", "allow-scripts allow-same-origin"])
+def test_a_notebooks_frame_steps_too(browser, tmp_path, sandbox):
+    cell = groceries()._repr_html_()
+    if sandbox is not None:
+        cell = cell.replace("<iframe ", f'<iframe sandbox="{sandbox}" ', 1)
+    (tmp_path / "cell.html").write_text(f"<!doctype html>{cell}")
     page, wrong = browser.new_page(), []
     page.on("pageerror", lambda e: wrong.append(str(e)))
     page.goto((tmp_path / "cell.html").as_uri())
@@ -282,6 +355,42 @@ def test_a_notebooks_frame_steps_too(browser, tmp_path):
     page.wait_for_timeout(300)
     assert frame.text_content(".steps output") == "forward 2 of 4" and not wrong
     page.close()
+
+
+def training():
+    w, x = cutaway.tensor([1.0, 2.0], requires_grad=True), cutaway.tensor([3.0, 1.0])
+    optimizer = cutaway.optim.Adam([w], lr=0.1)
+    with record() as r:
+        for _ in range(2):
+            optimizer.zero_grad()
+            ((w * x).sum() - 1).square().backward()
+            optimizer.step()
+    return r
+
+
+def test_an_update_shows_which_weight_is_raised_by_how_much(show):
+    r = training()
+    page, data = show(r), r.data
+    words = page.evaluate("[...Array(Number(document.querySelector('.steps input').max)).keys()].map((n) => { recording.go(n + 1); return document.querySelector('.steps output').textContent; })")
+    kinds = [w.split()[0] for w in words]
+    assert kinds == [*["forward"] * 4, *["backward"] * 4, "update"] * 2 and words[8] == "update 1 of 2"
+    page.evaluate("recording.go(9)")
+    node = next(n for n in data["nodes"] if n["kind"] == "update")
+    want = small(data, *node["inputs"], *[t["value"] for t in node["terms"]], node["change"], *node["outputs"])
+    np.testing.assert_allclose(numbers_on(page), want, rtol=1e-6)
+    text = page.text_content(".detail")
+    assert "2 numbers in w: 0 raised ▲, 2 lowered ▼" in text and "η = lr = 0.1" in text and "t = step = 1" in text
+    marks = page.eval_on_selector_all(".detail figure:nth-last-of-type(2) td", "cells => cells.map(c => c.textContent[0])")
+    assert marks == ["▼", "▼"]
+    assert page.locator(".detail .term math").count() == 5
+
+
+def test_the_tab_of_one_weight_says_why_it_is_empty(show):
+    with record() as r:
+        cutaway.ones(2, requires_grad=True) * 2
+    page = show(r)
+    page.click("text=One weight")
+    assert "call loss.backward()" in page.text_content(".detail")
 
 
 def test_one_weight(show):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import pytest
 import cutaway
 from cutaway import nn
 from cutaway.core import accelerate
-from cutaway.inspect import record
+from cutaway.core.op import OPS
+from cutaway.inspect import record, rules
 from cutaway.inspect.values import heat, to_json
 from cutaway.inspect.weight import walk
 from cutaway.nn import functional as F
@@ -103,7 +105,8 @@ def test_a_network_is_seen_through_layers_and_composites_native_or_not(native):
         if name in gradients:
             np.testing.assert_allclose(g, gradients.pop(name), rtol=1e-5, atol=1e-7)
     assert set(gradients) <= {"fc.weight"} | {k for k, g in gradients.items() if g.size > 64}
-    last = [n for n in data["nodes"] if found_or_none(data, n["outputs"][0]) is not None][-1]
+    forward = [n for n in data["nodes"] if n["kind"] != "update"]
+    last = [n for n in forward if found_or_none(data, n["outputs"][0]) is not None][-1]
     assert last["source"] in ("loss = F.cross_entropy(model(x), t)",)
     values = [found_or_none(data, n["outputs"][0]) for n in data["nodes"]]
     assert any(v is not None and v.shape == () and np.isclose(v, loss.item(), rtol=1e-6) for v in values)
@@ -120,8 +123,9 @@ def test_parameters_are_shown_as_they_were_before_the_optimiser_changed_them():
         (w * w).sum().backward()
         optimizer.step()
     assert w.tolist() == [0.0, 0.0]
-    (given,) = (v for v in r.data["values"] if v.get("name") == "w")
-    assert given["data"] == [1.0, 2.0]
+    before, after = (v for v in r.data["values"] if v.get("name") == "w")
+    assert before["data"] == [1.0, 2.0] and before["given"]
+    assert after["data"] == [0.0, 0.0] and "given" not in after
 
 
 def test_what_a_closure_does_within_a_step_is_seen():
@@ -317,3 +321,49 @@ def test_a_weight_is_followed_through_a_write_in_place():
     for n in range(3):
         found = r.walk(x, n)
         assert found.total == pytest.approx(x.grad[n].item(), rel=1e-5) and found.gradient == x.grad[n].item()
+
+
+# --- rules as they are read ---------------------------------------------------------------------------------------------
+
+SPECS = ["mk,kn->mn", "mk,nk->mn", "km,kn->mn", "km,nk->mn", "mk,kn->nm", "bmk,bkn->bmn", "mk,k->m"]
+
+
+def test_rules_are_told_in_public_names():
+    told = {}
+    for name, op in OPS.items():
+        for i in range(4):
+            try:
+                rule = op.rule(i)
+            except IndexError:
+                break
+            if rule is not None:
+                told[name, i] = rules.said(op, i, {"spec": SPECS[0]})
+    assert len(told) > 70
+    assert {k: t for k, t in told.items() if re.search(r"(?<!\w)_\w|\._|slice_|backward", t)} == {}
+
+
+@pytest.mark.parametrize("key", [k for k in rules.SAID if OPS[k[0]].kind == "elementwise" and k[0] != "gate"], ids=str)
+def test_a_rule_that_is_told_otherwise_says_the_same(key):
+    name, i = key
+    a, b = np.array([-1.5, -0.3, 0.4, 0.4, 2.0]), np.array([0.5, -0.3, 0.4, 1.0, -2.0])
+    given = [cutaway.tensor(x, requires_grad=True) for x in ((a, b) if name in ("atan2", "maximum", "minimum") else (a,))]
+    y = getattr(cutaway, name)(*given, **({"min": -1.0, "max": 1.0} if name == "clamp" else {}))
+    g = cutaway.tensor([1.0, 2.0, -3.0, 0.5, 4.0], dtype=cutaway.float64)
+    (want,) = cutaway.autograd.grad(y, given[i], g)
+    space = {"g": g, "y": y.detach(), "where": cutaway.where, "low": -1.0, "high": 1.0, **dict(zip("ab", [t.detach() for t in given]))}
+    np.testing.assert_allclose((eval(rules.SAID[key], space) * cutaway.ones(5)).numpy(), want.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_rules_of_a_product_are_products(spec):
+    sizes = dict(zip("bmkn", (2, 3, 4, 5)))
+    left, right = spec.partition("->")[0].split(",")
+    a, b = (np.random.default_rng(0).normal(size=[sizes[c] for c in labels]) for labels in (left, right))
+    x, w = (cutaway.tensor(v, requires_grad=True) for v in (a, b))
+    y = cutaway.einsum(spec, x, w)
+    g = np.random.default_rng(1).normal(size=tuple(y.shape))
+    for i, want in enumerate(cutaway.autograd.grad(y, (x, w), cutaway.tensor(g))):
+        text = rules.said(OPS["einsum"], i, {"spec": spec})
+        assert ("@" in text) == (len(spec) == 9)
+        space = {"g": g, "a": a, "b": b, "einsum": np.einsum}
+        np.testing.assert_allclose(eval(text.replace("ᵀ", ".T"), space), want.numpy(), rtol=1e-12)

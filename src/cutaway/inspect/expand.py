@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from cutaway.core.autograd import RECORDING, Leaf, Node, walk
@@ -13,9 +14,13 @@ Key = tuple[int, int]  # of a value: (id of its array, version)
 
 
 class Opened(NamedTuple):
-    """What happened inside; `same`: keys of values inside that are values outside, `ends`: nodes that stand for others."""
+    """What happened inside; `same`: keys of values inside that are values outside, `ends`: nodes that stand for others.
+
+    turns: the inner gradients of each backward pass that came by, in order
+    """
 
     recorder: Recorder
+    turns: list[list[Flow]]
     same: dict[Key, Key]
     ends: dict[int, Node]
 
@@ -24,7 +29,7 @@ def expand(outer: Recorder, event: Event, flows: list[Flow]) -> Opened | None:
     """Inside of `event`; `flows` are what arrived at its node. None if it cannot be done again."""
     call = event.call
     assert call is not None
-    inner, same = Recorder(native=False), dict[Key, Key]()
+    inner, same, ends_at = Recorder(native=False), dict[Key, Key](), [0]
 
     def tensor(slot: Any) -> Any:
         if not isinstance(slot, _Slot):
@@ -56,6 +61,7 @@ def expand(outer: Recorder, event: Event, flows: list[Flow]) -> Opened | None:
             parts = arrived if isinstance(arrived, dict) else {0: arrived}
             roots = [(results[k]._node, Tensor._wrap(g)) for k, g in parts.items() if results[k]._node is not None]
             walk(roots, [t._node for t in held if t._node is not None], True, False)  # type: ignore[arg-type]
+            ends_at.append(len(inner.flows))
     except Exception:  # whatever stands in its way, the box stays closed
         return None
     finally:
@@ -66,7 +72,8 @@ def expand(outer: Recorder, event: Event, flows: list[Flow]) -> Opened | None:
     if event.node is not None:
         pairs = zip([t._node for t in held], event.node.parents, strict=True)
         ends = {id(inside): outside for inside, outside in pairs if inside is not None and outside is not None}
-    return Opened(inner, same, ends)
+    turns = [inner.flows[a:b] for a, b in pairwise(ends_at)]
+    return Opened(inner, turns, same, ends)
 
 
 def _arrived(flows: list[Flow]) -> list[Any]:

@@ -12,32 +12,35 @@ from typing import Any
 MODULES = ("tensor", "formula", "graph", "weight", "view")  # each after those that it imports
 
 
-def page(data: dict[str, Any], walks: list[dict[str, Any]], title: str) -> str:
-    """The whole page."""
-    about = f"{len(data['nodes'])} operations forward, {len(data['backward'])} steps backward"
+def page(data: dict[str, Any], walks: list[dict[str, Any]], rest: str, title: str) -> str:
+    """The whole page; `rest`: what it does not follow, in words."""
+    updates = sum(node["kind"] == "update" for node in data["nodes"])
+    about = f"{len(data['nodes']) - updates} operations forward, {len(data['backward'])} steps backward"
+    about += f", {updates} updates" * bool(updates)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{html.escape(title)}</title>\n'
         f"{import_map()}\n<style>{style()}</style>\n</head>\n"
         f'<body class="inspect page">\n<h1>{html.escape(title)}<small>{about}</small></h1>\n'
-        f"{script(data, walks, 'document.body')}\n</body>\n</html>\n"
+        f"{script(data, walks, rest, 'document.body')}\n</body>\n</html>\n"
     )
 
 
-def fragment(data: dict[str, Any], walks: list[dict[str, Any]]) -> str:
+def fragment(data: dict[str, Any], walks: list[dict[str, Any]], rest: str) -> str:
     """For a notebook's cell: a page of its own in a frame, so that nothing of it meets the notebook."""
-    whole = html.escape(page(data, walks, "Recording"), quote=True)
+    whole = html.escape(page(data, walks, rest, "Recording"), quote=True)
     return f'<iframe srcdoc="{whole}" style="width:100%;height:640px;border:0" title="recording"></iframe>'
 
 
-def script(data: dict[str, Any], walks: list[dict[str, Any]], host: str) -> str:
+def script(data: dict[str, Any], walks: list[dict[str, Any]], rest: str, host: str) -> str:
     """The data, and the call that shows it in `host`."""
-    text = json.dumps({"data": data, "walks": walks}, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+    held = {"data": data, "walks": walks, "rest": rest}
+    text = json.dumps(held, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
     return (
         f'<script type="application/json" id="recording">{text}</script>\n'
         '<script type="module">import { show } from "cutaway/view.js";\n'
-        'const { data, walks } = JSON.parse(document.getElementById("recording").textContent);\n'
-        f"window.recording = show({host}, data, walks);</script>"
+        'const { data, walks, rest } = JSON.parse(document.getElementById("recording").textContent);\n'
+        f"window.recording = show({host}, data, walks, rest);</script>"
     )
 
 

@@ -23,6 +23,7 @@ from cutaway.core.promote import coerce
 from cutaway.core.tensor import Tensor
 from cutaway.core.views import WriteNode
 from cutaway.inspect.lines import place_of, users_frame
+from cutaway.optim.optimizer import Optimizer
 
 LAYER, COMPOSITE, FUNCTION, STEP = "layer", "composite", "function", "step"
 
@@ -56,6 +57,24 @@ class Event(NamedTuple):
     node: Node | None
     place: Place | None
     call: Call | None = None
+    update: Update | None = None
+
+
+class Update(NamedTuple):
+    """What an optimiser's rule had before it, of one parameter. Inputs of the event: the parameter, its gradient."""
+
+    optimizer: Any
+    memory: dict[str, Any]  # arrays, and plain numbers
+    options: dict[str, Any]
+
+
+class Taken(NamedTuple):
+    """A parameter as a step finds it."""
+
+    p: Tensor
+    before: Ref
+    gradient: Ref
+    update: Update
 
 
 class Call(NamedTuple):
@@ -75,6 +94,8 @@ class Flow(NamedTuple):
     arrived: Any  # a Tensor's array, or {number of the result: array}
     parent: Node
     gradient: Any
+    at: int  # how many events there were before
+    walk: int  # which backward pass
     via: Node | None = None  # what the tape calls the parent, where a box was opened
 
 
@@ -98,6 +119,7 @@ class Recorder:
         self.copies: dict[tuple[int, int], np.ndarray] = {}  # of memory that the program owns, by (id, version)
         self.names: dict[int, str] = {}  # id of an array -> what the program calls it
         self.leaves: dict[int, tuple[Node, np.ndarray]] = {}  # id of an array that asks for a gradient
+        self.gradients_of: dict[int, int] = {}  # id of a gradient's array -> that of its parameter
         self.roots: dict[int, Any] = {}  # modules called from outside any other
         self.kept: dict[tuple[int, int], np.ndarray] = {}  # what an event made, as it was before it was written to
         self.same: dict[tuple[int, int], Ref] = {}  # what a write left there: the value that was written
@@ -157,8 +179,8 @@ class Recorder:
             self.roots.setdefault(id(owner), owner)
         self._stack.append(number)
         try:
-            if kind == STEP and not any(map(callable, args)):  # what a closure does is the program's
-                return self._aside(fn, args, kwargs)
+            if kind == STEP:
+                return self._step(owner, fn, args, kwargs)
             if kind == COMPOSITE and self.native and self._below is None and accelerate.composite is not None:
                 y = self._natively(fn, args, kwargs, number)
                 if y is not NOT:
@@ -177,6 +199,51 @@ class Recorder:
         finally:
             for variable, token in reversed(tokens):
                 variable.reset(token)
+
+    def _step(self, optimizer: Any, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """An optimiser's step: one event for each parameter that it changes. What a closure does is the program's."""
+        taken: list[Taken] = []
+        closure = next((a for a in (*args, *kwargs.values()) if callable(a)), None)
+        if closure is None:
+            taken = self._taken(optimizer)
+            y = self._aside(fn, args, kwargs)
+        else:
+            rule = type(optimizer).update is not Optimizer.update  # else it evaluates often: told from the first to the last
+
+            def watched() -> Any:
+                loss = closure()
+                if rule or not taken:
+                    taken[:] = self._taken(optimizer)
+                return loss
+
+            y = fn(watched)
+        for x in taken:
+            if (id(x.p._data), x.p._cell[0]) != (id(x.before.array), x.before.version):
+                number, after = len(self.events), self.see(x.p)
+                inputs = x.before, x.gradient
+                self.events.append(
+                    Event(number, self._stack[-1], None, {}, inputs, (after,), None, self.here(), update=x.update)
+                )
+        return y
+
+    def _taken(self, optimizer: Any) -> list[Taken]:
+        """The parameters that have a gradient, with what is remembered of them."""
+        found = []
+        for group in optimizer.param_groups:
+            options = {k: v for k, v in group.items() if k not in ("params", "param_names")}
+            for p in group["params"]:
+                if p._grad is None or type(p._grad._data) is not np.ndarray:
+                    continue
+                before, g = self.see(p), p._grad._data
+                gradient = Ref(g, p._grad._cell[0])
+                if (id(g), gradient.version) not in self.copies:
+                    self.copies[id(g), gradient.version] = g.copy()
+                    self._alive.append(g)
+                state = optimizer.state.get(p, {})
+                memory = {k: v._data.copy() if isinstance(v, Tensor) else v for k, v in state.items()}
+                self.gradients_of[id(g)] = id(p._data)
+                found.append(Taken(p, before, gradient, Update(optimizer, memory, options)))
+        return found
 
     def _natively(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], scope: int) -> Any:
         """The composite by its native program, as one event; NOT if there is none."""
@@ -267,11 +334,19 @@ class Recorder:
 
     def flow(self, node: Node, arrived: Any, parent: Node, gradient: Any) -> None:
         """A gradient passes: the place of WATCH."""
-        f = Flow(node, _arrays(arrived), parent, _arrays(gradient))
+        f = Flow(node, _arrays(arrived), parent, _arrays(gradient), len(self.events), self._walk(node, arrived))
         for part in (f.arrived, f.gradient):
             for a in part.values() if isinstance(part, dict) else (part,):
                 self._flows_in.setdefault(_owner(a), []).append(len(self.flows))
         self.flows.append(f)
+
+    def _walk(self, node: Node, arrived: Any) -> int:
+        """The number of the backward pass: within one, nodes come from the youngest to the oldest, each once."""
+        if not self.flows:
+            return 0
+        last = self.flows[-1]
+        again = first(_arrays(arrived)) is not first(last.arrived) if node is last.node else node.seq > last.node.seq
+        return last.walk + again
 
     # --- where in the program -----------------------------------------------------------------------------------------
 
@@ -296,6 +371,11 @@ def _owner(array: Any) -> int:
     while getattr(array, "base", None) is not None:
         array = array.base
     return id(array)
+
+
+def first(arrays: Any) -> Any:
+    """Of an array, or several by number, the first."""
+    return next(iter(arrays.values())) if isinstance(arrays, dict) else arrays
 
 
 def _arrays(g: Any) -> Any:

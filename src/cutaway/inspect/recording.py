@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cutaway.core.errors import ArgumentError
 from cutaway.core.replace import replacing
 from cutaway.core.tensor import Tensor
+from cutaway.inspect.followed import followed
 from cutaway.inspect.recorder import Recorder
 from cutaway.inspect.story import Story
-from cutaway.inspect.weight import Walk, as_data, gradients_of, walk
-
-WALKS, FEW, SEVERAL = 40, 6, 3  # elements that a page follows: in all, of a small parameter all, of a large one some
-FOLLOWED = 500_000  # elements of all values, beyond which a page follows none: `Recording.walk` does
+from cutaway.inspect.weight import Walk, walk
 
 
 class Recording:
@@ -42,6 +38,10 @@ class Recording:
         """The recording as plain data: docs/inspect-format.md says what is where."""
         return self.story.data()
 
+    @cached_property
+    def _walks(self) -> tuple[list[dict[str, Any]], str]:
+        return followed(self.story)
+
     def to_json(self) -> str:
         """The data as JSON."""
         return json.dumps(self.data, separators=(",", ":"), allow_nan=False)
@@ -55,12 +55,11 @@ class Recording:
         Raises ArgumentError if it is not in the recording, if the element is not there, or if no way leads to a loss.
         """
         story = self.story
-        known = {story.names.get(key[0], ""): key for key in story.copied}
-        if isinstance(parameter, Tensor):
-            known = {key[0]: key for key in story.copied}  # type: ignore[misc]
-            found = known.get(id(parameter._data))  # type: ignore[call-overload]
-        else:
-            found = known.get(parameter)
+        known: dict[Any, Any] = {}
+        for key in story.arrays:  # of several versions the first
+            if key in story.copied:
+                known.setdefault(key[0] if isinstance(parameter, Tensor) else story.names.get(key[0], ""), key)
+        found = known.get(id(parameter._data) if isinstance(parameter, Tensor) else parameter)
         if found is None:
             names = ", ".join(sorted(name for name in known if isinstance(name, str) and name)) or "unnamed values only"
             raise ArgumentError(f"walk: the recording holds no such value; it holds {names}")
@@ -72,7 +71,7 @@ class Recording:
 
         target = Path(path)
         with replacing(target, "save") as f:
-            f.write(page(self.data, self._walks(), title).encode())
+            f.write(page(self.data, *self._walks, title).encode())
         return target
 
     def show(self, title: str = "Recording") -> Path:
@@ -84,27 +83,10 @@ class Recording:
         webbrowser.open(target.as_uri())
         return target
 
-    def _walks(self) -> list[dict[str, Any]]:
-        """For the page: elements of the parameters, the few of a small one, of a large one those with most gradient."""
-        story = self.story
-        if not story.flows or sum(a.size for a in story.arrays.values()) > FOLLOWED:
-            return []
-        gradients = gradients_of(story)
-        found: list[dict[str, Any]] = []
-        for key in story.arrays:
-            g = gradients.get(key)
-            if key[0] not in story.leaves or g is None or len(found) >= WALKS or not g.size:
-                continue
-            order = np.argsort(-np.abs(g), axis=None, kind="stable")[: FEW if g.size <= FEW else SEVERAL]
-            for at in sorted(order.tolist()) if g.size <= FEW else order.tolist():
-                with suppress(ArgumentError):
-                    found.append(as_data(story, walk(story, key, tuple(map(int, np.unravel_index(at, g.shape))))))
-        return found
-
     def _repr_html_(self) -> str:
         from cutaway.inspect.page import fragment
 
-        return fragment(self.data, self._walks())
+        return fragment(self.data, *self._walks)
 
     def __repr__(self) -> str:
         r = self.recorder

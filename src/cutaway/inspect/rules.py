@@ -13,6 +13,62 @@ from cutaway.core.aval import Aval
 from cutaway.core.op import AVAL, INPUT, RESULT, Op, Rule
 from cutaway.core.tensor import Tensor
 
+SAID = {  # what the library writes with helpers of its own, in public names
+    ("tanh", 0): "g * (1 - y * y)",
+    ("sigmoid", 0): "g * y * (1 - y)",
+    ("relu", 0): "where(y > 0, g, 0)",
+    ("gate", 0): "where(b > 0, g, 0)",
+    ("atan2", 0): "g * b / (a * a + b * b)",
+    ("atan2", 1): "-g * a / (a * a + b * b)",
+    ("maximum", 0): "where(a > b, g, where(a == b, g / 2, 0))",
+    ("maximum", 1): "where(b > a, g, where(a == b, g / 2, 0))",
+    ("minimum", 0): "where(a < b, g, where(a == b, g / 2, 0))",
+    ("minimum", 1): "where(b < a, g, where(a == b, g / 2, 0))",
+    ("clamp", 0): "where((a < low) | (a > high), 0, g)",
+    ("floor", 0): "0 * g",
+    ("ceil", 0): "0 * g",
+    ("trunc", 0): "0 * g",
+    ("round", 0): "0 * g",
+    ("sum", 0): "g, given to every element that was summed",
+    ("amax", 0): "g * (a == y) / (how many elements are y)",
+    ("amin", 0): "g * (a == y) / (how many elements are y)",
+    ("logsumexp", 0): "g * exp(a - y)",
+    ("prod", 0): "g * (the product of all other elements)",
+    ("gather", 0): "scatter_add(zeros(A.shape), b, g)",
+    ("scatter", 0): "scatter(g, b, 0)",
+    ("scatter", 2): "gather(g, b)",
+    ("scatter_add", 2): "gather(g, b)",
+    ("index", 0): "index_put(zeros(A.shape), indices, g, accumulate=True)",
+    ("index_put", 0): "g, with 0 at the places that were written",
+    ("index_put", 1): "index(g, indices)",
+    ("pad", 0): "the part of g that is inside of the padding",
+    ("slice", 0): "g in its place, zeros around it",
+}
+
+
+def said(op: Op, i: int, attrs: dict[str, Any]) -> str:
+    """The rule towards input `i` as a reader sees it: the library's own text, or the same in public names."""
+    if op.name == "einsum":
+        a, b, out = (attrs["spec"].replace("->", ",")).split(",")
+        return product(out, b, a, "g", "b") if i == 0 else product(a, out, b, "a", "g")
+    if op.name == "concatenate":
+        return f"the part of g that came from input {i}"
+    found = SAID.get((op.name, i))
+    rule = op.rule(i)
+    assert rule is not None
+    return text(rule) if found is None else found
+
+
+def product(left: str, right: str, out: str, p: str, q: str) -> str:
+    """An einsum as a product of matrices where it is one (`gᵀ @ a`), else as it is."""
+    shared = set(left) & set(right) - set(out)
+    if len(left) == len(right) == len(out) == 2 and len(shared) == 1 and len(set(left + right)) == 3:
+        (k,) = shared
+        if out[0] not in left:
+            return product(right, left, out, q, p)
+        return f"{p if left[1] == k else p + 'ᵀ'} @ {q if right[0] == k else q + 'ᵀ'}"
+    return f'einsum("{left},{right}->{out}", {p}, {q})'
+
 
 def text(rule: Rule) -> str:
     """The rule's expression; of a function, its name."""

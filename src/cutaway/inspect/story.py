@@ -12,23 +12,28 @@ from cutaway.engine.line import source
 from cutaway.inspect import rules
 from cutaway.inspect.expand import Key, expand
 from cutaway.inspect.lines import line_at
-from cutaway.inspect.recorder import COMPOSITE, FUNCTION, LAYER, Event, Flow, Place, Recorder, Ref, Scope
+from cutaway.inspect.recorder import COMPOSITE, FUNCTION, LAYER, Event, Flow, Place, Recorder, Ref, Scope, Update, first
+from cutaway.inspect.updates import moved, terms
 from cutaway.inspect.values import SIDE, SMALL, number, to_json
 
 WRITE = "write"  # to a view: a new value of the whole
+UPDATE = "update"  # of a parameter, by an optimiser
+TERMS = 6  # of a rule, about
 PICTURES = 1_000_000  # bytes of all of them, roughly
 
 
 class Done:
     """One operation, with all boxes opened: what the graph of the picture is made of."""
 
-    __slots__ = ("attrs", "inputs", "name", "node", "op", "outputs", "place", "scope")
+    __slots__ = ("attrs", "inputs", "name", "node", "op", "outputs", "place", "scope", "update")
+
+    update: Update | None
 
     def __init__(
         self, name: str, e: Event, scope: int, inputs: list[Key], outputs: list[Key], place: Place | None
     ) -> None:
         self.name, self.op, self.scope, self.inputs, self.outputs = name, e.op, scope, inputs, outputs
-        self.attrs, self.node, self.place = e.attrs, e.node, place
+        self.attrs, self.node, self.place, self.update = e.attrs, e.node, place, e.update
 
 
 class Story:
@@ -42,9 +47,16 @@ class Story:
         self.leaves = dict(recorder.leaves)
         self.roots = list(recorder.roots.values())
         self.copied = set(recorder.copies)
+        self.of_parameters = recorder.gradients_of
+        self.passes: dict[int, dict[Key, np.ndarray]] = {}  # gradients of each backward pass, once asked for
         self._alive: list[Any] = [recorder]
         self.flows = self._add(recorder, {}, -1, None)
         self._name_parameters()
+        for e in recorder.events:
+            if e.update is not None:
+                self.copied.discard(recorder.held(e.outputs[0])[0])
+        for g, of in recorder.gradients_of.items():
+            self.names[g] = f"{self.names.get(of, 'parameter')}.grad"
 
     # --- opening ----------------------------------------------------------------------------------------------------
 
@@ -60,7 +72,8 @@ class Story:
         by_node: dict[int, list[Flow]] = {}
         for f in recorder.flows:
             by_node.setdefault(id(f.node), []).append(f)
-        inside: dict[int, list[Flow]] = {}  # gradients in the place of a node's
+        inside: dict[int, list[list[Flow]]] = {}  # gradients in the place of a node's, those of each pass
+        reached = [len(self.ops)]  # how many operations there are after so many events
         for e in recorder.events:
             scope = within if e.scope < 0 else e.scope + shift
             inputs = [self._value(recorder, r, same) for r in e.inputs]
@@ -70,17 +83,24 @@ class Story:
                 if opened is not None:
                     self._alive.append(opened)
                     inner = {k: same.get(v, v) for k, v in opened.same.items()}
-                    within_box = self._add(opened.recorder, inner, scope, place or e.place)
+                    self._add(opened.recorder, inner, scope, place or e.place)
                     if e.node is not None:
-                        inside[id(e.node)] = [_seen_from_outside(f, opened.ends) for f in within_box]
+                        turns = [[_seen_from_outside(f, opened.ends) for f in turn] for turn in opened.turns]
+                        inside[id(e.node)] = turns
+                    reached.append(len(self.ops))
                     continue
-            name = e.op.name if e.op is not None else e.call.fn.__name__ if e.call is not None else WRITE
-            self.ops.append(Done(name, e, scope, inputs, outputs, place or e.place))
+            self.ops.append(Done(_name(e), e, scope, inputs, outputs, place or e.place))
+            reached.append(len(self.ops))
         flows: list[Flow] = []
+        told = None
         for f in recorder.flows:
-            flows += inside.get(id(f.node), [f])
-            if id(f.node) in inside:
-                inside[id(f.node)] = []  # told once
+            f = f._replace(at=reached[f.at])
+            mark = id(f.node), id(first(f.arrived))
+            if id(f.node) not in inside:
+                flows.append(f)
+            elif mark != told and inside[id(f.node)]:
+                flows += [g._replace(at=f.at, walk=f.walk) for g in inside[id(f.node)].pop(0)]
+            told = mark
         return flows
 
     def _value(self, recorder: Recorder, ref: Ref, same: dict[Key, Key]) -> Key:
@@ -103,6 +123,14 @@ class Story:
         return _Writer(self).data()
 
 
+def _name(e: Event) -> str:
+    if e.op is not None:
+        return e.op.name
+    if e.update is not None:
+        return type(e.update.optimizer).__name__
+    return e.call.fn.__name__ if e.call is not None else WRITE
+
+
 def _seen_from_outside(f: Flow, ends: dict[int, Node]) -> Flow:
     end = ends.get(id(f.parent))
     return f if end is None else f._replace(parent=end, via=f.parent)
@@ -115,6 +143,7 @@ class _Writer:
         self.values: list[dict[str, Any]] = []
         self.gradients: list[np.ndarray] = []  # alive
         large = sum(a.size > SMALL for a in story.arrays.values()) + 2 * len(story.flows)
+        large += TERMS * sum(o.update is not None for o in story.ops)
         self.side = min(SIDE, max(8, math.isqrt(PICTURES // max(large, 1))))
 
     def data(self) -> dict[str, Any]:
@@ -134,35 +163,52 @@ class _Writer:
                 made["given"] = True  # by the program, not made by an operation
             if key[0] in self.story.leaves:
                 made["leaf"] = True
+            if key[0] in self.story.of_parameters:
+                made["gradient"] = True
             self.numbers[key] = len(self.values)
             self.values.append(made)
         return self.numbers[key]
 
-    def _gradient(self, a: np.ndarray) -> int:
+    def _gradient(self, a: np.ndarray, gradient: bool = True) -> int:
         key = "gradient", id(a)
         if key not in self.numbers:
             self.gradients.append(a)
             self.numbers[key] = len(self.values)
-            self.values.append(to_json(a, self.side) | {"gradient": True})
+            self.values.append(to_json(a, self.side) | ({"gradient": True} if gradient else {}))
         return self.numbers[key]
 
     def _node(self, n: int, o: Done) -> dict[str, Any]:
         made: dict[str, Any] = {
             "op": o.name,
             "formula": o.op.formula if o.op is not None else "",
-            "kind": o.op.kind if o.op is not None else WRITE if o.name == WRITE else "composite",
+            "kind": UPDATE if o.update else o.op.kind if o.op is not None else WRITE if o.name == WRITE else "composite",
             "scope": o.scope,
             "inputs": [self._value(k) for k in o.inputs],
             "outputs": [self._value(k) for k in o.outputs],
             "attrs": {k: _shown(v) for k, v in o.attrs.items()} if o.name != WRITE else {},
         } | _where(o.place)
         if o.op is not None and o.node is not None:
-            made["rules"] = [None if r is None else self._rule(r) for r in (o.op.rule(i) for i in range(len(o.inputs)))]
-        return made
+            made["rules"] = [self._rule(o.op, i, o.attrs) for i in range(len(o.inputs))]
+        return made | self._update(o)
+
+    def _update(self, o: Done) -> dict[str, Any]:
+        if o.update is None:
+            return {}
+        p, g, after = (self.story.arrays[k] for k in (*o.inputs, *o.outputs))
+        change, found = moved(p, after)
+        told = [{"name": t.name, "formula": t.formula, "code": t.code, "value": self._gradient(t.value, False)}
+                for t in terms(o.update, p, g, after)]  # fmt: skip
+        count = o.update.memory.get("step", 0) if o.update.optimizer.counts else None
+        options = o.update.options | ({} if count is None else {"step": int(count) + 1})
+        about = {"attrs": {k: _shown(v) for k, v in options.items() if v is not None and v is not False and v != 0}}
+        return about | {"terms": told, "change": self._gradient(change, False), "moved": found}
 
     @staticmethod
-    def _rule(rule: Any) -> dict[str, Any]:
-        return {"text": rules.text(rule), "reads": [[name, what] for name, what in rules.reads(rule)]}
+    def _rule(op: Any, i: int, attrs: dict[str, Any]) -> dict[str, Any] | None:
+        rule = op.rule(i)
+        if rule is None:
+            return None
+        return {"text": rules.said(op, i, attrs), "reads": [[name, what] for name, what in rules.reads(rule)]}
 
     def _scope(self, s: Scope) -> dict[str, Any]:
         owner, name, formula = s.owner, "", ""
@@ -192,7 +238,8 @@ class _Writer:
             mark = id(f.node), id(next(iter(arrived.values())))
             if mark != last:
                 last = mark
-                step: dict[str, Any] = {"arrived": {k: self._gradient(g) for k, g in arrived.items()}, "parts": []}
+                step: dict[str, Any] = {"after": f.at, "walk": f.walk}
+                step |= {"arrived": {k: self._gradient(g) for k, g in arrived.items()}, "parts": []}
                 if id(f.node) in by_node:
                     step["node"] = by_node[id(f.node)]
                 elif isinstance(f.node, FunctionNode):

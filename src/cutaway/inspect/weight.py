@@ -21,8 +21,11 @@ from cutaway.inspect.story import WRITE, Done, Story
 from cutaway.inspect.values import number
 
 PATHS, TRIES = 64, 1000  # ways that are told apart, and operations that are followed for it, at most
+LONG = 800  # operations of all paths that a page shows, the widest first
 STEP = 1e-6
-NUDGES = 41  # losses on each side and at the weight itself
+NUDGES = (41, 21, 9, 5)  # losses on each side and at the weight itself: fewer where one costs more than a share of
+SHARE = 4e7  # elements
+CALL, FAST = 5000, 50  # what one operation costs besides, in elements; how much faster a product of matrices counts
 
 
 class Station(NamedTuple):
@@ -55,6 +58,7 @@ class Walk(NamedTuple):
     stations: list[Station]
     paths: list[Path]
     nudged: list[tuple[float, float]]  # (the weight, the loss with it)
+    step: int  # which backward pass
 
 
 def walk(story: Story, value: Key, index: tuple[int, ...], span: float = 0.0) -> Walk:
@@ -65,10 +69,7 @@ def walk(story: Story, value: Key, index: tuple[int, ...], span: float = 0.0) ->
     array = story.arrays[value]
     if len(index) != array.ndim or any(not -n <= i < n for i, n in zip(index, array.shape, strict=True)):
         raise ArgumentError(f"walk: element {list(index)} is not in a value of shape {list(array.shape)}")
-    loss = loss_of(story)
-    cone = _cone(story, value, loss)
-    if not cone:
-        raise ArgumentError("walk: nothing that was recorded leads from here to the loss; why(t) says what cuts it off")
+    step, loss, cone = way_of(story, value)
     start = np.zeros(array.shape)
     start[index] = 1.0
     tangents: dict[Key, np.ndarray] = {value: start}
@@ -76,7 +77,7 @@ def walk(story: Story, value: Key, index: tuple[int, ...], span: float = 0.0) ->
         o = story.ops[n]
         for key, t in zip(o.outputs, _tangent(story, o, [tangents.get(k) for k in o.inputs]), strict=True):
             tangents[key] = t
-    gradients = gradients_of(story)
+    gradients = gradients_of(story, step)
     made = {key: n for n in cone for key in story.ops[n].outputs}
     stations = []
     for key in (value, *made):
@@ -88,16 +89,21 @@ def walk(story: Story, value: Key, index: tuple[int, ...], span: float = 0.0) ->
     found = gradients.get(value)
     w = float(array[index])
     reach = span or 0.5 * abs(w) or 0.5
-    weights = (w + np.linspace(-reach, reach, NUDGES)).tolist()
+    each = cost(story, cone)
+    many = next((n for n in NUDGES if n * each <= SHARE), NUDGES[-1])
+    tries = int(max(4 * len(cone), min(TRIES, SHARE / max(each / len(cone), 1))))
+    weights = (w + np.linspace(-reach, reach, many)).tolist()
     nudged = [(x, _loss_with(story, cone, value, index, x, loss)) for x in weights]
     return Walk(
         value, index, w, float(story.arrays[loss].sum()), total, float("nan") if found is None else float(found[index]),
-        stations, _paths(story, value, start, cone, loss), nudged,
+        stations, _paths(story, value, start, cone, loss, tries), nudged, step,
     )  # fmt: skip
 
 
 def as_data(story: Story, w: Walk) -> dict[str, Any]:
     """For the views: docs/inspect-format.md."""
+    room = np.cumsum([len(p.ops) for p in w.paths])
+    paths = [p for p, used in zip(w.paths, room, strict=True) if used <= LONG or p is w.paths[0]]
     return {
         "name": story.names.get(w.value[0], "value"),
         "element": list(w.element),
@@ -106,43 +112,84 @@ def as_data(story: Story, w: Walk) -> dict[str, Any]:
         "total": number(w.total),
         "gradient": number(w.gradient),
         "stations": [
-            {"node": s.op, "touched": s.touched, "largest": number(s.largest), "flow": number(s.flow)} for s in w.stations
+            {"node": s.op, "touched": s.touched, "largest": rounded(s.largest), "flow": rounded(s.flow)} for s in w.stations
         ],
         "paths": [
-            {"ops": list(p.ops), "sizes": [number(x) for x in p.sizes], "product": number(p.product)} for p in w.paths
+            {"ops": list(p.ops), "sizes": [rounded(x) for x in p.sizes], "product": number(p.product)} for p in paths
         ],
         "nudged": [[number(x), number(y)] for x, y in w.nudged],
+        "pass": w.step,
     }
 
 
-def loss_of(story: Story) -> Key:
-    """The value that the first backward pass began at.  Raises ArgumentError if there was none."""
-    if story.flows:
-        root = story.flows[0].node
-        for o in reversed(story.ops):
-            if o.node is root:
-                return o.outputs[0]
-    raise ArgumentError("walk: no backward pass was recorded; call loss.backward() inside the `with record()` block")
+def rounded(x: float) -> Any:
+    """With the digits that are worth their room."""
+    return number(float(f"{x:.9g}"))
 
 
-def gradients_of(story: Story) -> dict[Key, np.ndarray]:
-    """d loss / d value, of every value that a gradient arrived at."""
-    made = {id(o.node): o.outputs for o in story.ops if o.node is not None}
-    found: dict[Key, np.ndarray] = {}
+def way_of(story: Story, value: Key) -> tuple[int, Key, list[int]]:
+    """The first backward pass whose loss `value` moves: its number, the loss, the operations between.
+
+    Raises ArgumentError if no backward pass was recorded, or the value moves no loss.
+    """
+    found = losses(story)
+    if not found:
+        raise ArgumentError("walk: no backward pass was recorded; call loss.backward() inside the `with record()` block")
+    for step, loss in found.items():
+        cone = _cone(story, value, loss)
+        if cone:
+            return step, loss, cone
+    raise ArgumentError("walk: nothing that was recorded leads from here to the loss; why(t) says what cuts it off")
+
+
+def losses(story: Story) -> dict[int, Key]:
+    """The value that each backward pass began at."""
+    made = {id(o.node): o.outputs[0] for o in story.ops if o.node is not None}
+    found: dict[int, Key] = {}
     for f in story.flows:
+        if f.walk not in found and id(f.node) in made:
+            found[f.walk] = made[id(f.node)]
+    return found
+
+
+def gradients_of(story: Story, step: int) -> dict[Key, np.ndarray]:
+    """d loss / d value of one backward pass, of every value that a gradient arrived at."""
+    if step in story.passes:
+        return story.passes[step]
+    made = {id(o.node): o.outputs for o in story.ops if o.node is not None}
+    leaves = {id(node): key for key, (node, _) in story.leaves.items()}
+    read: dict[int, list[tuple[int, Key]]] = {}  # of a leaf: when each version of it was met first
+    for key, n in reversed([(k, n) for n, o in enumerate(story.ops) for k in (*o.inputs, *o.outputs)]):
+        if key[0] in story.leaves:
+            held = read.setdefault(key[0], [])
+            held[:] = [(n, key), *(x for x in held if x[1] != key)]
+    found: dict[Key, np.ndarray] = {}
+    sums: dict[Key, Any] = {}
+    for f in story.flows:
+        if f.walk != step:
+            continue
         arrived = f.arrived if isinstance(f.arrived, dict) else {0: f.arrived}
         for k, key in enumerate(made.get(id(f.node), ())):
             if k in arrived:
                 found[key] = arrived[k]
-    keys = {id(node): (key, 0) for key, (node, _) in story.leaves.items()}
-    sums: dict[Key, Any] = {}
-    for f in story.flows:
-        leaf = keys.get(id(f.parent))
-        if leaf is not None:
-            for key in story.arrays:
-                if key[0] == leaf[0]:
-                    sums[key] = f.gradient if key not in sums else sums[key] + f.gradient
-    return found | sums
+        leaf = leaves.get(id(f.parent))
+        if leaf is not None and (known := read.get(leaf)):
+            key = [k for n, k in known if n < f.at or k == known[0][1]][-1]
+            sums[key] = f.gradient if key not in sums else sums[key] + f.gradient
+    story.passes[step] = found | sums
+    return story.passes[step]
+
+
+def cost(story: Story, cone: Sequence[int]) -> float:
+    """Of the operations once, in elements, roughly."""
+    total = 0.0
+    for n in cone:
+        o = story.ops[n]
+        sizes = [float(story.arrays[k].size) for k in (*o.inputs, *o.outputs)]
+        total += CALL + sum(sizes)
+        if o.op is not None and o.op.kind == "contract":
+            total += float(np.sqrt(np.prod(sizes))) / FAST
+    return total
 
 
 def _cone(story: Story, value: Key, loss: Key) -> list[int]:
@@ -150,7 +197,7 @@ def _cone(story: Story, value: Key, loss: Key) -> list[int]:
     moved = {value}
     forward = []
     for n, o in enumerate(story.ops):
-        if any(k in moved for k in o.inputs):
+        if o.update is None and any(k in moved for k in o.inputs):
             moved.update(o.outputs)
             forward.append(n)
         if loss in o.outputs:
@@ -159,7 +206,7 @@ def _cone(story: Story, value: Key, loss: Key) -> list[int]:
     cone = []
     for n in reversed(forward):
         o = story.ops[n]
-        if any(k in needed for k in o.outputs):
+        if o.update is None and any(k in needed for k in o.outputs):
             needed.update(o.inputs)
             cone.append(n)
     return cone[::-1]
@@ -212,7 +259,9 @@ def _loss_with(story: Story, cone: Sequence[int], value: Key, index: tuple[int, 
     return float(now[loss].sum())
 
 
-def _paths(story: Story, value: Key, start: np.ndarray, cone: Sequence[int], loss: Key) -> list[Path]:
+def _paths(
+    story: Story, value: Key, start: np.ndarray, cone: Sequence[int], loss: Key, tries: int
+) -> list[Path]:
     """The ways from the value to the loss, up to PATHS of them, the widest first."""
     users: dict[Key, list[int]] = {}
     for n in cone:
@@ -228,7 +277,7 @@ def _paths(story: Story, value: Key, start: np.ndarray, cone: Sequence[int], los
         nonlocal tried
         for n in users.get(key, ()):
             tried += 1
-            if len(found) >= PATHS or tried > TRIES:
+            if len(found) >= PATHS or tried > tries:
                 return
             o = story.ops[n]
             for out, t in zip(o.outputs, _tangent(story, o, [tangent if k == key else None for k in o.inputs]), strict=True):

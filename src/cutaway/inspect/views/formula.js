@@ -4,7 +4,7 @@ const SIGNS = {
   odot: "⊙", cdot: "·", times: "×", sum: "∑", prod: "∏", max: "max", min: "min", exp: "exp", log: "log", ln: "ln", sin: "sin", cos: "cos", tan: "tan",
   tanh: "tanh", sinh: "sinh", cosh: "cosh", arcsin: "arcsin", arccos: "arccos", arctan: "arctan", sigma: "σ", Phi: "Φ", phi: "φ", pi: "π", mu: "μ", alpha: "α",
   beta: "β", gamma: "γ", lambda: "λ", epsilon: "ε", varepsilon: "ε", delta: "δ", le: "≤", ge: "≥", ne: "≠", neq: "≠", lt: "<", gt: ">", in: "∈", infty: "∞", quad: " ", lfloor: "⌊",
-  rfloor: "⌋", lceil: "⌈", rceil: "⌉", bmod: "mod", mod: "mod", lor: "∨", land: "∧", neg: "¬", lnot: "¬", lvert: "|", rvert: "|", mid: "|", to: "→", dots: "…", ldots: "…", top: "⊤", ast: "∗", star: "⋆", circ: "∘", oplus: "⊕", wedge: "∧", vee: "∨",
+  rfloor: "⌋", lceil: "⌈", rceil: "⌉", bmod: "mod", mod: "mod", lor: "∨", land: "∧", neg: "¬", lnot: "¬", lvert: "|", rvert: "|", mid: "|", to: "→", leftarrow: "←", dots: "…", ldots: "…", top: "⊤", ast: "∗", star: "⋆", circ: "∘", oplus: "⊕", wedge: "∧", vee: "∨",
   sim: "∼", tau: "τ", notin: "∉", exists: "∃", forall: "∀", arg: "arg", theta: "θ", rho: "ρ", eta: "η", nu: "ν", omega: "ω", Sigma: "Σ", Gamma: "Γ", Delta: "Δ", pm: "±",
 };
 const STRETCH = /^\\(left|right|big|Big|bigl|bigr|Bigl|Bigr)$/;
@@ -47,7 +47,7 @@ export function formula(tex) {
     if (t[0] === "\\") {
       const name = t.slice(1);
       if (/^[,;:! ]$/.test(name)) return space();
-      if (name in SIGNS) return make(/^[a-z]{2,}$/.test(SIGNS[name]) ? "mi" : /[∑∏⊙·×≤≥≠∈∉∼±⌊⌋⌈⌉∨∧¬|→∗⋆∘⊕<>]/.test(SIGNS[name]) ? "mo" : "mi", SIGNS[name]);
+      if (name in SIGNS) return make(/^[a-z]{2,}$/.test(SIGNS[name]) ? "mi" : /[∑∏⊙·×≤≥≠∈∉∼±⌊⌋⌈⌉∨∧¬|→←∗⋆∘⊕<>]/.test(SIGNS[name]) ? "mo" : "mi", SIGNS[name]);
       return make("mtext", name.length === 1 ? name : `\\${name}`);
     }
     if (/^[a-zA-Z]$/.test(t)) return make("mi", t);

@@ -9,7 +9,7 @@ export function model(data) {
   const put = (key, box) => boxes.set(key, { key, children: [], ...box });
   put("s-1", { kind: "scope", parent: null, name: "" });
   data.scopes.forEach((s, n) => put(`s${n}`, { kind: "scope", scope: s, number: n, parent: `s${s.parent}`, name: label(s) }));
-  data.nodes.forEach((node, n) => put(`n${n}`, { kind: "node", node, number: n, parent: `s${node.scope}`, name: node.op }));
+  data.nodes.forEach((node, n) => put(`n${n}`, { kind: "node", node, number: n, parent: `s${node.scope}`, name: node.kind === "update" ? `${node.op}: ${data.values[node.inputs[0]].name ?? "weight"}` : node.op }));
   const producer = new Map(), readers = new Map();
   data.nodes.forEach((node, n) => {
     node.outputs.forEach((v) => producer.set(v, `n${n}`));
@@ -20,8 +20,9 @@ export function model(data) {
     if (producer.has(v)) continue;
     const value = data.values[v];
     if (!value.name && value.shape.length === 0 && !value.leaf) continue; // a constant of the rule's own: shown in its box
-    let shared = up(`n${list[0][0]}`).slice(1);
-    for (const [n] of list.slice(1)) { const other = new Set(up(`n${n}`)); shared = shared.filter((k) => other.has(k)); }
+    const read = list.filter(([n]) => data.nodes[n].kind !== "update"), users = read.length ? read : list; // a weight stands in its layer
+    let shared = up(`n${users[0][0]}`).slice(1);
+    for (const [n] of users.slice(1)) { const other = new Set(up(`n${n}`)); shared = shared.filter((k) => other.has(k)); }
     while (shared.length > 1 && ["composite", "function"].includes(boxes.get(shared[0]).scope?.kind)) shared.shift(); // beside the box that it is given to
     put(`v${v}`, { kind: "value", value, number: v, parent: shared[0], name: value.name || shapeText(value) });
     producer.set(v, `v${v}`);

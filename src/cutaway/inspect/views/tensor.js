@@ -30,24 +30,24 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** The whole value, to be put into the page. */
-export function tensor(v, caption) {
+/** The whole value, to be put into the page; `signed`: marks say which numbers are above 0 and which below. */
+export function tensor(v, caption, signed = false) {
   const box = element("figure", { class: `tensor ${v.gradient ? "gradient" : "forward"}` });
   const title = element("figcaption", {}, element("b", {}, caption ?? v.name ?? ""), ` ${v.dtype}${v.shape.length ? ` [${v.shape.join(", ")}]` : ""}`);
   box.append(title);
-  if (v.data) box.append(numbers(v));
+  if (v.data) box.append(numbers(v, signed));
   else box.append(picture(v.heat), statistics(v));
   return box;
 }
 
-function numbers(v) {
+function numbers(v, signed) {
   const columns = v.shape.length ? v.shape[v.shape.length - 1] : 1;
   const table = element("table", { class: "numbers" });
   if (!v.data.length) return element("p", { class: "soft" }, "no elements");
   for (let i = 0; i < v.data.length; i += columns) {
     const row = element("tr");
     for (const x of v.data.slice(i, i + columns)) {
-      const cell = element("td", { title: full(x) }, short(x));
+      const cell = element("td", { title: full(x) }, signed && typeof x === "number" && x ? `${x > 0 ? "▲" : "▼"} ` : "", short(x));
       if (typeof x === "string") cell.className = "odd";
       row.append(cell);
     }

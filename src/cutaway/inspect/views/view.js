@@ -13,10 +13,27 @@ const svg = (tag, attributes = {}, ...children) => {
   return made;
 };
 
-/** Show `data` in `host`. */
-export function show(host, data, walks = []) {
+const TINY = 0.4; // the scale below which no number can be read
+const AROUND = 200; // how far beyond the stage lines are drawn
+const SEVERAL = 3; // more edges than these between two boxes are drawn as one
+const GREEK = { lr: "η", betas: "β", eps: "ε", weight_decay: "λ", momentum: "μ", dampening: "τ", alpha: "α", step: "t" };
+
+/** What happened, in order: {kind, node | back, word} each; and where each operation and each step of backward stands. */
+function timeline(data) {
+  const order = [], ofNode = [], ofBack = [];
+  const count = { forward: 0, backward: 0, update: 0 }, all = { forward: 0, backward: data.backward.length, update: 0 };
+  for (const node of data.nodes) all[node.kind === "update" ? "update" : "forward"] += 1;
+  const word = (kind) => `${kind} ${(count[kind] += 1)} of ${all[kind]}`;
+  const run = (until) => { for (let n = ofNode.length; n < until; n++) { const kind = data.nodes[n].kind === "update" ? "update" : "forward"; ofNode.push(order.push({ kind, node: n, word: word(kind) })); } };
+  data.backward.forEach((s, n) => { run(s.after ?? data.nodes.length); ofBack.push(order.push({ kind: "backward", back: n, word: word("backward") })); });
+  run(data.nodes.length);
+  return { order, ofNode, ofBack, start: `forward 0 of ${all.forward}` };
+}
+
+/** Show `data` in `host`; `walks` of some weights, `rest` in words of the others. */
+export function show(host, data, walks = [], rest = "") {
   const m = model(data);
-  const forward = data.nodes.length, last = forward + data.backward.length;
+  const { order, ofNode, ofBack, start } = timeline(data), last = order.length;
   const state = { at: last, open: new Set(firstOpen(m)), marked: new Set(), tab: "step" };
   const links = location.protocol !== "about:"; // a frame in a notebook has no address of its own
   let soon = null;
@@ -36,7 +53,6 @@ export function show(host, data, walks = []) {
   }
   const tabs = element("div", { class: "tabs", role: "tablist" });
   for (const [name, text] of [["step", "This step"], ["weight", "One weight"]]) {
-    if (name === "weight" && !walks.length) continue;
     const b = element("button", { type: "button", role: "tab", "data-tab": name }, text);
     b.addEventListener("click", () => { state.tab = name; tell(); });
     tabs.append(b);
@@ -45,7 +61,8 @@ export function show(host, data, walks = []) {
   const legend = element("p", { class: "legend" }, element("span", { class: "forward" }, "blue, above a line: the value going forward"), element("span", { class: "back" }, "orange, below it, bold: the gradient coming back"),
     element("span", {}, element("kbd", {}, "→"), " ", element("kbd", {}, "←"), " step on and back"), element("span", {}, "click or ", element("kbd", {}, "Enter"), " opens a box, ", element("kbd", {}, "Esc"), " closes it"));
   host.querySelector(".left").append(legend);
-  let drawing = null, view = { x: 0, y: 0, k: 1 }, size = { width: 1, height: 1 }, shapes = new Map(), named = new Map(), labels = [];
+  const room = { width: 1, height: 1 }; // of the stage; asking for it costs a layout
+  let drawing = null, view = { x: 0, y: 0, k: 1 }, size = { width: 1, height: 1 }, shapes = new Map(), named = new Map(), labels = [], lines = [];
 
   // --- which step -----------------------------------------------------------------------------------------------------
 
@@ -59,8 +76,9 @@ export function show(host, data, walks = []) {
   /** The operation of the present step, as a key; null before the first. */
   function current() {
     if (state.at === 0) return null;
-    if (state.at <= forward) return `n${state.at - 1}`;
-    const s = data.backward[state.at - forward - 1];
+    const now = order[state.at - 1];
+    if (now.kind !== "backward") return `n${now.node}`;
+    const s = data.backward[now.back];
     return s.node !== undefined ? `n${s.node}` : s.scope !== undefined && s.scope !== null ? `s${s.scope}` : null;
   }
 
@@ -68,11 +86,10 @@ export function show(host, data, walks = []) {
 
   function draw() {
     const [wide, tall] = [true, false].map((across) => ({ ...layout(m, state.open, across), across }));
-    const whole = (p) => Math.min(stage.clientWidth / p.width, stage.clientHeight / p.height, 1.4);
+    const whole = (p) => Math.min(room.width / p.width, room.height / p.height, 1.4);
     const plan = whole(tall) > whole(wide) ? tall : wide, across = plan.across;
     size = plan;
-    shapes = new Map(); named = new Map(); labels = [];
-    drawing = svg("g");
+    shapes = new Map(); named = new Map(); labels = []; lines = [];
     const frames = svg("g"), edges = svg("g", { class: "edges" }), boxes = svg("g"), titles = svg("g", { class: "titles" });
     for (const [key, p] of plan.positions) {
       const box = m.boxes.get(key);
@@ -93,18 +110,27 @@ export function show(host, data, walks = []) {
     for (const e of m.edges) {
       const a = visible(m, e.from, state.open), b = visible(m, e.to, state.open);
       if (a === b || !plan.positions.has(a) || !plan.positions.has(b)) continue;
-      const id = `${a} ${b} ${e.value}`;
-      if (drawn.has(id)) { drawn.get(id).edges.push(e); continue; }
-      const made = edge(plan.positions.get(a), plan.positions.get(b), e, across, plan.route(a, b));
-      made.edges = [e];
-      drawn.set(id, made);
-      edges.append(made.g);
-      labels.push(made);
+      const id = `${a} ${b}`;
+      if (!drawn.has(id)) drawn.set(id, { a, b, values: new Map() });
+      const { values } = drawn.get(id);
+      values.has(e.value) ? values.get(e.value).push(e) : values.set(e.value, [e]);
+    }
+    for (const { a, b, values } of drawn.values()) {
+      const groups = values.size > SEVERAL ? [[...values.values()].flat()] : [...values.values()];
+      for (const group of groups) {
+        const made = edge(plan.positions.get(a), plan.positions.get(b), group[0], across, plan.route(a, b));
+        made.edges = group;
+        made.many = values.size > SEVERAL ? values.size : 0;
+        made.quiet = m.boxes.get(b).scope?.kind === "step"; // a closed step reads every weight: that goes without saying
+        if (made.quiet) made.g.classList.add("quiet");
+        edges.append(made.g);
+        lines.push(made);
+        if (!made.quiet) labels.push(made);
+      }
     }
     spread(labels, plan, across);
-    drawing.append(frames, edges, boxes, titles);
-    stage.replaceChildren(svg("svg", { width: "100%", height: "100%" },
-      svg("defs", {}, marker("arrow"), marker("arrow-back")), drawing));
+    drawing = svg("svg", { viewBox: `0 0 ${size.width} ${size.height}` }, svg("defs", {}, marker("arrow"), marker("arrow-back")), frames, edges, boxes, titles);
+    stage.replaceChildren(drawing);
     place(); paint();
   }
 
@@ -139,17 +165,19 @@ export function show(host, data, walks = []) {
       bends.push(across ? [x1, y1, x1 + bend, y1, x2 - bend, y2, x2, y2] : [x1, y1, x1, y1 + bend, x2, y2 - bend, x2, y2]);
     }
     const path = svg("path", { d: `M${points[0].join(" ")} ${bends.map((c) => `C${c.slice(2).join(" ")}`).join(" ")}`, "marker-end": "url(#arrow)" });
-    const above = svg("text", { class: "forward", "text-anchor": "middle" }), under = svg("text", { class: "back", "text-anchor": "middle" });
-    return { g: svg("g", { class: "edge" }, path, above, under), path, above, under, value: e.value, bends };
+    const above = svg("text", { class: data.values[e.value].gradient ? "back" : "forward", "text-anchor": "middle" }), under = svg("text", { class: "back", "text-anchor": "middle" });
+    const xs = bends.flatMap((c) => c.filter((_, i) => i % 2 === 0)), ys = bends.flatMap((c) => c.filter((_, i) => i % 2));
+    const around = [Math.min(...xs) - 60, Math.min(...ys) - 20, Math.max(...xs) + 60, Math.max(...ys) + 20];
+    return { g: svg("g", { class: "edge" }, path, above, under), path, above, under, value: e.value, bends, around };
   }
 
   /** Put each edge's two numbers where they cover no box, no title and no other edge's numbers, near to where it comes from. */
   function spread(made, plan, across) {
     const taken = [];
     for (const [key, p] of plan.positions) taken.push(p.open ? [p.x, p.y, p.x + 20 + 7 * m.boxes.get(key).name.length, p.y + 20] : [p.x, p.y, p.x + p.w, p.y + p.h]);
-    const gradients = (l) => partsOf(l).map(([, p]) => brief(data.values[p.gradient]));
+    const gradients = (l) => partsOf(l, last).map(([, p]) => brief(data.values[p.gradient]));
     for (const l of made) {
-      const most = Math.max(brief(data.values[l.value]).length, [...new Set(gradients(l))].slice(0, 2).join(", ").length), half = 4 * most + 3;
+      const most = l.many ? 12 : Math.max(brief(data.values[l.value]).length, [...new Set(gradients(l))].slice(0, 2).join(", ").length), half = 4 * most + 3;
       let best = null;
       for (const c of [...l.bends].reverse()) for (const t of [0.36, 0.5, 0.64, 0.27, 0.73]) {
         const u = 1 - t, on = (i) => u * u * u * c[i] + 3 * u * u * t * c[i + 2] + 3 * u * t * t * c[i + 4] + t * t * t * c[i + 6];
@@ -167,44 +195,61 @@ export function show(host, data, walks = []) {
 
   const firstStep = new Map(), partOf = new Map(), ofFunctions = [];
   data.backward.forEach((s, n) => s.parts.forEach((p) => { if (p.value !== undefined) ofFunctions.push([`s${s.scope}`, n, p]); }));
-  data.backward.forEach((s, n) => s.parts.forEach((p) => { if (s.node !== undefined && p.input !== null) partOf.set(`${s.node} ${p.input}`, [n, p]); }));
-  data.nodes.forEach((node, n) => node.outputs.forEach((v) => firstStep.set(v, n + 1)));
+  data.backward.forEach((s, n) => s.parts.forEach((p) => {
+    if (s.node === undefined || p.input === null) return;
+    const key = `${s.node} ${p.input}`;
+    partOf.has(key) ? partOf.get(key).push([n, p]) : partOf.set(key, [[n, p]]);
+  }));
+  data.nodes.forEach((node, n) => node.outputs.forEach((v) => firstStep.set(v, ofNode[n])));
 
   function paint() {
     slider.value = state.at;
-    where.textContent = state.at <= forward ? `forward ${state.at} of ${forward}` : `backward ${state.at - forward} of ${data.backward.length}`;
-    const now = current() && visible(m, current(), state.open);
-    for (const [key, g] of shapes) {
-      const box = m.boxes.get(key);
-      g.classList.toggle("now", key === now || (now !== null && current() !== null && m.up(current()).includes(key)));
-      g.classList.toggle("later", started(box) > state.at);
-      named.get(key)?.classList.toggle("later", started(box) > state.at);
-      g.classList.toggle("marked", box.kind === "node" ? state.marked.has(box.number) : box.kind === "scope" && [...state.marked].some((n) => m.up(`n${n}`).includes(key)));
+    where.textContent = state.at ? order[state.at - 1].word : start;
+    const key = current(), now = new Set(key === null ? [] : m.up(key)), marked = new Set([...state.marked].flatMap((n) => m.up(`n${n}`)));
+    if (key !== null) now.add(visible(m, key, state.open));
+    for (const [key, g] of shapes) { // only what changes is touched: large graphs have thousands of these
+      const later = started(m.boxes.get(key)) > state.at, name = `${now.has(key)} ${later} ${marked.has(key)}`;
+      if (g.shown === name) continue;
+      g.shown = name;
+      g.classList.toggle("now", now.has(key));
+      g.classList.toggle("later", later);
+      named.get(key)?.classList.toggle("later", later);
+      g.classList.toggle("marked", marked.has(key));
     }
     for (const made of labels) {
-      const value = data.values[made.value], known = (firstStep.get(made.value) ?? 0) <= state.at;
+      made.times ??= timesOf(made);
+      const known = (firstStep.get(made.value) ?? 0) <= state.at, name = `${known} ${passed(made.times, state.at)}`;
+      if (made.shown === name) continue;
+      made.shown = name;
+      const value = data.values[made.value], parts = partsOf(made, state.at);
       made.g.classList.toggle("later", !known);
-      write(made.above, known ? brief(value) : "");
-      const parts = partsOf(made).filter(([n]) => forward + n < state.at);
-      write(made.under, parts.length ? [...new Set(parts.map(([, p]) => brief(data.values[p.gradient])))].slice(0, 2).join(", ") : "");
+      write(made.above, !known ? "" : made.many ? `${made.many} values` : brief(value));
+      write(made.under, !parts.length ? "" : made.many ? `${parts.length} ${parts.length > 1 ? "gradients" : "gradient"}` : [...new Set(parts.map(([, p]) => brief(data.values[p.gradient])))].slice(0, 2).join(", "));
       made.g.classList.toggle("returned", parts.length > 0);
     }
   }
 
-  /** The pieces of backward that go along an edge: [step, part]. A user's Function gives one to its box, not to what is in it. */
-  function partsOf(made) {
-    return made.edges.flatMap((e) => {
-      const own = partOf.get(`${m.boxes.get(e.to).number} ${e.input}`);
-      return own ? [own] : ofFunctions.filter(([key, , p]) => p.value === e.value && visible(m, e.to, state.open) === key).map(([, n, p]) => [n, p]);
-    });
+  /** When pieces of backward go along an edge, in order; how many have by `at`. */
+  function timesOf(made) { return piecesOf(made).flatMap((list) => list.map(([n]) => ofBack[n])).sort((a, b) => a - b); }
+  function passed(times, at) {
+    let low = 0, high = times.length;
+    while (low < high) { const middle = (low + high) >> 1; if (times[middle] <= at) low = middle + 1; else high = middle; }
+    return low;
   }
+
+  /** The pieces of backward along each edge of a line: lists of [step, part]. A user's Function gives one to its box, not to what is in it. */
+  function piecesOf(made) {
+    return made.edges.map((e) => partOf.get(`${m.boxes.get(e.to).number} ${e.input}`) ?? ofFunctions.filter(([key, , p]) => p.value === e.value && visible(m, e.to, state.open) === key).map(([, n, p]) => [n, p]));
+  }
+  /** Of each the latest by `at`. */
+  function partsOf(made, at) { return piecesOf(made).flatMap((list) => list.filter(([n]) => ofBack[n] <= at).slice(-1)); }
 
   function write(text, words) { if (text.textContent !== words) text.textContent = words; }
 
   const begun = new Map();
   function started(box) {
     if (box.kind === "value") return 0;
-    if (box.kind === "node") return box.number + 1;
+    if (box.kind === "node") return ofNode[box.number];
     if (!begun.has(box.key)) begun.set(box.key, Math.min(...box.children.map((k) => started(m.boxes.get(k))).filter((n) => n > 0), last + 1));
     return begun.get(box.key);
   }
@@ -215,8 +260,8 @@ export function show(host, data, walks = []) {
     for (const b of tabs.children) b.setAttribute("aria-selected", b.dataset.tab === state.tab);
     if (state.tab === "weight") return tellWeight();
     if (state.at === 0) return detail.replaceChildren(element("p", {}, "Nothing has run yet. Step on with ▶ or the right arrow key."));
-    if (state.at <= forward) detail.replaceChildren(...tellForward(state.at - 1));
-    else detail.replaceChildren(...tellBackward(data.backward[state.at - forward - 1]));
+    const now = order[state.at - 1];
+    detail.replaceChildren(...(now.kind === "forward" ? tellForward(now.node) : now.kind === "update" ? tellUpdate(now.node) : tellBackward(data.backward[now.back])));
   }
 
   function heading(node, what) {
@@ -240,6 +285,21 @@ export function show(host, data, walks = []) {
     node.outputs.forEach((v) => made.push(tensor(data.values[v], "y")));
     const kept = [...new Set((node.rules ?? []).flatMap((r) => (r ? r.reads.map(([name]) => name) : [])))];
     made.push(element("p", {}, node.kind === "write" ? "Written in place: b stands in its part of a, the rest of a is as it was." : !node.rules ? "No gradient is wanted here: nothing is kept." : kept.length ? `Kept for backward: ${kept.join(", ")}, because a rule reads ${kept.length > 1 ? "them" : "it"}.` : "Backward needs nothing of this step: nothing is kept."));
+    return made;
+  }
+
+  /** An optimiser's step on one parameter: before, gradient, the rule term by term, the change. */
+  function tellUpdate(n) {
+    const node = data.nodes[n], made = heading(node, "Update: "), name = data.values[node.inputs[0]].name ?? "a weight", { raised, lowered, of, largest, element: at } = node.moved;
+    const settings = Object.entries(node.attrs).map(([k, x]) => `${GREEK[k] ? `${GREEK[k]} = ` : ""}${k} = ${JSON.stringify(x)}`);
+    const still = of - raised - lowered;
+    made.push(element("p", {}, of === 1 ? `${name} is ${raised ? "raised ▲" : lowered ? "lowered ▼" : "left as it is"}.` : `Of the ${of} numbers in ${name}: ${raised} raised ▲, ${lowered} lowered ▼${still ? `, ${still} left as they are` : ""}.`,
+      of > 1 && (raised || lowered) ? ` The largest change is ${short(largest)}, at [${at.join(", ")}].` : ""));
+    made.push(element("p", { class: "soft" }, "A gradient above 0 says that raising the weight raises the loss; a step downhill lowers it. The rule decides how far."));
+    if (settings.length) made.push(element("p", { class: "soft" }, settings.join(", ")));
+    made.push(tensor(data.values[node.inputs[0]], `before: w = ${name}`), tensor(data.values[node.inputs[1]], "gradient: g"));
+    node.terms.forEach((t) => made.push(element("div", { class: "term" }, element("p", { class: "formula" }, t.formula ? formula(`${t.name} \\leftarrow ${t.formula}`) : element("code", {}, t.code ? `${t.name} = ${t.code}` : t.name)), tensor(data.values[t.value], ""))));
+    made.push(tensor(data.values[node.change], "change: after − before", true), tensor(data.values[node.outputs[0]], "after"));
     return made;
   }
 
@@ -267,14 +327,15 @@ export function show(host, data, walks = []) {
   }
 
   function tellWeight() {
-    const choose = element("select", { "aria-label": "which weight" });
-    walks.forEach((w, i) => choose.append(element("option", { value: i }, `${w.name}${w.element.length ? `[${w.element.join(", ")}]` : ""}`)));
+    if (!walks.length) return detail.replaceChildren(element("h2", {}, "No weight is followed here"), element("p", {}, rest));
+    const choose = element("select", { "aria-label": "which weight" }), passes = new Set(walks.map((w) => w.pass)).size > 1;
+    walks.forEach((w, i) => choose.append(element("option", { value: i }, `${w.name}${w.element.length ? `[${w.element.join(", ")}]` : ""}${passes ? `, backward pass ${w.pass + 1}` : ""}`)));
     choose.value = state.walk ?? 0;
     const put = () => {
       state.walk = Number(choose.value);
       const w = walks[state.walk];
       const made = panel(w, (n) => data.nodes[n].op, (ops) => { state.marked = new Set(ops); paint(); });
-      detail.replaceChildren(element("label", {}, "Follow ", choose), made);
+      detail.replaceChildren(element("label", {}, "Follow ", choose), made, element("p", { class: "soft" }, rest));
       state.marked = new Set(w.paths[0]?.ops ?? []);
       paint(); toHash();
     };
@@ -283,8 +344,8 @@ export function show(host, data, walks = []) {
   }
 
   function pick(n) {
-    const back = data.backward.findIndex((s) => s.node === n);
-    go(state.at > forward && back >= 0 ? forward + back + 1 : n + 1);
+    const backwards = ofBack.some((at) => at <= state.at), back = backwards ? data.backward.findLastIndex((s) => s.node === n) : -1;
+    go(back >= 0 ? ofBack[back] : ofNode[n]);
   }
 
   function pickValue(v) {
@@ -315,10 +376,23 @@ export function show(host, data, walks = []) {
     draw(); readable(); toHash();
   }
 
-  function place() { drawing.setAttribute("transform", `translate(${view.x} ${view.y}) scale(${view.k})`); }
+  function place() {
+    if (drawing.scale !== view.k) { // a browser lays out all words anew if the drawing is scaled or moved inside its <svg>: the <svg> moves
+      drawing.scale = view.k;
+      drawing.setAttribute("width", size.width * view.k);
+      drawing.setAttribute("height", size.height * view.k);
+      drawing.classList.toggle("tiny", view.k < TINY);
+    }
+    drawing.style.transform = `translate(${view.x}px, ${view.y}px)`;
+    const [left, top, right, low] = [-view.x, -view.y, room.width - view.x, room.height - view.y].map((x) => x / view.k);
+    for (const made of lines) { // what is out of sight is not there: of thousands of lines the browser then has few to think of
+      const [a, b, c, d] = made.around, seen = c > left - AROUND && a < right + AROUND && d > top - AROUND && b < low + AROUND;
+      if (made.seen !== seen) { made.seen = seen; made.g.style.display = seen ? "" : "none"; }
+    }
+  }
   function fit() {
-    const k = Math.min(stage.clientWidth / size.width, stage.clientHeight / size.height, 1.4);
-    view = { k, x: (stage.clientWidth - size.width * k) / 2, y: (stage.clientHeight - size.height * k) / 2 };
+    const k = Math.min(room.width / size.width, room.height / size.height, 1.4);
+    view = { k, x: (room.width - size.width * k) / 2, y: (room.height - size.height * k) / 2 };
     place();
   }
   /** All of it where it can be read so; else as large as it must be, at the present step. */
@@ -326,10 +400,10 @@ export function show(host, data, walks = []) {
     fit();
     if (view.k >= READABLE) return;
     const k = READABLE;
-    view = { k, x: Math.max(8, (stage.clientWidth - size.width * k) / 2), y: Math.max(8, (stage.clientHeight - size.height * k) / 2) };
+    view = { k, x: Math.max(8, (room.width - size.width * k) / 2), y: Math.max(8, (room.height - size.height * k) / 2) };
     place(); follow();
   }
-  function scale(by, cx = stage.clientWidth / 2, cy = stage.clientHeight / 2) {
+  function scale(by, cx = room.width / 2, cy = room.height / 2) {
     const k = Math.max(0.05, Math.min(4, view.k * by));
     view = { k, x: cx - ((cx - view.x) * k) / view.k, y: cy - ((cy - view.y) * k) / view.k };
     place();
@@ -342,7 +416,7 @@ export function show(host, data, walks = []) {
   function reveal(key) {
     const p = size.positions?.get(key);
     if (!p) return;
-    const x = p.x * view.k + view.x, y = p.y * view.k + view.y, w = p.w * view.k, h = p.h * view.k, W = stage.clientWidth, H = stage.clientHeight;
+    const x = p.x * view.k + view.x, y = p.y * view.k + view.y, w = p.w * view.k, h = p.h * view.k, W = room.width, H = room.height;
     if (x >= 0 && y >= 0 && x + w <= W && y + h <= H) return;
     const put = (from, length, whole, room) => whole * view.k <= room ? (room - whole * view.k) / 2 : Math.min(12, Math.max(room - whole * view.k - 12, length < room ? (room - length) / 2 - from : 12 - from));
     view.x = put(p.x * view.k, w, size.width, W);
@@ -365,7 +439,7 @@ export function show(host, data, walks = []) {
     if (acts[e.key]) { acts[e.key](); e.preventDefault(); }
   });
   let wide = null;
-  new ResizeObserver(() => { if (wide !== stage.clientWidth) { wide = stage.clientWidth; draw(); readable(); follow(); } }).observe(stage);
+  new ResizeObserver(() => { Object.assign(room, { width: stage.clientWidth, height: stage.clientHeight }); if (wide !== room.width) { wide = room.width; draw(); readable(); follow(); } }).observe(stage);
 
   // --- links ------------------------------------------------------------------------------------------------------------------
 
@@ -382,8 +456,8 @@ export function show(host, data, walks = []) {
     const asked = new URLSearchParams(location.hash.slice(1));
     if (asked.has("step")) state.at = Math.max(0, Math.min(last, Number(asked.get("step")) || 0));
     if (asked.has("open")) state.open = new Set(asked.get("open").split(",").map((n) => `s${n}`).filter((k) => m.boxes.has(k)));
-    if (asked.has("node")) { const n = Number(asked.get("node")); if (data.nodes[n]) { state.at = n + 1; m.up(`n${n}`).slice(1).forEach((k) => k !== "s-1" && state.open.add(k)); } }
-    if (asked.has("weight") && walks.length) { state.tab = "weight"; state.walk = Math.min(walks.length - 1, Number(asked.get("weight")) || 0); }
+    if (asked.has("node")) { const n = Number(asked.get("node")); if (data.nodes[n]) { state.at = ofNode[n]; m.up(`n${n}`).slice(1).forEach((k) => k !== "s-1" && state.open.add(k)); } }
+    if (asked.has("weight")) { state.tab = "weight"; state.walk = Math.max(0, Math.min(walks.length - 1, Number(asked.get("weight")) || 0)); }
   }
   tell();
   return { go, state, data };

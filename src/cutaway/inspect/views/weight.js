@@ -54,7 +54,9 @@ export function panel(w, names, point) {
     for (const event of ["focus", "mouseenter", "click"]) button.addEventListener(event, () => point(p.ops));
     list.append(element("li", {}, button));
   }
-  const sum = w.paths.reduce((s, p) => s + p.product, 0);
-  box.append(element("h3", {}, w.paths.length === 1 ? "One way to the loss" : `${w.paths.length} ways to the loss, which add up to ${short(sum)}`), list);
+  const sum = w.paths.reduce((s, p) => s + p.product, 0), others = w.total - sum, more = Math.abs(others) > 1e-6 * most;
+  const ways = w.paths.length === 1 ? (more ? "The widest way to the loss" : "One way to the loss") : more ? `The ${w.paths.length} widest ways to the loss, which add up to ${short(sum)}` : `${w.paths.length} ways to the loss, which add up to ${short(sum)}`;
+  box.append(element("h3", {}, ways), list);
+  if (more) box.append(element("p", { class: "soft" }, `All others together bring ${short(others)}.`));
   return box;
 }
