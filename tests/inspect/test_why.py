@@ -369,3 +369,163 @@ def test_an_answer_can_be_read():
     a = Answer("detached", "text", "fix", ("loss  a", "--x--  <b>"), "x.py:1", False, "w float32[2]")
     assert "(most likely)" in str(a) and "sure?" in str(a)
     assert "&lt;b&gt;" in a._repr_html_() and "<b>fix</b>" in a._repr_html_()
+
+
+# --- the same bugs in other places --------------------------------------------------------------------------------------
+
+
+def test_a_step_that_is_refused_answers_for_itself():
+    cell, h, x = nn.RNNCell(2, 3), [cutaway.zeros(1, 3)], cutaway.ones(1, 2)
+
+    def step():
+        h[0] = cell(x, h[0])  # the history of all times before
+        h[0].sum().backward()  # here
+
+    step()
+    with pytest.raises(cutaway.GradError):
+        step()
+    for found in (why(cell.weight_ih), why(cell.weight_ih, step)):
+        assert found.kind == "graph freed" and found.line == marked(test_a_step_that_is_refused_answers_for_itself), found
+
+
+def test_what_went_through_numpy():
+    w, v = nn.Parameter(cutaway.ones(3)), nn.Parameter(cutaway.ones(3))
+
+    def step():
+        h = cutaway.tensor((w * 2).detach().numpy())  # here
+        loss = (h * v).sum()
+        loss.backward()
+        return loss
+
+    for found in (why(w, step()), why(w, step)):
+        assert found.kind == "detached" and found.line == marked(test_what_went_through_numpy), found
+
+
+def test_what_leaves_no_trace_is_said_to_be_likely():
+    w, v = nn.Parameter(cutaway.ones(4)), nn.Parameter(cutaway.ones(4))
+
+    def step():
+        loss = ((w > 0).float() * v).sum()  # here
+        loss.backward()
+        return loss
+
+    after, sure = why(w, step()), why(w, step)
+    assert after.kind == "unused" and not after.certain and "comparison" in after.text
+    assert sure.kind == "no rule" and sure.certain and sure.line == marked(test_what_leaves_no_trace_is_said_to_be_likely)
+
+
+class Halfway(cutaway.autograd.Function):
+    @staticmethod
+    def forward(ctx, a, b):
+        return a * b
+
+    @staticmethod
+    def backward(ctx, g):  # none here
+        return g, None
+
+
+def test_a_function_that_gives_none_is_likely_to_be_it():
+    w, v = nn.Parameter(cutaway.ones(3)), nn.Parameter(cutaway.ones(3))
+
+    def step():
+        loss = Halfway.apply(v, w).sum()
+        loss.backward()
+        return loss
+
+    after, sure = why(w, step()), why(w, step)
+    assert after.kind == sure.kind == "function" and sure.certain and not after.certain
+    assert after.line == marked(Halfway, "# none here")
+
+
+def test_a_step_that_clears_its_gradients():
+    net = model(cutaway)
+    opt = cutaway.optim.SGD(net.parameters(), lr=0.1)
+
+    def step():
+        loss = step_of(cutaway, net)()
+        opt.step()
+        opt.zero_grad()  # here
+        return loss
+
+    found = why(net.fc1.weight, step)
+    assert found.kind == "zero_grad" and found.line == marked(test_a_step_that_clears_its_gradients) and found.certain
+
+
+def test_a_new_head_is_not_stepped_whatever_its_gradient():
+    net = model(cutaway)
+    opt = cutaway.optim.Adam(net.parameters(), weight_decay=0.1)
+    net.fc2.weight = nn.Parameter(cutaway.ones(3, 16))  # here
+
+    def step():
+        step_of(cutaway, net)()
+        opt.step()
+
+    found = why(net.fc2.weight, step)
+    assert found.kind == "replaced" and found.line == marked(test_a_new_head_is_not_stepped_whatever_its_gradient)
+
+
+def test_a_softmax_at_its_end():
+    w, x = nn.Parameter(cutaway.ones(4, 3) * cutaway.tensor([1.0, 2.0, 3.0])), cutaway.ones(5, 4) * 1e4
+    found = why(w, lambda: (nn.functional.softmax(x @ w, -1) - 1).square().sum())  # here
+    assert found.kind == "saturated" and "softmax" in found.text and found.line == marked(test_a_softmax_at_its_end)
+
+
+def test_the_loss_of_a_compiled_step_has_no_history():
+    net = model(cutaway)
+    opt = cutaway.optim.Adam(net.parameters())
+
+    @cutaway.compile
+    def step(x):
+        opt.zero_grad()
+        loss = net(x).square().mean()
+        loss.backward()
+        opt.step()
+        return loss
+
+    loss = step(cutaway.ones(4, 6))
+    found = why(net.spare.weight, loss)
+    assert found.kind == "compiled" and not found.certain
+
+
+def test_the_block_that_is_named_is_the_one_that_was_entered_then():
+    m, o, x = nn.Linear(3, 3), nn.Linear(3, 1), cutaway.ones(4, 3)
+
+    def step():
+        with cutaway.no_grad():  # here
+            h = m(x)
+        loss = o(h).sum()
+        loss.backward()
+        with cutaway.no_grad():
+            o.weight -= 0.1 * o.weight.grad
+        return loss
+
+    assert marked(test_the_block_that_is_named_is_the_one_that_was_entered_then) in why(m.weight, step).text
+
+
+def test_a_name_that_is_assigned_elsewhere_too_leaves_a_doubt():
+    with cutaway.no_grad():
+        y = cutaway.ones(3)
+    y = cutaway.zeros(3)
+    assert why(y).kind == "no_grad" and not why(y).certain
+
+
+@pytest.mark.parametrize("how", ["compiled", "lbfgs", "closure"])
+def test_cut_off_within(how):
+    m, o, x = nn.Linear(3, 3), nn.Linear(3, 1), cutaway.ones(4, 3)
+    params = [*m.parameters(), *o.parameters()]
+    opt = cutaway.optim.LBFGS(params, max_iter=2) if how == "lbfgs" else cutaway.optim.Adam(params, weight_decay=0.1)
+
+    def closure():
+        opt.zero_grad()
+        loss = o(m(x).detach()).square().mean()  # here
+        loss.backward()
+        return loss
+
+    def whole():
+        loss = closure()
+        opt.step()
+        return loss
+
+    step = cutaway.compile(whole) if how == "compiled" else lambda: opt.step(closure)
+    found = why(m.weight, step)
+    assert found.kind == "detached" and found.certain and found.line == marked(test_cut_off_within), found

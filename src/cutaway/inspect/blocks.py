@@ -17,6 +17,21 @@ def assigned(n: Note) -> set[str]:
     return {x.id for x in found if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store)}
 
 
+def assigned_elsewhere(n: Note) -> set[str]:
+    """The names that the function around the block assigns to outside of it, its parameters among them."""
+    code, line, _ = n.place
+    try:
+        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
+    except SyntaxError:
+        return set()
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef
+    around = [x for x in ast.walk(tree) if isinstance(x, kinds) and x.lineno <= line <= (x.end_lineno or 0)]
+    inside = {k for b in _body(n) or () for k in range(b.lineno, (b.end_lineno or b.lineno) + 1)}
+    everything = [x for x in ast.walk(around[-1] if around else tree) if getattr(x, "lineno", 0) not in inside]
+    stored = {x.id for x in everything if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store)}
+    return stored | {x.arg for x in everything if isinstance(x, ast.arg)}
+
+
 def hands_out(n: Note) -> bool:
     """False if the block only writes in place and calls: nothing that it computes can be used after it."""
     body = _body(n)

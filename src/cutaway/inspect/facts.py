@@ -89,8 +89,14 @@ class Facts:
 
     def compiled_step(self, t: Tensor) -> bool:
         """True if a compiled function writes the tensor: a compiled training step, which keeps no `.grad`."""
+        return any(w is t for w in self._written())
+
+    def compiled_steps(self) -> bool:
+        """True if a compiled function writes some parameter."""
+        return any(self.owned(w) for w in self._written())
+
+    def _written(self) -> Iterator[Tensor]:
         engine = sys.modules.get("cutaway.engine.compile")
-        if engine is None:
-            return False
-        variants = [v for c in alive(engine.Compiled) for v in getattr(c, "variants", {}).values()]
-        return any(w.tensor is t for v in variants for w in v.traced.writes)
+        if engine is not None:
+            variants = [v for c in alive(engine.Compiled) for v in getattr(c, "variants", {}).values()]
+            yield from (w.tensor for v in variants for w in v.traced.writes)

@@ -11,7 +11,7 @@ from cutaway.core.autograd import FunctionNode, Leaf, Node
 from cutaway.inspect.answer import CUT, Answer, picture
 from cutaway.inspect.facts import Facts
 from cutaway.inspect.flow import CHOOSING, FLAT, SOFT, Flow, Flows, Gate, Size, gate, killers, makers_of_nan, stretch
-from cutaway.inspect.lines import line_at, quoted
+from cutaway.inspect.lines import backward_of, line_at, quoted
 from cutaway.inspect.tape import Row, Tape, leaves_at, rows, saved_arrays
 from cutaway.inspect.watch import FINE, INF, NAN
 
@@ -105,6 +105,13 @@ def _zero(subject: str, flows: list[Flow], watch: Flows, facts: Facts) -> Answer
         return _dead(subject, [x for x in everywhere if x[1].name == "relu"] or gates, flows, facts, "", f)
     if name in SOFT:
         return _saturated(subject, [x for x in everywhere if x[1].name in SOFT], flows, facts, "", f)
+    if f.step is not None and "softmax" in f.step.scopes:
+        return Answer(
+            "saturated",
+            f"The softmax stands at an end: one probability is 1 and all others are 0, for every example, where it is flat. "
+            f"The gradient went out at {told}.",
+            SATURATED_FIX, way, _line(f), subject=subject,
+        )  # fmt: skip
     if name in FLAT:
         return Answer(
             "flat",
@@ -123,9 +130,9 @@ def _zero(subject: str, flows: list[Flow], watch: Flows, facts: Facts) -> Answer
     if isinstance(f.node, FunctionNode):
         return Answer(
             "function",
-            f"backward of your Function {told} returned zeros.",
+            f"backward of your Function {told} returned zeros: {quoted(backward_of(f.node))}.",
             "check it with cutaway.gradcheck",
-            way, _line(f), subject=subject,
+            way, line_at(backward_of(f.node)), subject=subject,
         )  # fmt: skip
     zeros = [a for a in saved_arrays(f.node) if a.size and not a.any()]
     what = f": a {'x'.join(map(str, zeros[0].shape)) or 'single'} factor is all zeros" if zeros else ""

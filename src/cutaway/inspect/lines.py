@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from linecache import getline
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -43,6 +44,17 @@ def users_frame(depth: int = 2) -> FrameType | None:
 def place_of(frame: FrameType) -> Place:
     """The line that a frame is at."""
     return frame.f_code, frame.f_lineno, frame.f_globals.get("__file__") or ""
+
+
+def backward_of(node: FunctionNode) -> Place | None:
+    """Where the backward of a user's Function is written."""
+    code = getattr(node.function.backward, "__code__", None)
+    if code is None:
+        return None
+    line = code.co_firstlineno
+    while getline(code.co_filename, line).lstrip().startswith("@"):
+        line += 1
+    return code, line, ""
 
 
 def line_at(place: Place | None) -> Line:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from cutaway.core import diary
-from cutaway.core.autograd import Node, walk
+from cutaway.core.autograd import FunctionNode, Node, walk
 from cutaway.core.diary import Note
 from cutaway.core.tensor import Tensor
 from cutaway.inspect.answer import Answer, picture
@@ -19,7 +19,7 @@ from cutaway.inspect.blocks import hands_out
 from cutaway.inspect.facts import Facts
 from cutaway.inspect.flow import Flows, Size
 from cutaway.inspect.judge import HUGE, fine, from_siblings, judge
-from cutaway.inspect.lines import line_at, quoted
+from cutaway.inspect.lines import backward_of, line_at, quoted
 from cutaway.inspect.replaced import another_in_its_place
 from cutaway.inspect.tape import End, Row, Tape, cut, rows
 
@@ -32,6 +32,13 @@ def look_back(t: Tensor, loss: Tensor | None, facts: Facts) -> Answer:
     notes = diary.notes()
     backwards = [n for n in notes if n.kind == "backward"]
     if loss is not None and loss._node is None:
+        if facts.compiled_steps():
+            return Answer(
+                "compiled",
+                "The loss has no history. It may come from a compiled training step: inside, gradients are values of the "
+                "program, and what it returns is only a number.",
+                "ask why(t, fn=step), which runs the step op by op", certain=False, subject=subject,
+            )  # fmt: skip
         quiet = "it was made under no_grad(), or of tensors that ask for none"
         how = "it is the result of detach()" if loss._epoch == -1 else quiet
         return Answer(
@@ -80,7 +87,7 @@ def _nothing_left(t: Tensor, notes: list[Note], backwards: list[Note], facts: Fa
             "no backward", "No backward was called in this program yet (or it is longer ago than what is remembered).",
             "call loss.backward()", subject=subject,
         )  # fmt: skip
-    cleared = _zeroed(t, notes, backwards[-1].seq, facts)
+    cleared = zeroed(t, notes, backwards[-1].seq, facts)
     if cleared is not None:
         return Answer(
             "zero_grad", f"Gradients were cleared after the last backward, at {quoted(cleared.place)}.",
@@ -99,6 +106,9 @@ def _refused(t: Tensor, tape: Tape, notes: list[Note], facts: Facts) -> Answer |
     subject = facts.described(t)
     tried = next((k for k in range(len(notes) - 1, -1, -1) if notes[k].kind == "backward"), -1)
     freed = next((n for n in notes[tried:] if n.kind == "freed" and n.about[0]() in tape), None) if tried >= 0 else None
+    if freed is None and tried >= 0:  # the loss that failed is gone; what it came to may be alive
+        freed = next((n for n in notes[tried:] if n.kind == "freed" and n.about[0]() is not None), None)
+        tape = tape if freed is None else Tape([freed.about[0]()])  # type: ignore[list-item]
     if freed is None or t._node not in tape:
         return None
     node = freed.about[0]()
@@ -128,7 +138,7 @@ def _cleared(t: Tensor, tape: Tape, notes: list[Note], backwards: list[Note], fa
     way = picture(rows(tape.path(t._node), facts))
     here = [n for n in backwards if any(r() in tape.roots for r in n.about)]
     last = here[-1].seq if here else -1
-    cleared = _zeroed(t, notes, last, facts) if here else None
+    cleared = zeroed(t, notes, last, facts) if here else None
     if cleared is not None:
         return Answer(
             "zero_grad",
@@ -146,6 +156,14 @@ def _cleared(t: Tensor, tape: Tape, notes: list[Note], backwards: list[Note], fa
             "not chosen", f"backward at {quoted(here[-1].place)} was given inputs=, and this tensor is not among them.",
             "add it to inputs, or leave inputs out", way, line_at(here[-1].place), subject=subject,
         )  # fmt: skip
+    function = next((n for n in tape.path(t._node) if isinstance(n, FunctionNode)), None)
+    if function is not None:
+        return Answer(
+            "function",
+            f"The way goes through your Function {function.name} ({quoted(backward_of(function))}); if its backward returns "
+            "None for this input, no gradient comes.",
+            "return a gradient for each input that needs one", way, line_at(backward_of(function)), False, subject,
+        )  # fmt: skip
     return Answer(
         "zero_grad",
         "The loss depends on it and its graph was used, so a gradient was there or was given elsewhere: `.grad` was "
@@ -154,7 +172,7 @@ def _cleared(t: Tensor, tape: Tape, notes: list[Note], backwards: list[Note], fa
     )  # fmt: skip
 
 
-def _zeroed(t: Tensor, notes: list[Note], since: int, facts: Facts) -> Note | None:
+def zeroed(t: Tensor, notes: list[Note], since: int, facts: Facts) -> Note | None:
     """The zero_grad after `since` of someone who holds the tensor."""
     holders = [o for o, _, _ in facts.holders(t)]
     for n in reversed(notes):
@@ -180,9 +198,10 @@ def _cut_off(t: Tensor, tape: Tape, notes: list[Note], backwards: list[Note], fa
     return Answer(
         "unused",
         "Nothing that the loss was computed from leads to it, and no detach() or no_grad() was met on the way: the "
-        "loss does not read it (a layer that forward does not call, or a branch that was not taken).",
+        "loss does not read it (a layer that forward does not call, or a branch that was not taken)."
+        + " Or what it was used for has no gradient and left no trace (argmax, a comparison, .item(), NumPy)." * bool(ends),
         "use it in forward; if it went through NumPy or a Python number (.item(), float()), keep it a tensor",
-        _dead_end(tape, ends[0], facts) if ends else (), subject=subject,
+        _dead_end(tape, ends[0], facts) if ends else (), certain=not ends, subject=subject,
     )  # fmt: skip
 
 
@@ -277,7 +296,7 @@ def _of_numbers(t: Tensor, roots: list[Node], facts: Facts) -> Answer:
         notes = diary.notes()
         cleared = next((n for n in reversed(notes) if n.kind == "zero_grad" and n.detail is False), None)
         later = cleared is not None and not any(n.kind == "backward" and n.seq > cleared.seq for n in notes)
-        if cleared is not None and later and _zeroed(t, notes, -1, facts):
+        if cleared is not None and later and zeroed(t, notes, -1, facts):
             return Answer(
                 "zero_grad", f"zero_grad(set_to_none=False) at {quoted(cleared.place)} filled it with zeros after backward.",
                 "look at .grad between backward() and zero_grad()", line=line_at(cleared.place), subject=subject,

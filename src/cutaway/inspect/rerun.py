@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.autograd import walk
-from cutaway.core.diary import Place, notes
+from cutaway.core.diary import SEQ, Note, Place, notes
 from cutaway.core.dtypes import FLOATING
+from cutaway.core.errors import GradError
 from cutaway.core.tensor import Tensor
 from cutaway.inspect.answer import CUT, Answer, picture
 from cutaway.inspect.facts import Facts
 from cutaway.inspect.flow import Flows
 from cutaway.inspect.judge import judge
 from cutaway.inspect.lines import line_at, quoted
+from cutaway.inspect.lookback import look_back, zeroed
 from cutaway.inspect.replaced import another_in_its_place
 from cutaway.inspect.watch import Step
 
@@ -32,11 +34,15 @@ class Question(Flows):
         self.uses: list[tuple[Step, int]] = []  # steps that read the tensor, and as which input
         self.cuts: dict[tuple[int, int], tuple[str, Place]] = {}  # (step, input) -> how and where it was detached
         self.gradient: np.ndarray | None = None
+        self.since = next(SEQ)
+        self.when: dict[int, int] = {}  # of steps without gradients, on the clock of notes
 
     def seen(self, step: Step, tensors: tuple[Tensor, ...], y: Tensor) -> None:
         """Note whether it reads the tensor, and whether what it reads was detached."""
         super().seen(step, tensors, y)
         self._kept.append(y._data)
+        if not step.recording and step.of is None:
+            self.when[step.number] = next(SEQ)
         for k, x in enumerate(tensors):
             if step.of is None and (x is self.t or x._data is self.t._data):
                 self.uses.append((step, k))
@@ -61,12 +67,22 @@ def ask(t: Tensor, fn: Callable[[], Any], facts: Facts) -> Answer:
         y = fn()
         if not q.flows and (loss := _loss(y)) is not None and loss._node is not None:
             walk([(loss._node, Tensor._wrap(np.ones(loss._data.shape, loss._data.dtype)))], [t._node], True, False)
+    except GradError:
+        q.off()
+        told = look_back(t, None, Facts())
+        if told.kind == "graph freed":
+            return told
+        raise
     finally:
         q.off()
     facts = Facts()  # the step may have made and named things
     subject = facts.described(t)
+    replaced = another_in_its_place(t, notes(), facts)
+    if replaced is not None:
+        return replaced
     if q.gradient is not None:
-        return judge(subject, q.gradient, q.below(t._node), q, facts)
+        told = judge(subject, q.gradient, q.below(t._node), q, facts)
+        return _cleared(t, told, q, facts) if told.kind == "fine" else told
     roots = [s for r in q.roots if (s := q.nodes.get(r)) is not None]
     loss = _loss(y)
     if not roots and loss is not None and isinstance(found := q.origin(loss), Step):
@@ -82,6 +98,15 @@ def ask(t: Tensor, fn: Callable[[], Any], facts: Facts) -> Answer:
             )  # fmt: skip
         return _off(subject, uses, q, facts, ())
     way = _way(roots, q)
+    lost = _detached_for_good(q) if way is None else None
+    if lost is not None:
+        return Answer(
+            "detached",
+            f"{lost.detail[0]} at {quoted(lost.place)} cut it off: what is made of those numbers (NumPy, a new tensor) has "
+            "no history, and no tensor leads from there to the loss.",
+            "keep it a tensor, and leave detach() out where gradients are to flow", line=line_at(lost.place), certain=False,
+            subject=subject,
+        )  # fmt: skip
     if way is None:
         lines = list(dict.fromkeys(quoted(s.place) for s, _ in q.uses))
         return Answer(
@@ -91,6 +116,35 @@ def ask(t: Tensor, fn: Callable[[], Any], facts: Facts) -> Answer:
             line=line_at(q.uses[-1][0].place), subject=subject,
         )  # fmt: skip
     return _where_cut(subject, way, q, facts)
+
+
+def _cleared(t: Tensor, found: Answer, q: Question, facts: Facts) -> Answer:
+    """Of a gradient with which nothing is wrong: whether the step cleared it afterwards."""
+    backwards = [n.seq for n in notes() if n.kind == "backward" and n.seq > q.since]
+    note = zeroed(t, notes(), backwards[-1], facts) if backwards else None
+    if note is None or (t._grad is not None and t._grad._data.any()):
+        return found
+    return Answer(
+        "zero_grad", f"{found.text} The step cleared it afterwards, at {quoted(note.place)}.",
+        "look at .grad between backward() and zero_grad()", line=line_at(note.place), subject=found.subject,
+    )  # fmt: skip
+
+
+def _detached_for_good(q: Question) -> Note | None:
+    """The detach() of something made of the tensor in this step, whose numbers went on outside of tensors."""
+    uses = {s.number for s, _ in q.uses}
+    for n in reversed([n for n in notes() if n.kind == "detach" and n.seq > q.since]):
+        made = q.made.get(id(n.about[1]()))
+        queue: list[Any] = [] if made is None else [made[1]]
+        known: set[int] = set()
+        while queue:
+            step = queue.pop()
+            if step.number in uses:
+                return n
+            if isinstance(step, Step) and step.number not in known:
+                known.add(step.number)
+                queue += step.inputs
+    return None
 
 
 def _loss(y: Any) -> Tensor | None:
@@ -183,7 +237,8 @@ def _where_cut(subject: str, way: Way, q: Question, facts: Facts) -> Answer:
 
 
 def _off(subject: str, step: Step, q: Question, facts: Facts, shown: tuple[str, ...]) -> Answer:
-    block = next((n for n in reversed(notes()) if n.kind == "no_grad"), None)
+    until = q.when.get(step.number, 1 << 62)  # a block may have been entered since, elsewhere
+    block = next((n for n in reversed(notes()) if n.kind == "no_grad" and n.seq < until), None)
     if step.recording:
         return Answer(
             "constant", f"{step.op.name} at {quoted(step.place)} reads it, and nothing recorded a history.",

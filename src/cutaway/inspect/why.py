@@ -18,7 +18,7 @@ from cutaway.core.errors import ArgumentTypeError
 from cutaway.core.refusal import describe
 from cutaway.core.tensor import Tensor
 from cutaway.inspect.answer import Answer, picture
-from cutaway.inspect.blocks import assigned
+from cutaway.inspect.blocks import assigned, assigned_elsewhere
 from cutaway.inspect.facts import Facts
 from cutaway.inspect.lines import line_at, quoted
 from cutaway.inspect.lookback import look_back
@@ -93,11 +93,11 @@ def _without_node(t: Tensor, subject: str, caller: FrameType) -> Answer | None:
             "detached", f"It was made by {how}{at}: the same numbers, without the history that gradients go along.",
             "use the tensor that was detached", line=line_at(found.place if found else None), subject=subject,
         )  # fmt: skip
-    block = _made_in_block(t, said, caller)
+    block, sure = _made_in_block(t, said, caller)
     if block is not None:
         return Answer(
             "no_grad", f"It was made under no_grad(), entered at {quoted(block.place)}: operations there leave no history.",
-            "move the line out of the block", line=line_at(block.place), subject=subject,
+            "move the line out of the block", line=line_at(block.place), certain=sure, subject=subject,
         )  # fmt: skip
     recent = next((n for n in said if n.kind == "no_grad"), None)
     maybe = f" It may also have been made under no_grad(), as entered last at {quoted(recent.place)}." if recent else ""
@@ -108,8 +108,12 @@ def _without_node(t: Tensor, subject: str, caller: FrameType) -> Answer | None:
     )  # fmt: skip
 
 
-def _made_in_block(t: Tensor, said: list[Note], caller: FrameType) -> Note | None:
-    """The `with no_grad():` block, noted lately, that assigns to a name which the caller has for the tensor."""
+def _made_in_block(t: Tensor, said: list[Note], caller: FrameType) -> tuple[Note | None, bool]:
+    """The `with no_grad():` block, noted lately, that assigns to a name which the caller has for the tensor.
+
+    And whether that is certain: the function assigns to the name nowhere else.
+    """
     names = {n for space in (caller.f_locals, caller.f_globals) for n, x in space.items() if x is t}
     here = [n for n in said if n.kind == "no_grad" and n.place[0].co_filename == caller.f_code.co_filename]
-    return next((n for n in here if names & assigned(n)), None) if names else None
+    found = next((n for n in here if names & assigned(n)), None) if names else None
+    return found, found is not None and not (names & assigned(found)) & assigned_elsewhere(found)
