@@ -375,9 +375,11 @@ def test_a_user_s_function():
             return g / 0
 
     x = cutaway.ones(3, requires_grad=True)
-    with pytest.raises(cutaway.AnomalyError, match="backward of Bad"), detect_anomaly():
+    with pytest.raises(cutaway.AnomalyError, match="backward of Bad") as caught, detect_anomaly():
         Bad.apply(x).sum().backward()
     assert Bad.calls == 1
+    line = inspect.getsourcelines(Bad.backward)[1] + 1  # below the decorator
+    assert str(caught.value.line) == f"test_anomaly.py:{line}" and "the backward that you wrote" in str(caught.value)
 
 
 def test_numbers_are_those_without_the_box():

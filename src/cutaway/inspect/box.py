@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from cutaway.core.autograd import Leaf, Node
+from cutaway.core.autograd import FunctionNode, Leaf, Node
 from cutaway.core.diary import Place
 from cutaway.core.errors import AnomalyError
 from cutaway.core.op import INTERPRETER, Op
@@ -27,7 +27,7 @@ from cutaway.core.tensor import Tensor
 from cutaway.inspect.advice import LEARNING_RATE, Growth, advise
 from cutaway.inspect.excerpt import Shown, first_bad, largest
 from cutaway.inspect.facts import Facts
-from cutaway.inspect.lines import line_at, quoted
+from cutaway.inspect.lines import backward_of, line_at, quoted
 from cutaway.inspect.watch import FINE, INF, NAN, Source, Step, Watch, worst
 
 WORDS = {FINE: "finite numbers", INF: "Inf", NAN: "NaN"}
@@ -46,6 +46,7 @@ class Blame(NamedTuple):
     state: int
     rule: str
     shown: Shown
+    written: Place | None = None  # where the backward of a user's Function is
 
 
 class Box(Watch):
@@ -107,7 +108,8 @@ class Box(Watch):
         if blame is None and before:
             self._arrived(node, before, begins)
         if blame is None:
-            blame = Blame(node.name, self.nodes.get(node), before, *_inside(node, g, parent, gi))
+            written = backward_of(node) if isinstance(node, FunctionNode) else None
+            blame = Blame(node.name, self.nodes.get(node), before, *_inside(node, g, parent, gi), written)
         self._blame[parent] = blame
         if state == NAN or isinstance(parent, Leaf):
             t = parent.tensor() if isinstance(parent, Leaf) else None
@@ -178,13 +180,15 @@ class Box(Watch):
             f"{WORDS[state]} in {what}: the first to make {WORDS[blame.state]} out of {WORDS[blame.before]} was "
             f"the backward of {name}{'' if step is None else _where(step)}"
         ]
-        if step is None:
+        if blame.written is not None:
+            lines.append(f"  at        {quoted(blame.written)} (the backward that you wrote)")
+        elif step is None:
             lines.append("  at        an unknown line: its forward ran before the box was opened; put it inside as well")
         else:
             lines.append(f"  at        {quoted(step.place)} (the forward call)")
         if blame.rule:
             lines.append(f"  rule      {blame.rule} in it, of the gradient that arrived and what forward had kept")
-        self._tell(lines, step, name, "backward", blame.shown)
+        self._tell(lines, step, name, "backward", blame.shown, blame.written)
 
     def _arrived(self, node: Node, state: int, begins: bool) -> None:
         """Raise AnomalyError about a gradient that arrived bad, made by no rule."""
@@ -199,7 +203,9 @@ class Box(Watch):
         at = f", at {quoted(place)}" if place is not None else ""
         raise self._error(f"{WORDS[state]} in {text}{at}", node.name, "backward", line_at(place), "overflow", fix, ())
 
-    def _tell(self, lines: list[str], step: Step | None, name: str, direction: str, shown: Shown) -> None:
+    def _tell(
+        self, lines: list[str], step: Step | None, name: str, direction: str, shown: Shown, at: Place | None = None
+    ) -> None:
         """Raise, with the numbers, the steps that led there, and the advice."""
         lines += [f"  {'input' if k == 0 else '':<9} {x}" for k, x in enumerate(shown.inputs)]
         lines.append(f"  result    {shown.result}")
@@ -208,7 +214,10 @@ class Box(Watch):
         cause, fix = advise(name, direction == "backward", step, shown, self.growth)
         if cause == LEARNING_RATE:
             fix = self.growth.text(Facts())
-        raise self._error("\n".join(lines), name, direction, line_at(step.place if step else None), cause, fix, led)
+        if at is not None:
+            cause, fix = "function", f"look at what {name}.backward divides by and multiplies; cutaway.gradcheck checks it"
+        place = step.place if at is None and step is not None else at
+        raise self._error("\n".join(lines), name, direction, line_at(place), cause, fix, led)
 
     def _error(
         self, text: str, op: str, direction: str, line: Any, cause: str, fix: str, steps: tuple[str, ...]
