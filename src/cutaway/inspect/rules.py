@@ -14,6 +14,8 @@ from cutaway.core.op import AVAL, INPUT, RESULT, Op, Rule
 from cutaway.core.tensor import Tensor
 
 SAID = {  # what the library writes with helpers of its own, in public names
+    ("matmul", 0): "g @ bᵀ",
+    ("matmul", 1): "aᵀ @ g",
     ("tanh", 0): "g * (1 - y * y)",
     ("sigmoid", 0): "g * y * (1 - y)",
     ("relu", 0): "where(y > 0, g, 0)",

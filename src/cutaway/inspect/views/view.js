@@ -200,7 +200,10 @@ export function show(host, data, walks = [], rest = "") {
     const key = `${s.node} ${p.input}`;
     partOf.has(key) ? partOf.get(key).push([n, p]) : partOf.set(key, [[n, p]]);
   }));
-  data.nodes.forEach((node, n) => node.outputs.forEach((v) => firstStep.set(v, ofNode[n])));
+  data.nodes.forEach((node, n) => {
+    node.outputs.forEach((v) => firstStep.set(v, ofNode[n]));
+    if (node.kind === "update" && !firstStep.has(node.inputs[1])) firstStep.set(node.inputs[1], ofBack.findLast((at) => at < ofNode[n]) ?? ofNode[n]); // a gradient is there once backward has ended
+  });
 
   function paint() {
     slider.value = state.at;
@@ -248,7 +251,7 @@ export function show(host, data, walks = [], rest = "") {
 
   const begun = new Map();
   function started(box) {
-    if (box.kind === "value") return 0;
+    if (box.kind === "value") return firstStep.get(box.number) ?? 0;
     if (box.kind === "node") return ofNode[box.number];
     if (!begun.has(box.key)) begun.set(box.key, Math.min(...box.children.map((k) => started(m.boxes.get(k))).filter((n) => n > 0), last + 1));
     return begun.get(box.key);
@@ -259,7 +262,7 @@ export function show(host, data, walks = [], rest = "") {
   function tell() {
     for (const b of tabs.children) b.setAttribute("aria-selected", b.dataset.tab === state.tab);
     if (state.tab === "weight") return tellWeight();
-    if (state.at === 0) return detail.replaceChildren(element("p", {}, "Nothing has run yet. Step on with ▶ or the right arrow key."));
+    if (state.at === 0) return detail.replaceChildren(element("p", {}, last ? "Nothing has run yet. Step on with ▶ or the right arrow key." : "Nothing was recorded: no operation ran inside `with record()`."));
     const now = order[state.at - 1];
     detail.replaceChildren(...(now.kind === "forward" ? tellForward(now.node) : now.kind === "update" ? tellUpdate(now.node) : tellBackward(data.backward[now.back])));
   }
