@@ -419,3 +419,11 @@ def test_a_page_is_small_and_a_notebook_gets_it_in_a_frame(tmp_path):
     assert r._repr_html_().startswith("<iframe srcdoc=")
     with pytest.raises(cutaway.ArgumentError, match="folder"):
         r.save(tmp_path / "none" / "page.html")
+
+
+def test_another_weight_is_chosen_with_the_keyboard_and_the_focus_stays(show):
+    page = show(groceries(), link="#weight=0")
+    page.locator("select").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.text_content(".weight h2") == "apples = 2"
+    assert page.evaluate("document.activeElement.tagName") == "SELECT"

@@ -80,7 +80,7 @@ def test_it_prints_and_draws():
     text, html = str(s), s._repr_html_()
     for word in ("Linear (again)", "{h: [2, 4], parts: ([], [2, 4])}", "100 parameters (100 trainable, 400 B)", "not called: idle"):
         assert word in text and word in html, word
-    assert "  inner" in text and "block.inner.0" not in text  # the tree is shown by indentation
+    assert "  block.inner" in text and "block.inner.0" not in text  # the tree is shown by indentation
     assert html.count("<tr>") == len(s) + 1
 
 
@@ -124,3 +124,27 @@ def test_compiled_models_and_what_is_refused():
     with pytest.raises(cutaway.ShapeError, match="takes 3"):
         summary(net, (1, 4))
     assert net.training and net._hooks is None
+
+
+def test_a_list_of_layers_is_told_in_the_path_of_its_layers():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks = nn.ModuleList([nn.Sequential(nn.Linear(2, 2)) for _ in range(2)])
+
+        def forward(self, x):
+            for b in self.blocks:
+                x = b(x)
+            return x
+
+    assert [row[0].split() for row in summary(Net(), (3, 2), times=0).cells()] == [[], ["blocks.0"], ["0"], ["blocks.1"], ["0"]]
+
+
+def test_a_shape_that_does_not_fit_is_told_with_its_story():
+    net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(100, 10))
+    with pytest.raises(cutaway.ShapeError) as plain:
+        net(cutaway.zeros(4, 1, 28, 28))
+    with pytest.raises(cutaway.ShapeError) as looked:
+        summary(net, (4, 1, 28, 28))
+    assert str(looked.value) == str(plain.value) and "0 (Conv2d)" in str(looked.value)
+    assert cutaway.is_grad_enabled() and net.training

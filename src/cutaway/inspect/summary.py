@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cutaway.core.autograd import RECORDING
+from cutaway.core.autograd import RECORDING, enable_grad
 from cutaway.core.dtypes import FLOATING
-from cutaway.core.errors import ArgumentError, ArgumentTypeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
 from cutaway.core.generator import default_generator
 from cutaway.core.refusal import describe
 from cutaway.core.tensor import Tensor
@@ -80,14 +80,21 @@ class Summary:
         return text + (f"\nnot called: {', '.join(self.unused)}" if self.unused else "")
 
     def cells(self) -> list[list[str]]:
-        """The table as text."""
+        """The table as text. A path is told from the row that it stands under: a list of layers has no row of its own."""
+        above: list[str] = []
+        names = []
+        for r in self.rows:
+            del above[r.depth :]
+            under = f"{above[-1]}." if above and above[-1] else ""
+            names.append(r.path.removeprefix(under))
+            above.append(r.path)
         return [
             [
-                "  " * r.depth + r.path.rpartition(".")[2], r.layer + (" (again)" if r.again else ""), r.inputs, r.outputs,
+                "  " * r.depth + name, r.layer + (" (again)" if r.again else ""), r.inputs, r.outputs,
                 f"{r.parameters:,}" if r.parameters else "-", _count(r.flops), _bytes(r.nbytes),
                 "-" if r.seconds is None else _time(r.seconds),
             ]
-            for r in self.rows
+            for r, name in zip(self.rows, names, strict=True)
         ]  # fmt: skip
 
     def __rich__(self) -> Any:
@@ -152,6 +159,11 @@ def summary(model: Module, input: Any, *, dtype: Any = None, times: int = 5) -> 
         look.on()
         try:
             model(*args, **kwargs)
+        except ShapeError:
+            look.off()
+            with enable_grad():  # once more with a history, of which the error tells how the shape came about
+                model(*args, **kwargs)
+            raise
         finally:
             look.off()
         measured = _measure(model, look, lambda: model(*args, **kwargs), times) if times else [None] * len(look.calls)

@@ -334,11 +334,13 @@ export function show(host, data, walks = [], rest = "") {
     const choose = element("select", { "aria-label": "which weight" }), passes = new Set(walks.map((w) => w.pass)).size > 1;
     walks.forEach((w, i) => choose.append(element("option", { value: i }, `${w.name}${w.element.length ? `[${w.element.join(", ")}]` : ""}${passes ? `, backward pass ${w.pass + 1}` : ""}`)));
     choose.value = state.walk ?? 0;
+    const shown = element("div");
+    detail.replaceChildren(element("label", {}, "Follow ", choose), shown, element("p", { class: "soft" }, rest));
     const put = () => {
       state.walk = Number(choose.value);
       const w = walks[state.walk];
       const made = panel(w, (n) => data.nodes[n].op, (ops) => { state.marked = new Set(ops); paint(); });
-      detail.replaceChildren(element("label", {}, "Follow ", choose), made, element("p", { class: "soft" }, rest));
+      shown.replaceChildren(made); // the list of weights stays, and keeps the focus
       state.marked = new Set(w.paths[0]?.ops ?? []);
       paint(); toHash();
     };
