@@ -188,3 +188,37 @@ def test_a_page_says_which_weights_it_does_not_follow_and_what_to_do(monkeypatch
         (w * 2).sum().backward()
     walks, rest = r._walks
     assert walks == [] and "smaller batch" in rest
+
+
+def test_a_weight_is_not_followed_through_what_was_detached():
+    w = cutaway.tensor(3.0, requires_grad=True)
+    with record() as r:
+        y = w * 2
+        (y * y.detach()).backward()
+    found = r.walk(w)
+    assert found.total == pytest.approx(12.0) == found.gradient == w.grad.item()
+    assert all(loss == pytest.approx(12 * x, rel=1e-6) for x, loss in found.nudged)
+
+
+def test_a_generators_weight_is_followed_past_the_discriminators_pass():
+    cutaway.manual_seed(0)
+    g, d = nn.Linear(2, 2), nn.Linear(2, 1)
+    with record() as r:
+        fake = g(cutaway.ones(3, 2))
+        d(fake.detach()).mean().backward()
+        d.zero_grad()
+        d(fake).mean().backward()
+    found = r.walk(g.weight, 0, 1)
+    assert found.step == 1 and found.total == pytest.approx(g.weight.grad[0, 1].item(), rel=1e-5)
+    assert sum(p.product for p in found.paths) == pytest.approx(found.total) and all(p.product for p in found.paths)
+
+
+def test_a_weight_is_followed_through_a_mask_of_infinities():
+    cutaway.manual_seed(0)
+    project, x = nn.Linear(4, 12), cutaway.randn(1, 3, 4)
+    with record() as r:
+        q, k, v = project(x).chunk(3, -1)
+        nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True).square().sum().backward()
+    for index in ((0, 1), (5, 2), (9, 3)):
+        found = r.walk(project.weight, *index)
+        assert found.total == pytest.approx(project.weight.grad[index].item(), rel=1e-4, abs=1e-7)

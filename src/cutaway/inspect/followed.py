@@ -13,7 +13,7 @@ from cutaway.inspect.story import Story
 from cutaway.inspect.weight import NUDGES, SHARE, as_data, cost, gradients_of, losses, walk, way_of
 
 WALKS, FEW, SEVERAL = 40, 6, 3  # in all, of a small parameter all elements, of a large one some
-BUDGET = 4e8  # what following them may cost, in elements of values
+BUDGET = 1.5e8  # what following them may cost, in elements of values
 MOST = 4e9  # and what one alone may
 
 

@@ -17,6 +17,7 @@ from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
 from cutaway.core.views import replay
 from cutaway.inspect.expand import Key
+from cutaway.inspect.recorder import FUNCTION
 from cutaway.inspect.story import WRITE, Done, Story
 from cutaway.inspect.values import number
 
@@ -75,7 +76,8 @@ def walk(story: Story, value: Key, index: tuple[int, ...], span: float = 0.0) ->
     tangents: dict[Key, np.ndarray] = {value: start}
     for n in cone:
         o = story.ops[n]
-        for key, t in zip(o.outputs, _tangent(story, o, [tangents.get(k) for k in o.inputs]), strict=True):
+        along = [tangents.get(k) if _goes(story, value, o, i) else None for i, k in enumerate(o.inputs)]
+        for key, t in zip(o.outputs, _tangent(story, o, along), strict=True):
             tangents[key] = t
     gradients = gradients_of(story, step)
     made = {key: n for n in cone for key in story.ops[n].outputs}
@@ -135,11 +137,27 @@ def way_of(story: Story, value: Key) -> tuple[int, Key, list[int]]:
     found = losses(story)
     if not found:
         raise ArgumentError("walk: no backward pass was recorded; call loss.backward() inside the `with record()` block")
-    for step, loss in found.items():
+    for step, loss in sorted(found.items(), key=lambda x: value not in gradients_of(story, x[0])):
         cone = _cone(story, value, loss)
         if cone:
             return step, loss, cone
     raise ArgumentError("walk: nothing that was recorded leads from here to the loss; why(t) says what cuts it off")
+
+
+def _goes(story: Story, value: Key, o: Done, i: int) -> bool:
+    """Whether the value's effect goes on through input `i`: of what asks for a gradient, only where one comes back.
+
+    A tensor that was detached is the same numbers; they count as given. A user's Function is followed through its forward.
+    """
+    if value[0] not in story.leaves:
+        return True
+    scope = o.scope
+    while scope >= 0:
+        if story.scopes[scope].kind == FUNCTION:
+            return True
+        scope = story.scopes[scope].parent
+    parents = getattr(o.node, "parents", ())
+    return o.node is not None and (len(parents) != len(o.inputs) or parents[i] is not None)
 
 
 def losses(story: Story) -> dict[int, Key]:
@@ -197,7 +215,7 @@ def _cone(story: Story, value: Key, loss: Key) -> list[int]:
     moved = {value}
     forward = []
     for n, o in enumerate(story.ops):
-        if o.update is None and any(k in moved for k in o.inputs):
+        if o.update is None and any(k in moved and _goes(story, value, o, i) for i, k in enumerate(o.inputs)):
             moved.update(o.outputs)
             forward.append(n)
         if loss in o.outputs:
@@ -207,7 +225,7 @@ def _cone(story: Story, value: Key, loss: Key) -> list[int]:
     for n in reversed(forward):
         o = story.ops[n]
         if o.update is None and any(k in needed for k in o.outputs):
-            needed.update(o.inputs)
+            needed.update(k for i, k in enumerate(o.inputs) if _goes(story, value, o, i))
             cone.append(n)
     return cone[::-1]
 
@@ -243,7 +261,8 @@ def _tangent(story: Story, o: Done, tangents: Sequence[np.ndarray | None]) -> li
     sides = [_run(o, [x if t is None else x + s * h * t for x, t in along]) for s in (1.0, -1.0)]
     with np.errstate(all="ignore"):
         return [
-            (a - b) / (2 * h) if a.dtype.kind == "f" else np.zeros(a.shape) for a, b in zip(*sides, strict=True)
+            np.where(a == b, 0.0, a - b) / (2 * h) if a.dtype.kind == "f" else np.zeros(a.shape)  # a masked score stays -inf
+            for a, b in zip(*sides, strict=True)
         ]
 
 
@@ -254,7 +273,8 @@ def _loss_with(story: Story, cone: Sequence[int], value: Key, index: tuple[int, 
     now = {value: changed}
     for n in cone:
         o = story.ops[n]
-        inputs = [now[k] if k in now else _wide(story.arrays[k]) for k in o.inputs]
+        moves = [k in now and _goes(story, value, o, i) for i, k in enumerate(o.inputs)]
+        inputs = [now[k] if m else _wide(story.arrays[k]) for k, m in zip(o.inputs, moves, strict=True)]
         now.update(zip(o.outputs, _run(o, inputs), strict=True))
     return float(now[loss].sum())
 
@@ -280,8 +300,10 @@ def _paths(
             if len(found) >= PATHS or tried > tries:
                 return
             o = story.ops[n]
-            for out, t in zip(o.outputs, _tangent(story, o, [tangent if k == key else None for k in o.inputs]), strict=True):
-                follow(out, t, (*ops, n), (*sizes, float(np.abs(t).max(initial=0.0))))
+            along = [tangent if k == key and _goes(story, value, o, i) else None for i, k in enumerate(o.inputs)]
+            for out, t in zip(o.outputs, _tangent(story, o, along), strict=True):
+                if t.any() or (out == loss and not found):  # what is shut brings nothing
+                    follow(out, t, (*ops, n), (*sizes, float(np.abs(t).max(initial=0.0))))
 
     follow(value, start, (), ())
     return sorted(found, key=_by_size, reverse=True)

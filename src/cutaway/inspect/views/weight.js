@@ -45,7 +45,7 @@ export function panel(w, names, point) {
   const key = element("p", { class: "key" }, element("span", { class: "curve" }, "loss"), " ", element("span", { class: "tangent" }, "tangent: loss + gradient × change"));
   box.append(chart, slider, readout, key);
   const verdict = w.total > 0 ? "Lower it to lower the loss." : w.total < 0 ? "Raise it to lower the loss." : "Moving it a little does not move the loss.";
-  box.append(element("p", {}, "d loss / d weight = ", element("b", {}, short(w.total)), " going forward, ", element("b", {}, short(w.gradient)), ` from backward. ${verdict}`));
+  box.append(element("p", {}, "d loss / d weight = ", element("b", {}, short(w.total)), " going forward, ", ...(w.gradient === "nan" ? ["and no gradient came from backward. "] : [element("b", {}, short(w.gradient)), " from backward. "]), verdict));
   const list = element("ol", { class: "paths" });
   const most = Math.max(...w.paths.map((p) => Math.abs(p.product)), 1e-300);
   for (const p of w.paths) {
@@ -55,7 +55,7 @@ export function panel(w, names, point) {
     list.append(element("li", {}, button));
   }
   const sum = w.paths.reduce((s, p) => s + p.product, 0), others = w.total - sum, more = Math.abs(others) > 1e-6 * most;
-  const ways = w.paths.length === 1 ? (more ? "The widest way to the loss" : "One way to the loss") : more ? `The ${w.paths.length} widest ways to the loss, which add up to ${short(sum)}` : `${w.paths.length} ways to the loss, which add up to ${short(sum)}`;
+  const ways = !w.paths.length ? "No way to the loss is open: what it is multiplied by is 0, as behind a ReLU that is off" : w.paths.length === 1 ? (more ? "The widest way to the loss" : "One way to the loss") : more ? `The ${w.paths.length} widest ways to the loss, which add up to ${short(sum)}` : `${w.paths.length} ways to the loss, which add up to ${short(sum)}`;
   box.append(element("h3", {}, ways), list);
   if (more) box.append(element("p", { class: "soft" }, `All others together bring ${short(others)}.`));
   return box;
