@@ -35,7 +35,7 @@ def why(t: Tensor, loss: Tensor | Callable[[], Any] | None = None, *, fn: Callab
            is exact and has its line. It really runs: parameters take their step. If it returns a loss without calling
            backward, gradients are taken without touching any `.grad`. `why(t, step)` is the same.
 
-    Raises ArgumentTypeError for what is no Tensor, and whatever fn raises.
+    Raises ArgumentTypeError for what is no Tensor, and what fn raises (a graph that was freed is answered, not raised).
     """
     if not isinstance(t, Tensor):
         raise ArgumentTypeError(f"why: the first argument must be a Tensor, got {describe(t)}; pass model.fc.weight, say")
