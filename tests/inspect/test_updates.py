@@ -222,3 +222,15 @@ def test_a_weight_is_followed_through_a_mask_of_infinities():
     for index in ((0, 1), (5, 2), (9, 3)):
         found = r.walk(project.weight, *index)
         assert found.total == pytest.approx(project.weight.grad[index].item(), rel=1e-4, abs=1e-7)
+
+
+def test_hooks_are_told():
+    x = cutaway.tensor([1.0, 2.0], requires_grad=True)
+    x.register_hook(lambda g: g + 1)
+    with record() as r:
+        y = x * 3
+        y.register_hook(lambda g: g * 10)
+        y.sum().backward()
+    first, second = r.data["backward"]
+    assert "hook" not in first and second["hook"] and second["parts"][0]["hook"]
+    assert numbers(r.data, next(iter(second["arrived"].values()))).tolist() == [10.0, 10.0] and x.grad.tolist() == [31.0, 31.0]

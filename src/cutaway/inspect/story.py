@@ -240,6 +240,8 @@ class _Writer:
                 last = mark
                 step: dict[str, Any] = {"after": f.at, "walk": f.walk}
                 step |= {"arrived": {k: self._gradient(g) for k, g in arrived.items()}, "parts": []}
+                if f.node.hooks:
+                    step["hook"] = True
                 if id(f.node) in by_node:
                     step["node"] = by_node[id(f.node)]
                 elif isinstance(f.node, FunctionNode):
@@ -255,6 +257,8 @@ class _Writer:
         part: dict[str, Any] = {"input": i, "gradient": self._gradient(gradient)}
         if isinstance(f.parent, Leaf):
             part["leaf"] = True
+            if f.parent.hooks:
+                part["hook"] = True
         o = self.story.ops[step["node"]] if "node" in step else None
         if o is not None and o.op is not None and i is not None:
             given = [self.story.arrays[k] for k in o.inputs]

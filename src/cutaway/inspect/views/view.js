@@ -312,6 +312,7 @@ export function show(host, data, walks = [], rest = "") {
     const called = node ? null : data.scopes[step.scope ?? -1];
     if (called?.line) made.push(element("p", { class: "source" }, element("code", {}, called.source || called.line), " ", element("span", { class: "soft" }, called.line)), element("p", { class: "soft" }, "Its own backward, as the program writes it."));
     for (const [k, v] of Object.entries(step.arrived)) made.push(tensor(data.values[v], Object.keys(step.arrived).length > 1 ? `g, arrived at result ${k}` : "g: the gradient that arrived"));
+    if (step.hook) made.push(element("p", {}, "A hook (register_hook) was given what came here before this step read it: g is what the hook made of it."));
     for (const p of step.parts) {
       const rule = node?.rules?.[p.input], to = node && p.input !== null ? data.values[node.inputs[p.input]] : data.values[p.value ?? -1];
       const row = element("section", { class: "part" }, element("h3", {}, "to ", element("b", {}, p.input !== null ? letter(p.input) : "an input"), to?.name ? ` = ${to.name}` : "", p.leaf ? " (added to its .grad)" : ""));
@@ -324,6 +325,7 @@ export function show(host, data, walks = [], rest = "") {
       }
       for (const [name, what] of rule?.reads ?? []) row.append(tensor(data.values[what === "y" ? node.outputs[0] : node.inputs[what]], `kept from forward: ${name}`));
       row.append(tensor(data.values[p.gradient], "gradient"));
+      if (p.hook) row.append(element("p", {}, "A hook (register_hook) is given it before it is added to .grad."));
       made.push(row);
     }
     return made;
