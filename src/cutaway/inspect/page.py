@@ -15,8 +15,9 @@ MODULES = ("tensor", "formula", "graph", "weight", "view")  # each after those t
 def page(data: dict[str, Any], walks: list[dict[str, Any]], rest: str, title: str) -> str:
     """The whole page; `rest`: what it does not follow, in words."""
     updates = sum(node["kind"] == "update" for node in data["nodes"])
-    about = f"{len(data['nodes']) - updates} operations forward, {len(data['backward'])} steps backward"
-    about += f", {updates} updates" * bool(updates)
+    counts = [(len(data["nodes"]) - updates, "operation{} forward"), (len(data["backward"]), "step{} backward")]
+    counts += [(updates, "update{}")] * bool(updates)
+    about = ", ".join(f"{n} {what.format('s' * (n != 1))}" for n, what in counts)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{html.escape(title)}</title>\n'

@@ -15,6 +15,7 @@ from cutaway.inspect.lines import line_at
 from cutaway.inspect.recorder import COMPOSITE, FUNCTION, LAYER, Event, Flow, Place, Recorder, Ref, Scope, Update, first
 from cutaway.inspect.updates import moved, terms
 from cutaway.inspect.values import SIDE, SMALL, number, to_json
+from cutaway.optim.optimizer import Optimizer
 
 WRITE = "write"  # to a view: a new value of the whole
 UPDATE = "update"  # of a parameter, by an optimiser
@@ -198,7 +199,8 @@ class _Writer:
         change, found = moved(p, after)
         told = [{"name": t.name, "formula": t.formula, "code": t.code, "value": self._gradient(t.value, False)}
                 for t in terms(o.update, p, g, after)]  # fmt: skip
-        count = o.update.memory.get("step", 0) if o.update.optimizer.counts else None
+        counts = o.update.optimizer.counts and type(o.update.optimizer).update is not Optimizer.update
+        count = o.update.memory.get("step", 0) if counts else None
         options = o.update.options | ({} if count is None else {"step": int(count) + 1})
         about = {"attrs": {k: _shown(v) for k, v in options.items() if v is not None and v is not False and v != 0}}
         return about | {"terms": told, "change": self._gradient(change, False), "moved": found}
