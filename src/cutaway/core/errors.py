@@ -109,6 +109,14 @@ class MissingLibrary(CutawayError, ImportError):
     """A package that this needs, and Cutaway does not, is not installed."""
 
 
+class WorkerError(CutawayError, RuntimeError):
+    """A worker process of a DataLoader died, or raised what could not be raised again as it was."""
+
+
+class WorkerTimeout(WorkerError, TimeoutError):
+    """No batch came in the time that was given."""
+
+
 class DownloadError(CutawayError, RuntimeError):
     """No mirror gave the file."""
 

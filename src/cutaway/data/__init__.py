@@ -18,7 +18,7 @@ from cutaway.data.dataset import (
 from cutaway.data.distributed import DistributedSampler
 from cutaway.data.images import ImageData, Splits
 from cutaway.data.load import NAMES, cifar10, fashion_mnist, load, mnist
-from cutaway.data.loader import DataLoader, get_worker_info
+from cutaway.data.loader import DataLoader
 from cutaway.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -28,6 +28,7 @@ from cutaway.data.sampler import (
     WeightedRandomSampler,
 )
 from cutaway.data.toy import TOYS, circles, gauss, moons, regression, spiral, xor
+from cutaway.data.worker import get_worker_info
 
 __all__ = [
     "NAMES",

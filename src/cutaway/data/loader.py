@@ -11,8 +11,8 @@ from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.random import Generator
 from cutaway.core.refusal import guarded
 from cutaway.data.collate import default_collate, default_convert
-from cutaway.data.dataset import IterableDataset, bulk_reader
-from cutaway.data.prefetch import Prefetch
+from cutaway.data.dataset import IterableDataset
+from cutaway.data.fetch import END, fetcher
 from cutaway.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 
 T = TypeVar("T", covariant=True)
@@ -28,15 +28,16 @@ class DataLoader(Generic[T]):
     `collate_fn` makes a batch of a list of items.  A dataset with a method `gather(indices)`, such as TensorDataset,
     is read once per batch instead of once per item.
 
-    `num_workers`: with 0, batches are made when asked for.  With W > 0, W background *threads* (not processes as in
-    PyTorch) make up to W * `prefetch_factor` batches ahead.  NumPy, file and network reads release the interpreter
-    lock and overlap with training; pure Python code in a dataset does not run in parallel.  The dataset is shared,
-    not copied: `get_worker_info()` is None, an IterableDataset is read once, by one thread, and random draws inside
-    items come from the one default generator.  `worker_init_fn(i)` runs once in thread i; `timeout` (seconds) bounds
-    the wait for a batch.  `pin_memory`, `pin_memory_device`, `multiprocessing_context`, `persistent_workers` and
-    `in_order` are accepted for PyTorch's programs and change nothing: batches are always in order.
+    `num_workers`: with 0, batches are made when asked for.  With W > 0, W worker *processes* make up to
+    W * `prefetch_factor` batches ahead, each in its turn and on one thread: batches and the random numbers inside items
+    are PyTorch's for the same seed.  Each has its own copy of the dataset and knows itself by `get_worker_info()`; an
+    IterableDataset is read by each, so it must give each a share of its own.  `worker_init_fn(i)` runs once in worker i;
+    `timeout` (seconds) bounds the wait for a batch; `persistent_workers` live until the loader is dropped;
+    `multiprocessing_context` ("fork", "spawn", "forkserver", or a context of multiprocessing) says how they start;
+    with `in_order=False` batches come as they are ready.  `pin_memory` and `pin_memory_device` change nothing.
 
-    Raises ArgumentError for contradictory or impossible arguments; exceptions of the dataset reach the caller.
+    Raises ArgumentError for contradictory or impossible arguments; exceptions of the dataset reach the caller, from workers
+    with their traceback in the text; WorkerError if a worker dies.
     """
 
     @guarded
@@ -84,16 +85,17 @@ class DataLoader(Generic[T]):
         self.prefetch_factor = 2 if num_workers and prefetch_factor is None else prefetch_factor
         self.timeout = timeout
         self.worker_init_fn = worker_init_fn
-        self.multiprocessing_context = multiprocessing_context
+        self.multiprocessing_context = _context(num_workers, multiprocessing_context)
         self.pin_memory = pin_memory
         self.pin_memory_device = pin_memory_device
         self.persistent_workers = persistent_workers
         self.in_order = in_order
         self.collate_fn = collate_fn or (default_convert if batch_sampler is None else default_collate)
+        self._workers: Any = None  # that outlive an epoch
         self._ready = True
 
     def __iter__(self) -> Iterator[Any]:
-        return self.starting_at(0)
+        return Epoch(self.starting_at(0), self)
 
     def starting_at(self, batch: int) -> Iterator[Any]:
         """Iterate over an epoch from its batch number `batch` on, without reading the ones before.
@@ -101,14 +103,38 @@ class DataLoader(Generic[T]):
         The samplers draw as for a whole epoch: a run that is resumed in mid-epoch with the generator as it was at the
         epoch's start sees the very batches that it would have seen.  A stream (IterableDataset) has to be read.
         """
-        random.random(
-            (), generator=self.generator
-        )  # PyTorch draws a seed for its workers here; the orders after it agree only if we do
+        jobs = self._jobs()
+        if self._workers is not None:
+            return self._workers.begin(itertools.islice(jobs, batch, None))
+        # PyTorch draws its workers' seed here, with and without workers; the orders after it agree only if we do.
+        seed = int(random.random((), generator=self.generator))
+        reading = self.dataset, self.collate_fn, self.batch_sampler is not None, self.batch_size, self.drop_last
+        stream = isinstance(self.dataset, IterableDataset)
+        if not self.num_workers:
+            fetch = fetcher(*reading)
+            if stream:
+                return itertools.islice(itertools.takewhile(lambda b: b is not END, map(fetch, jobs)), batch, None)
+            return (fetch(job) for job in itertools.islice(jobs, batch, None))  # not map(): a StopIteration would end it
+        from cutaway.data.workers import Workers
+
+        assert self.prefetch_factor is not None
+        workers = Workers(
+            reading, self.num_workers, self.prefetch_factor, seed, self.worker_init_fn, self.multiprocessing_context,
+            self.timeout, self.persistent_workers, self.in_order,
+        )  # fmt: skip
+        if self.persistent_workers:
+            self._workers = workers
+        if stream:
+            return itertools.islice(workers.begin(jobs), batch, None) if batch else workers.begin(jobs)
+        return workers.begin(itertools.islice(jobs, batch, None))
+
+    def _jobs(self) -> Iterator[Any]:
+        """Indices, or lists of them; for a stream nothing, again and again.  Draws when it is first asked."""
         if isinstance(self.dataset, IterableDataset):
-            return itertools.islice(self._streamed(), batch, None)
+            return itertools.repeat(None)
         jobs = self.sampler if self.batch_sampler is None else self.batch_sampler
         assert jobs is not None
-        return self._done(self._fetch(), itertools.islice(jobs, batch, None), self.num_workers)
+        return iter(jobs)
 
     def __len__(self) -> int:
         """Batches in an epoch.  TypeError if the dataset or the sampler has no length."""
@@ -124,47 +150,21 @@ class DataLoader(Generic[T]):
             raise ArgumentError(f"DataLoader: {name} cannot be changed after it was made; make a new DataLoader")
         super().__setattr__(name, value)
 
-    def _fetch(self) -> Callable[[Any], Any]:
-        """The function from a job (an index, or a list of them) to what the caller gets."""
-        dataset, collate = self.dataset, self.collate_fn
-        if self.batch_sampler is None:
-            return lambda index: collate(dataset[index])
-        gather = bulk_reader(dataset, "gather")
-        if gather and collate is default_collate:
-            return gather
-        many = bulk_reader(dataset, "__getitems__")
-        if many:
-            return lambda indices: collate(many(indices))
-        return lambda indices: collate([dataset[i] for i in indices])
 
-    def _streamed(self) -> Iterator[Any]:
-        """Batches of an IterableDataset, read by at most one thread."""
-        items = iter(self.dataset)
-        collate, size, drop_last = self.collate_fn, self.batch_size, self.drop_last
-        end: Any = object()
+class Epoch:
+    """What a loop over a DataLoader runs through; `len` is the loader's."""
 
-        def fetch(_: Any) -> Any:
-            if size is None:
-                item = next(items, end)
-                return end if item is end else collate(item)
-            batch = list(itertools.islice(items, size))
-            done = not batch or (drop_last and len(batch) < size)
-            return end if done else collate(batch)
+    def __init__(self, batches: Iterator[Any], loader: DataLoader[Any]) -> None:
+        self._batches, self._loader = batches, loader
 
-        batches = self._done(fetch, _endless(), min(self.num_workers, 1))
-        return itertools.takewhile(lambda batch: batch is not end, batches)
+    def __iter__(self) -> Iterator[Any]:
+        return self
 
-    def _done(self, fetch: Callable[[Any], Any], jobs: Iterable[Any], threads: int) -> Iterator[Any]:
-        if not threads:
-            return (fetch(job) for job in jobs)  # not map(): a StopIteration in the dataset would pass for the end
-        assert self.prefetch_factor is not None
-        depth = max(1, self.num_workers * self.prefetch_factor)
-        return Prefetch(fetch, jobs, threads, depth, self.timeout, self.worker_init_fn)
+    def __next__(self) -> Any:
+        return next(self._batches)
 
-
-def get_worker_info() -> None:
-    """None: the calling code does not run in a worker that has its own copy of the dataset (see DataLoader)."""
-    return None
+    def __len__(self) -> int:
+        return len(self._loader)
 
 
 def _endless() -> Iterator[Any]:
@@ -183,6 +183,27 @@ def _check_workers(num_workers: int, prefetch_factor: int | None, timeout: float
         )
     if persistent_workers and not num_workers:
         raise ArgumentError("DataLoader: persistent_workers needs num_workers > 0, got 0")
+
+
+def _context(num_workers: int, context: Any) -> Any:
+    """How workers start: a context of multiprocessing, or None for Python's own choice."""
+    if context is None:
+        return None
+    if not num_workers:
+        raise ArgumentError("DataLoader: multiprocessing_context needs num_workers > 0, got 0")
+    import multiprocessing
+    from multiprocessing.context import BaseContext
+
+    if isinstance(context, str):
+        known = multiprocessing.get_all_start_methods()
+        if context not in known:
+            raise ArgumentError(f"DataLoader: multiprocessing_context must be one of {known}, got {context!r}")
+        return multiprocessing.get_context(context)
+    if not isinstance(context, BaseContext):
+        raise ArgumentTypeError(
+            f"DataLoader: multiprocessing_context must be a name or a context of multiprocessing, got {context!r}"
+        )
+    return context
 
 
 def _check_choice(
