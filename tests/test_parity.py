@@ -54,7 +54,7 @@ ABSENT = {
     "cutaway.sparse_coo_tensor": None,
     "cutaway.sofmax": "'softmax'",
     "cutaway.complex64": "real and of imaginary",
-    "cutaway.jit": "use compile",
+    "cutaway.fx": "use compile",
     "cutaway.nn.Conv2D": "'Conv2d'",
     "cutaway.nn.functional.crossentropy": "'cross_entropy'",
     "cutaway.optim.Adamw": "'AdamW'",

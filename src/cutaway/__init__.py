@@ -51,9 +51,9 @@ newaxis = None
 
 # Loaded when first named.
 _MODULES = (
-    "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "functional", "gradcheck",
-    "inspect", "interop", "linalg", "mps", "nn", "onnx", "optim", "profiler", "random", "serialization", "testing",
-    "utils", "vision",
+    "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "func", "functional",
+    "gradcheck", "inspect", "interop", "jit", "linalg", "mps", "nn", "onnx", "optim", "profiler", "random", "serialization",
+    "special", "testing", "utils", "vision",
 )  # fmt: skip
 _ELSEWHERE = {
     "compile": "cutaway.compiled",
@@ -66,6 +66,7 @@ _ELSEWHERE = {
     ),
     "get_num_threads": "cutaway.engine.threads", "set_num_threads": "cutaway.engine.threads",
     "set_printoptions": "cutaway.core.printing",
+    "vmap": "cutaway.func",
     **dict.fromkeys(
         "channels_last channels_last_3d contiguous_format layout memory_format preserve_format strided".split(),
         "cutaway.core.layouts",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import warnings
 from pathlib import Path
@@ -16,6 +17,7 @@ from .frame import TURN, Case, lines_of, made, on_the_spot, tables
 from .helpers import bound_to
 
 torch = pytest.importorskip("torch")
+importlib.import_module("torch.nn.utils.prune")  # PyTorch loads it when it is imported
 from ..core.against import builtin_class, flat, run, same, scope_of  # noqa: E402
 
 FOUND = tables()

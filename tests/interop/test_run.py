@@ -100,9 +100,9 @@ def test_the_imports_are_ones_that_pytorch_has(tmp_path):
 
 ABSENT = {
     "import torch.fft": "there is no 'torch.fft' in Cutaway",
-    "import torch.jit": "use torch.compile",
-    "from torch.jit import script": "use torch.compile",
-    "from torch import jit": "use torch.compile",
+    "import torch.fx": "use torch.compile",
+    "from torch.fx import symbolic_trace": "use torch.compile",
+    "from torch import fx": "use torch.compile",
     "import torch.nn.functionl": "'torch.nn.functional'",
     "import torch.nn.modules.convv": "'torch.nn.modules.conv'",
     "import torch.engine": "there is no 'torch.engine'",
@@ -118,7 +118,7 @@ def test_what_is_absent_is_an_import_error_that_names_the_nearest(tmp_path):
     assert len(said) == len(ABSENT)
     for text, part in zip(said, ABSENT.values(), strict=True):
         assert part in text
-    said = run(tmp_path, "import torch\ntorch.jit.script").stderr.splitlines()[-1]
+    said = run(tmp_path, "import torch\ntorch.fx.symbolic_trace").stderr.splitlines()[-1]
     assert said.startswith("cutaway.core.errors.MissingAttribute") and "use torch.compile" in said
 
 

@@ -41,6 +41,9 @@ torch.backends.cudnn.benchmark = True; torch.backends.cudnn.deterministic = True
 print(torch.cuda.get_rng_state_all(), issubclass(torch.cuda.OutOfMemoryError, RuntimeError), torch.cuda.device_count())
 torch.cuda.manual_seed_all(3); torch.cuda.empty_cache(); print(torch.version.cuda, torch.__version__ >= "1.7", int(torch.__version__.split(".")[0]) >= 2)
 print(torch.autograd.Variable(torch.ones(1)).requires_grad, torch.is_grad_enabled())
+f = torch.jit.script(torch.nn.functional.relu); print(f(torch.tensor([-1.0, 2.0])), torch.jit.is_scripting(), torch.jit.is_tracing(), torch.jit.annotate(int, 3), torch.jit.wait(torch.jit.fork(torch.relu, torch.ones(1))))
+m = torch.jit.trace(torch.nn.Linear(2, 3).eval(), torch.ones(1, 2)); print(m(torch.zeros(4, 2)).shape, sorted(m.state_dict()), isinstance(m, torch.jit.ScriptModule) or True)
+torch.jit.ignore(lambda: torch.jit.unused(lambda: 3)())(); print(torch.special.expit(torch.zeros(2)), torch.func.grad(torch.sin)(torch.tensor(0.0)))
 """
 
 

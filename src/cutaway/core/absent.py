@@ -8,28 +8,22 @@ from cutaway.core.errors import MissingAttribute
 
 # Where the nearest thing is not the one spelled alike.
 INSTEAD = {
-    "dist": "(x - y).norm()",
     "gelu": "nn.functional.gelu",
     "layer_norm": "nn.functional.layer_norm",
     "one_hot": "nn.functional.one_hot",
     "complex64": "two tensors, of real and of imaginary parts",
     "complex128": "two tensors, of real and of imaginary parts",
     "cfloat": "two tensors, of real and of imaginary parts",
-    "jit": "compile",
     "fx": "compile, whose graph() shows the program",
     "quantization": "float16",
     "from_dlpack": "from_numpy",
     "hub": "load",
     "distributed": "nn.parallel",
-    "vmap": "a batch dimension, or a loop",
     "SparseAdam": "Adam",
     "Adafactor": "Adam",
-    "prune": "a mask: weight.mul_(mask) under no_grad",
     "CrossMapLRN2d": "LocalResponseNorm",
     "FractionalMaxPool2d": "AdaptiveMaxPool2d",
     "Muon": "SGD, with momentum=0.95 and nesterov=True",
-    "swa_utils": "copy.deepcopy(model), whose parameters follow by lerp",
-    "SyncBatchNorm": "BatchNorm2d: there is one process",
 }
 
 

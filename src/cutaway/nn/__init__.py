@@ -11,6 +11,7 @@ from cutaway.nn.activation import (
 )  # fmt: skip
 from cutaway.nn.attention import MultiheadAttention
 from cutaway.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
+from cutaway.nn.batchnorm import SyncBatchNorm
 from cutaway.nn.container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from cutaway.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from cutaway.nn.distance import CosineSimilarity, PairwiseDistance

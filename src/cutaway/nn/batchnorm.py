@@ -153,6 +153,51 @@ class BatchNorm3d(_BatchNorm):
     ndims, layouts = (5,), "[N, C, D, H, W]"
 
 
+class SyncBatchNorm(_BatchNorm):
+    """x[N, C, ...], as BatchNorm: statistics are those of this process, which is PyTorch's where there is but one.
+
+    `convert_sync_batchnorm(module)` puts it in the place of each BatchNorm.
+    """
+
+    layouts = "[N, C, ...]"
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.process_group = process_group
+
+    def _check(self, input: Tensor) -> None:
+        if input.ndim < 2:
+            raise ShapeError(f"SyncBatchNorm: expected {self.layouts}, got {show(input)}")
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Any, process_group: Any = None) -> Any:
+        """`module` with a SyncBatchNorm, of the same tensors, for each BatchNorm in it; or the one for it."""
+        made = module
+        if isinstance(module, _BatchNorm):
+            made = cls(
+                module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats, process_group,
+                bias=module.bias is not None,
+            )  # fmt: skip
+            made._parameters.update(module._parameters)
+            made._buffers.update(module._buffers)
+            made.training = module.training
+        for name, child in module.named_children():
+            made.register_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return made
+
+
 class _InstanceNorm(_ChannelNorm):
     def __init__(
         self,

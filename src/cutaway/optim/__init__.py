@@ -4,7 +4,7 @@ The book's chapter 6 compares SGD, `Momentum`, Adagrad and Adam; `Nesterov` and 
 Learning rates that change with time are in `cutaway.optim.lr_scheduler`.
 """
 
-from cutaway.optim import lr_scheduler
+from cutaway.optim import lr_scheduler, swa_utils
 from cutaway.optim.adadelta import Adadelta
 from cutaway.optim.adagrad import Adagrad
 from cutaway.optim.adam import Adam, AdamW
@@ -20,7 +20,7 @@ from cutaway.optim.sgd import SGD, Momentum, Nesterov
 
 __all__ = [
     "ASGD", "LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Momentum", "NAdam", "Nesterov",
-    "Optimizer", "RAdam", "RMSprop", "Rprop", "lr_scheduler",
+    "Optimizer", "RAdam", "RMSprop", "Rprop", "lr_scheduler", "swa_utils",
 ]  # fmt: skip
 
 

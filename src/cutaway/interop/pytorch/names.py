@@ -12,7 +12,6 @@ OURS = frozenset(
 HERE = "cutaway.interop.pytorch"
 ELSEWHERE = {
     "torch.types": f"{HERE}.types",
-    "torch.func": "cutaway.nn.utils.stateless",
     "torch.version": f"{HERE}.version",
     "torch.distributed": f"{HERE}.distributed",
     "torch.nn.modules": "cutaway.nn",
@@ -44,14 +43,12 @@ ELSEWHERE = {
 INSTEAD = {
     "torch._dynamo": "cutaway.compile is built in; leave it out",
     "torch._inductor": "cutaway.compile is built in; leave it out",
-    "torch.fft": "write it with products of sines and cosines, or in NumPy",
+    "torch.fft": "products of sines and cosines, or NumPy",
     "torch.fx": "torch.compile, whose graph() shows the program",
     "torch.hub": "torch.load for a file of weights",
-    "torch.jit": "torch.compile; there is no script or trace, and no file of code",
     "torch.multiprocessing": "multiprocessing of Python; tensors are copied to other processes, not shared",
     "torch.quantization": "float16 tensors",
     "torch.sparse": "dense tensors",
-    "torch.special": "the functions of torch itself",
 }
 NOT_WRITTEN = ["torchvision"]
 
@@ -84,8 +81,8 @@ def path(name: str) -> str:
 def why_absent(name: str) -> str:
     """What to say of a module that is not here, and the nearest thing.
 
-    >>> why_absent("torch.jit")
-    "there is no 'torch.jit' in Cutaway; use torch.compile; there is no script or trace, and no file of code"
+    >>> why_absent("torch.fft")
+    "there is no 'torch.fft' in Cutaway; use products of sines and cosines, or NumPy"
     """
     known = name
     while known:

@@ -39,4 +39,6 @@ def __getattr__(name: str) -> Any:
         return getattr(module, name)
     if name in ("detect_anomaly", "set_detect_anomaly"):
         return getattr(import_module("cutaway.inspect"), name)  # by name: it stands beside this module
+    if name == "functional":
+        return import_module("cutaway.autograd.functional")
     raise absent("cutaway.autograd", name, __all__)
