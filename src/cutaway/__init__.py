@@ -67,6 +67,7 @@ _ELSEWHERE = {
     "get_num_threads": "cutaway.engine.threads", "set_num_threads": "cutaway.engine.threads",
     "set_printoptions": "cutaway.core.printing",
     "vmap": "cutaway.func",
+    "binomial": "cutaway.distributions.counts", "poisson": "cutaway.distributions.counts",
     **dict.fromkeys(
         "channels_last channels_last_3d contiguous_format layout memory_format preserve_format strided".split(),
         "cutaway.core.layouts",

@@ -1,7 +1,7 @@
 """The face of PyTorch's `torch.jit`: programs that script or trace run as they are.
 
-`script` and `trace` give back what they were given, which runs eagerly; `cutaway.compile` makes it a native program. There is no
-file of code: save weights by `cutaway.save(model.state_dict(), path)`, or a program for others by `cutaway.onnx.export`.
+`script` and `trace` give back what they were given, which runs eagerly; `cutaway.compile` makes it a native program. There
+is no file of code: save weights by `cutaway.save(model.state_dict(), path)`, a program for others by `cutaway.onnx.export`.
 """
 
 from __future__ import annotations

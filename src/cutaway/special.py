@@ -19,7 +19,7 @@ _ALIASES = {
 }  # fmt: skip
 __all__ = [
     *_ALIASES, "entr", "log_ndtr", "multigammaln", "ndtr", "ndtri", "polygamma", "xlog1py", "xlogy",
-]  # noqa: PLE0604  # fmt: skip
+]  # fmt: skip
 
 
 @function

@@ -453,3 +453,93 @@ def _count(shape: Shape, op: str) -> int:
     if shape and min(shape) < 0:
         raise ShapeError(f"{op}: shape {list(shape)} has a negative size")
     return numel(shape)
+
+
+def poisson(rates: np.ndarray, generator: Generator | None = None) -> np.ndarray:
+    """Poisson numbers of these rates, one after the other, in their dtype.
+
+    Below 10 uniform numbers are multiplied until the product is below exp(-rate) (Knuth 1969); from there on by transformed
+    rejection (Hormann 1993, PTRS).
+    """
+    g = _pick(generator, "poisson")
+    drawn = [_one_poisson(g, rate) for rate in rates.astype(np.float64).reshape(-1).tolist()]
+    return np.array(drawn, rates.dtype).reshape(rates.shape)
+
+
+def _one_poisson(g: Generator, rate: float) -> float:
+    if rate == 0.0:
+        return 0.0
+    if rate < 10.0:
+        least, product, k = math.exp(-rate), float(_uniform(g, 1)[0]), 0
+        while product > least:
+            k, product = k + 1, product * float(_uniform(g, 1)[0])
+        return float(k)
+    log_rate = math.log(rate)
+    b = 0.931 + 2.53 * math.sqrt(rate)
+    a = -0.059 + 0.02483 * b
+    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
+    v_r = 0.9277 - 3.6224 / (b - 2)
+    while True:
+        u, v = (_uniform(g, 2) - (0.5, 0.0)).tolist()
+        us = 0.5 - abs(u)
+        n = math.floor((2 * a / us + b) * u + rate + 0.43)
+        if us >= 0.07 and v <= v_r:
+            return float(n)
+        if n < 0 or (us < 0.013 and v > us):
+            continue
+        if math.log(v) + math.log(inverse_alpha) - math.log(a / (us * us) + b) <= n * log_rate - rate - math.lgamma(n + 1):
+            return float(n)
+
+
+def binomial(counts: np.ndarray, probs: np.ndarray, generator: Generator | None = None) -> np.ndarray:
+    """Successes in counts[...] trials of probability probs[...], one after the other.
+
+    Few by sums of geometric waiting times (Devroye 1986), from n p = 10 on by transformed rejection (Hormann 1993, BTRS).
+    """
+    g = _pick(generator, "binomial")
+    pairs = zip(counts.astype(np.float64).reshape(-1).tolist(), probs.astype(np.float64).reshape(-1).tolist(), strict=True)
+    return np.array([_one_binomial(g, n, p) for n, p in pairs], counts.dtype).reshape(counts.shape)
+
+
+def _one_binomial(g: Generator, n: float, p: float) -> float:
+    if n <= 0.0 or p <= 0.0:
+        return 0.0
+    if p >= 1.0:
+        return n
+    if p > 0.5:
+        return n - _one_binomial(g, n, 1.0 - p)
+    if n * p >= 10.0:
+        return _many_trials(g, n, p)
+    sum_, k, log_miss = 0.0, 0, math.log1p(-p)
+    while True:
+        u = float(_uniform(g, 1)[0])
+        sum_ += math.ceil(math.log(u) / log_miss) if u > 0 else math.inf
+        if sum_ > n:
+            return float(k)
+        k += 1
+
+
+def _many_trials(g: Generator, n: float, p: float) -> float:
+    spread = math.sqrt(n * p * (1 - p))
+    b = 1.15 + 2.53 * spread
+    a = -0.0873 + 0.0248 * b + 0.01 * p
+    c, v_r, r, alpha = n * p + 0.5, 0.92 - 4.2 / b, p / (1 - p), (2.83 + 5.1 / b) * spread
+    m = math.floor((n + 1) * p)
+    while True:
+        u, v = (_uniform(g, 2) - (0.5, 0.0)).tolist()
+        us = 0.5 - abs(u)
+        k = math.floor((2 * a / us + b) * u + c)
+        if us >= 0.07 and v <= v_r:
+            return float(k)
+        if k < 0 or k > n:
+            continue
+        bound = (m + 0.5) * math.log((m + 1) / (r * (n - m + 1))) + (n + 1) * math.log((n - m + 1) / (n - k + 1))
+        bound += (k + 0.5) * math.log(r * (n - k + 1) / (k + 1))
+        bound += _stirling_rest(m) + _stirling_rest(n - m) - _stirling_rest(k) - _stirling_rest(n - k)
+        if math.log(v * alpha / (a / (us * us) + b)) <= bound:
+            return float(k)
+
+
+def _stirling_rest(k: float) -> float:
+    """log k! less Stirling's (k + 1/2) log(k + 1) - (k + 1) + log sqrt(2 pi)."""
+    return math.lgamma(k + 1) - ((k + 0.5) * math.log(k + 1) - (k + 1) + 0.5 * math.log(2 * math.pi))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cutaway.core.autograd import is_grad_enabled
 from cutaway.core.derived import stack, where
 from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
@@ -20,7 +21,7 @@ EVERY_POSITIVE: Constraint = all_of(positive, 1)
 class Dirichlet(Distribution):
     """Density proportional to the product of x_i^(c_i - 1).  concentration[.., K].
 
-    Draws have no history: rsample is not offered.  Raises ArgumentError unless all c_i are above 0, or for a scalar.
+    Raises ArgumentError unless all c_i are above 0, or for a scalar.
     """
 
     constraints = {"concentration": EVERY_POSITIVE}
@@ -51,11 +52,18 @@ class Dirichlet(Distribution):
         total = self.concentration.sum(-1, keepdim=True)
         return self.concentration * (total - self.concentration) / (total.pow(2) * (total + 1))
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Gamma numbers divided by their sum, without history."""
+    has_rsample = True
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Gamma numbers divided by their sum; gradients are implicit (core/topics/implicit.py)."""
         g = standard_gamma(self.concentration.detach().double().expand(self._extended(sample_shape)))
         x = (g / g.sum(-1, keepdim=True)).to(self.concentration.dtype)
-        return x.clamp(min=SMALLEST[x.dtype.name], max=1.0)
+        x = x.clamp(min=SMALLEST[x.dtype.name], max=1.0)
+        if not (self.concentration.requires_grad and is_grad_enabled()):
+            return x
+        from cutaway.core.topics.implicit import DirichletDraw
+
+        return DirichletDraw.apply(self.concentration.expand(x.shape), x._data)  # type: ignore[no-any-return]
 
     def log_prob(self, value: Tensor) -> Tensor:
         """sum (c_i - 1) log x_i + log Gamma(sum c) - sum log Gamma(c_i)."""
@@ -77,7 +85,7 @@ class Dirichlet(Distribution):
 class Beta(Distribution):
     """Density proportional to x^(a - 1) (1 - x)^(b - 1), a = concentration1, b = concentration0.
 
-    Draws have no history: rsample is not offered.  Raises ArgumentError unless both are above 0.
+    Raises ArgumentError unless both are above 0.
     """
 
     constraints = {"concentration1": POSITIVE, "concentration0": POSITIVE}
@@ -113,9 +121,11 @@ class Beta(Distribution):
         total = self.concentration1 + self.concentration0
         return self.concentration1 * self.concentration0 / (total.pow(2) * (total + 1))
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Draws without history."""
-        return self._dirichlet.sample(sample_shape)[..., 0]
+    has_rsample = True
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """The first of a Dirichlet's pair."""
+        return self._dirichlet.rsample(sample_shape)[..., 0]
 
     def log_prob(self, value: Tensor) -> Tensor:
         """(a - 1) log x + (b - 1) log(1 - x) + log Gamma(a + b) - log Gamma(a) - log Gamma(b)."""

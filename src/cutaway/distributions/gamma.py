@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cutaway.core import random
+from cutaway.core.autograd import is_grad_enabled
 from cutaway.core.derived import where
 from cutaway.core.errors import TraceError
 from cutaway.core.functions import from_numpy
@@ -18,7 +19,7 @@ from cutaway.functional._check import known
 class Gamma(Distribution):
     """Density rate^c x^(c - 1) exp(-rate x) / Gamma(c), c = concentration.  Numbers or Tensors that broadcast.
 
-    Draws have no history: rsample is not offered.  Raises ArgumentError unless both are above 0.
+    Raises ArgumentError unless both are above 0.
     """
 
     constraints = {"concentration": POSITIVE, "rate": POSITIVE}
@@ -43,10 +44,12 @@ class Gamma(Distribution):
         """c / rate^2."""
         return self.concentration / self.rate.pow(2)
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Draws without history."""
+    has_rsample = True
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Draws whose gradients are implicit (core/topics/implicit.py)."""
         shape = self._extended(sample_shape)
-        return standard_gamma(self.concentration.detach().expand(shape)) / self.rate.detach()
+        return gamma_draw(self.concentration.expand(shape)) / self.rate.expand(shape)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """c log rate + (c - 1) log x - rate x - log Gamma(c)."""
@@ -70,6 +73,16 @@ def standard_gamma(concentration: Tensor) -> Tensor:
     if shapes is None:
         raise TraceError("Gamma.sample: numbers are drawn one by one; draw them outside the compiled function")
     return from_numpy(random.standard_gamma(shapes))  # type: ignore[no-any-return]
+
+
+def gamma_draw(concentration: Tensor) -> Tensor:
+    """`standard_gamma`, with the gradient towards the concentration."""
+    drawn = standard_gamma(concentration.detach())
+    if not (concentration.requires_grad and is_grad_enabled()):
+        return drawn
+    from cutaway.core.topics.implicit import GammaDraw
+
+    return GammaDraw.apply(concentration, drawn._data)  # type: ignore[no-any-return]
 
 
 def x_log_y(x: Tensor, y: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from cutaway.optim.lr_scheduler.swa import SWALR
 _MODELS = (
     "AveragedModel", "get_ema_avg_fn", "get_ema_multi_avg_fn", "get_swa_avg_fn", "get_swa_multi_avg_fn", "update_bn"
 )  # fmt: skip
-__all__ = ["SWALR", *_MODELS]  # noqa: PLE0604
+__all__ = ["SWALR", *_MODELS]
 
 
 def __getattr__(name: str) -> Any:

@@ -280,7 +280,7 @@ def global_unstructured(
 
 
 def remove(module: Module, name: str) -> Module:
-    """`module`, whose pruned `name` is a plain parameter again, with its zeros.  Raises ArgumentError if it is not pruned."""
+    """`module`, whose pruned `name` is a plain parameter again, zeros included.  Raises ArgumentError if it is none."""
     method = _found(module, name)
     if method is None:
         raise ArgumentError(f"prune.remove: {name!r} of {type(module).__name__} is not pruned")

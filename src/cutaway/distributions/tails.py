@@ -1,0 +1,199 @@
+"""Distributions of one real number made of normal and gamma numbers: Student's t, Cauchy, halves, chi squared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from cutaway.core.aval import broadcast_shapes
+from cutaway.core.creation import randn
+from cutaway.core.derived import where
+from cutaway.core.functions import empty
+from cutaway.core.tensor import Tensor
+from cutaway.distributions.constraints import nonnegative
+from cutaway.distributions.distribution import POSITIVE, REAL, Distribution, both, parameter
+from cutaway.distributions.gamma import Gamma
+from cutaway.distributions.normal import Normal
+
+
+class Chi2(Gamma):
+    """The sum of the squares of `df` standard normal numbers: Gamma(df / 2, 1 / 2)."""
+
+    def __init__(self, df: Any, validate_args: bool | None = None) -> None:
+        d = parameter(df, "Chi2")
+        super().__init__(d * 0.5, 0.5, validate_args)
+
+    @property
+    def df(self) -> Tensor:
+        """The degrees of freedom."""
+        return self.concentration * 2
+
+    def expand(self, batch_shape: Sequence[int]) -> Chi2:
+        """The same distributions in a larger batch."""
+        return Chi2(self.df.expand(tuple(batch_shape)), validate_args=False)
+
+
+class StudentT(Distribution):
+    """Density proportional to (1 + y^2 / df)^(-(df + 1) / 2), y = (x - loc) / scale.
+
+    Raises ArgumentError unless df and scale are above 0.
+    """
+
+    constraints = {"df": POSITIVE, "loc": REAL, "scale": POSITIVE}
+    support = REAL  # type: ignore[assignment]
+    has_rsample = True
+
+    def __init__(self, df: Any, loc: Any = 0.0, scale: Any = 1.0, validate_args: bool | None = None) -> None:
+        given = [parameter(p, "StudentT") for p in (df, loc, scale)]
+        shape = broadcast_shapes(*(tuple(p.shape) for p in given), op="StudentT")
+        self.df, self.loc, self.scale = (p.expand(shape) for p in given)
+        super().__init__(shape, (), validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        """loc; NaN for df <= 1."""
+        return where(self.df <= 1, math.nan, self.loc)
+
+    @property
+    def mode(self) -> Tensor:
+        """loc."""
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        """scale^2 df / (df - 2); infinite for df <= 2, NaN for df <= 1."""
+        d = self.df
+        finite = self.scale.pow(2) * d / where(d > 2, d - 2, 1.0)
+        return where(d > 2, finite, where(d > 1, math.inf, math.nan))
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """loc + scale e sqrt(df / z): e normal, z of the chi squared distribution."""
+        shape = self._extended(sample_shape)
+        e = randn(shape, dtype=self.df.dtype)
+        z = Chi2(self.df, validate_args=False).rsample(sample_shape)
+        return self.loc + self.scale * (e * (z / self.df).rsqrt())  # type: ignore[no-any-return]
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The logarithm of the density."""
+        y, d = (self._checked(value) - self.loc) / self.scale, self.df
+        norm = self.scale.log() + 0.5 * d.log() + 0.5 * math.log(math.pi) + (0.5 * d).lgamma() - (0.5 * (d + 1.0)).lgamma()
+        return -0.5 * (d + 1.0) * (y**2.0 / d).log1p() - norm
+
+    def entropy(self) -> Tensor:
+        """In closed form."""
+        d = self.df
+        log_beta = (0.5 * d).lgamma() + math.lgamma(0.5) - (0.5 * (d + 1)).lgamma()
+        slopes = (0.5 * (d + 1)).digamma() - (0.5 * d).digamma()
+        return self.scale.log() + 0.5 * (d + 1) * slopes + 0.5 * d.log() + log_beta
+
+    def expand(self, batch_shape: Sequence[int]) -> StudentT:
+        """The same distributions in a larger batch."""
+        s = tuple(batch_shape)
+        return StudentT(self.df.expand(s), self.loc.expand(s), self.scale.expand(s), validate_args=False)
+
+
+class Cauchy(Distribution):
+    """Density 1 / (pi scale (1 + y^2)), y = (x - loc) / scale.  Raises ArgumentError unless scale > 0."""
+
+    constraints = {"loc": REAL, "scale": POSITIVE}
+    support = REAL  # type: ignore[assignment]
+    has_rsample = True
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = both("Cauchy", loc, scale)
+        super().__init__(self.loc.shape, (), validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        """NaN: there is none."""
+        return self.loc * math.nan
+
+    @property
+    def mode(self) -> Tensor:
+        """loc."""
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        """Infinite."""
+        return self.loc * 0 + math.inf
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """loc + scale tan(pi (u - 1/2))."""
+        u = empty(self._extended(sample_shape), dtype=self.loc.dtype).uniform_()
+        return self.loc + ((u - 0.5) * math.pi).tan() * self.scale  # type: ignore[no-any-return]
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The logarithm of the density."""
+        y = (self._checked(value) - self.loc) / self.scale
+        return -math.log(math.pi) - self.scale.log() - (y**2).log1p()
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """atan(y) / pi + 1/2."""
+        return ((self._checked(value) - self.loc) / self.scale).atan() / math.pi + 0.5
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """loc + scale tan(pi (p - 1/2))."""
+        return (math.pi * (value - 0.5)).tan() * self.scale + self.loc
+
+    def entropy(self) -> Tensor:
+        """log(4 pi scale)."""
+        return math.log(4 * math.pi) + self.scale.log()
+
+    def expand(self, batch_shape: Sequence[int]) -> Cauchy:
+        """The same distributions in a larger batch."""
+        return Cauchy(self.loc.expand(tuple(batch_shape)), self.scale.expand(tuple(batch_shape)), validate_args=False)
+
+
+class HalfNormal(Distribution):
+    """|x| of a normal x of mean 0.  Raises ArgumentError unless scale > 0."""
+
+    constraints = {"scale": POSITIVE}
+    support = nonnegative  # type: ignore[assignment]
+    has_rsample = True
+
+    def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
+        self.scale = parameter(scale, "HalfNormal")
+        self._normal = Normal(self.scale * 0, self.scale, validate_args=False)
+        super().__init__(self.scale.shape, (), validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        """scale sqrt(2 / pi)."""
+        return self.scale * math.sqrt(2 / math.pi)
+
+    @property
+    def mode(self) -> Tensor:
+        """0."""
+        return self.scale * 0
+
+    @property
+    def variance(self) -> Tensor:
+        """scale^2 (1 - 2 / pi)."""
+        return self.scale.pow(2) * (1 - 2 / math.pi)
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """|scale e|."""
+        return self._normal.rsample(sample_shape).abs()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """That of the normal number, and log 2; -inf below 0."""
+        x = self._checked(value)
+        return where(x >= 0, self._normal.log_prob(x) + math.log(2), -math.inf)
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """2 F(x) - 1."""
+        return 2 * self._normal.cdf(self._checked(value)) - 1
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """Of (p + 1) / 2."""
+        return self._normal.icdf((value + 1) / 2)
+
+    def entropy(self) -> Tensor:
+        """Less by log 2."""
+        return self._normal.entropy() - math.log(2)
+
+    def expand(self, batch_shape: Sequence[int]) -> HalfNormal:
+        """The same distributions in a larger batch."""
+        return HalfNormal(self.scale.expand(tuple(batch_shape)), validate_args=False)
