@@ -160,10 +160,10 @@ CALLS = [
     bad("apply-number", lambda t: mlp(t).apply(3), ArgumentTypeError, "apply", "fn=int 3"),
     bad("lazy-shape", lambda t: t.nn.LazyLinear(3).weight.shape, GradError, "lazy", "call the model once"),
     # states
-    bad("state-missing", lambda t: mlp(t).load_state_dict(without(t, "2.bias")), StateError, "load_state_dict", "Missing key", "'2.bias'", "strict=False"),
-    bad("state-unexpected", lambda t: mlp(t).load_state_dict(state(t, extra=t.ones(1))), StateError, "load_state_dict", "Unexpected key", "'extra'"),
+    bad("state-missing", lambda t: mlp(t).load_state_dict(without(t, "2.bias")), StateError, "load_state_dict", "Missing key", '"2.bias"', "strict=False"),
+    bad("state-unexpected", lambda t: mlp(t).load_state_dict(state(t, extra=t.ones(1))), StateError, "load_state_dict", "Unexpected key", '"extra"'),
     bad("state-size", lambda t: mlp(t).load_state_dict(state(t, **{"0_weight": t.ones(3, 5)})), StateError, "load_state_dict", "0.weight", "size mismatch", "float32[3, 5]", "float32[3, 4]"),
-    bad("state-empty", lambda t: mlp(t).load_state_dict({}), StateError, "load_state_dict", "'0.weight', '0.bias', '2.weight', '2.bias'"),
+    bad("state-empty", lambda t: mlp(t).load_state_dict({}), StateError, "load_state_dict", '"0.weight", "0.bias", "2.weight", "2.bias"'),
     bad("state-of-parallel", lambda t: mlp(t).load_state_dict({"module." + k: v for k, v in mlp(t).state_dict().items()}), StateError, "module.", "DataParallel", "removeprefix"),
     bad("state-text", lambda t: mlp(t).load_state_dict("model.pt"), ArgumentTypeError, "load_state_dict", "str", "state_dict()"),
     bad("state-value", lambda t: mlp(t).load_state_dict(state(t, **{"0_bias": "x"})), StateError, "0.bias", "expected a tensor", "str"),

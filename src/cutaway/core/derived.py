@@ -906,7 +906,26 @@ def _diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tenso
     picked = index_ops.index(
         moved, constant(k - builtins.min(offset, 0)), constant(k + builtins.max(offset, 0)), dims=(0, 1)
     )
-    return onto(x, movedim(picked, 0, -1), lambda a: np.diagonal(a, offset, dim1, dim2))
+    where_it_lies = {"offset": offset, "dim1": dim1, "dim2": dim2}
+    y = onto(x, movedim(picked, 0, -1), lambda a: np.diagonal(a, offset, dim1, dim2))
+    if y._view:
+        _t.views.remember(y, x, Diagonal, where_it_lies)  # type: ignore[arg-type]
+    return y
+
+
+class Diagonal:
+    """What a view's path says of a diagonal: the same again, of a Tensor or of an array."""
+
+    def __new__(cls, x: Tensor, **attrs: int) -> Any:
+        return _diagonal(x, **attrs)
+
+    @staticmethod
+    def forward(a: np.ndarray, offset: int, dim1: int, dim2: int) -> np.ndarray:
+        """On the array's own memory."""
+        y = np.diagonal(a, offset, dim1, dim2)
+        if a.flags.writeable:
+            y.flags.writeable = True
+        return y
 
 
 def onto(x: Tensor, y: Tensor, see: Callable[[np.ndarray], np.ndarray], writeable: bool = True) -> Tensor:
@@ -938,7 +957,7 @@ def diagonal_of_matrix(name: str, x: Tensor) -> Tensor:
 def diag(x: Tensor, diagonal: int = 0) -> Tensor:
     """A vector as the diagonal of a matrix, or the diagonal of a matrix as a vector."""
     if x._data.ndim == 2:
-        return _diagonal(x, diagonal)
+        return _diagonal(x, diagonal).clone()  # a copy, as PyTorch's
     if x._data.ndim != 1:
         raise ShapeError(f"diag: needs a vector or a matrix, got {show(x)}")
     n = x._data.size + abs(diagonal)

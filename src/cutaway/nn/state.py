@@ -54,8 +54,8 @@ def load(module: Module, state: Mapping[str, Any], strict: bool, assign: bool) -
         problems[:0] = _listed(missing, unexpected)
     if problems:
         raise StateError(
-            f"load_state_dict: the state does not fit {type(module).__name__}:\n  "
-            + "\n  ".join(problems)
+            f"Error(s) in loading state_dict for {type(module).__name__}:\n\t"
+            + "\n\t".join(problems)
             + _advice(missing, unexpected, strict)
         )
     return IncompatibleKeys(missing, unexpected)
@@ -64,10 +64,14 @@ def load(module: Module, state: Mapping[str, Any], strict: bool, assign: bool) -
 def _listed(missing: list[str], unexpected: list[str]) -> list[str]:
     lines = []
     if missing:
-        lines.append(f"Missing key(s) in state_dict: {', '.join(map(repr, missing))}.")
+        lines.append(f"Missing key(s) in state_dict: {_quoted(missing)}. ")
     if unexpected:
-        lines.append(f"Unexpected key(s) in state_dict: {', '.join(map(repr, unexpected))}.")
+        lines.append(f"Unexpected key(s) in state_dict: {_quoted(unexpected)}. ")
     return lines
+
+
+def _quoted(keys: list[str]) -> str:
+    return ", ".join(f'"{key}"' for key in keys)
 
 
 def _advice(missing: list[str], unexpected: list[str], strict: bool) -> str:
@@ -77,8 +81,11 @@ def _advice(missing: list[str], unexpected: list[str], strict: bool) -> str:
             "Load it with {k.removeprefix('module.'): v for k, v in state.items()}"
         )
     if strict and (missing or unexpected):
-        return "\nBuild the model with the sizes it was saved with, or pass strict=False to load only what fits by name"
-    return "\nBuild the model with the sizes it was saved with"
+        return (
+            "\nBuild the model with the sizes it was saved with, or give load_state_dict strict=False to load only what fits "
+            "by name"
+        )
+    return "\nBuild the model with the sizes it was saved with; load_state_dict copies values, not shapes"
 
 
 def load_own(
@@ -102,9 +109,9 @@ def load_own(
         if key not in state:
             missing.append(key)
             continue
-        problem = _load_one(module, name, target, state[key], assign)
+        problem = _load_one(module, key, name, target, state[key], assign)
         if problem:
-            problems.append(f"{key}: {problem}")
+            problems.append(problem)
     for key in state:
         if key.startswith(prefix):
             head, dot, _ = key[len(prefix) :].partition(".")
@@ -114,7 +121,7 @@ def load_own(
                 unexpected.append(key)
 
 
-def _load_one(module: Module, name: str, target: Tensor, value: Any, assign: bool) -> str:
+def _load_one(module: Module, key: str, name: str, target: Tensor, value: Any, assign: bool) -> str:
     """Put `value` into the parameter or buffer `name`; returns what is wrong, or nothing."""
     if not isinstance(value, Tensor):
         from cutaway.core.functions import as_tensor
@@ -122,11 +129,11 @@ def _load_one(module: Module, name: str, target: Tensor, value: Any, assign: boo
         try:
             value = as_tensor(value)
         except (TypeError, ValueError, RuntimeError):
-            return f"expected a tensor, got {type(value).__name__}"
+            return f"{key}: expected a tensor, got {type(value).__name__}"
     if tuple(value.shape) == (1,) and tuple(target.shape) == ():
         value = value.reshape(())  # a 0-d tensor was once saved as one element
     if tuple(value.shape) != tuple(target.shape):
-        return f"size mismatch: the state has {show(value)}, the module {show(target)}"
+        return f"size mismatch for {key}: the state has {show(value)}, the module {show(target)}"
     if not assign:
         with no_grad():
             target.copy_(value)
