@@ -220,7 +220,7 @@ MACHINE = {
     "persistent id of a text": op(text("storage"), b"Q"),
     "persistent id of a module": op(b"(", text("module"), b"NNNNtQ"),
     "defaultdict of a function": op(b"ccollections\ndefaultdict\nc_codecs\nencode\n\x85R"),
-    "device of nowhere": op(b"ctorch\ndevice\n", text("cuda"), b"\x85R"),
+    "device of nowhere": op(b"ctorch\ndevice\n", text("nowhere"), b"\x85R"),
     "NumPy objects": op(b"cnumpy\ndtype\n(", text("O8"), b"\x89\x88tR"),
     "NumPy number too short": op(
         b"cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\n(", text("f8"), b"\x89\x88tR", b"C\1a\x86R"

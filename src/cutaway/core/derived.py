@@ -917,6 +917,7 @@ class Diagonal:
     """What a view's path says of a diagonal: the same again, of a Tensor or of an array."""
 
     def __new__(cls, x: Tensor, **attrs: int) -> Any:
+        """On a Tensor."""
         return _diagonal(x, **attrs)
 
     @staticmethod

@@ -229,8 +229,14 @@ def result_np(operands: Iterable[tuple[np.dtype, int]]) -> np.dtype:
 _NAMES = frozenset(d.name for d in ALL)
 
 
+_DEVICES = frozenset("cpu cuda hip hpu ipu lazy maia meta mps mtia xla xpu".split())
+
+
 class device:
-    """Where a tensor lives. There is one: `cpu`.  Raises DeviceError for any other."""
+    """Where a tensor lives: `cpu`.  Others can be named, as "cuda:0", and compared; to use one raises DeviceError.
+
+    Raises DeviceError for a name that PyTorch does not know.
+    """
 
     __slots__ = ("index", "type")
 
@@ -243,8 +249,8 @@ class device:
             return
         if not isinstance(type, str):
             raise ArgumentTypeError(f"device: expected a name such as 'cpu', got {describe(type)}")
-        name, _, number = type.partition(":")
-        if name != "cpu" or (number and not number.isdigit()):
+        name, colon, number = type.partition(":")
+        if name not in _DEVICES or (colon and not number.isdigit()):
             raise DeviceError(
                 f"device: {type!r} is not available; Cutaway computes on the CPU. "
                 + (f"For a dtype write cutaway.{name}" if name in _NAMES else "Write device='cpu', or leave it out")
@@ -254,22 +260,23 @@ class device:
 
     def __enter__(self) -> device:
         """`with device("cpu"):` makes tensors on the CPU inside, as everywhere."""
+        check_device(self)
         return self
 
     def __exit__(self, *error: object) -> None:
         pass
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, device) and other.type == self.type
+        return isinstance(other, device) and (other.type, other.index) == (self.type, self.index)
 
     def __hash__(self) -> int:
-        return hash(self.type)
+        return hash((self.type, self.index))
 
     def __str__(self) -> str:
-        return self.type
+        return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __repr__(self) -> str:
-        return f"device(type='{self.type}')"
+        return f"device(type='{self.type}'" + ("" if self.index is None else f", index={self.index}") + ")"
 
 
 CPU = device("cpu")
@@ -278,4 +285,8 @@ CPU = device("cpu")
 def check_device(d: object) -> None:
     """Raise DeviceError unless `d` names the CPU (or is None)."""
     if d is not None and d is not CPU:
-        device(d)  # type: ignore[arg-type]
+        named = device(d)  # type: ignore[arg-type]
+        if named.type != "cpu":
+            raise DeviceError(
+                f"device: {str(named)!r} is not available; Cutaway computes on the CPU. Write device='cpu', or leave it out"
+            )

@@ -82,8 +82,8 @@ def _advice(missing: list[str], unexpected: list[str], strict: bool) -> str:
         )
     if strict and (missing or unexpected):
         return (
-            "\nBuild the model with the sizes it was saved with, or give load_state_dict strict=False to load only what fits "
-            "by name"
+            "\nBuild the model with the sizes it was saved with, or give load_state_dict strict=False to load only what "
+            "fits by name"
         )
     return "\nBuild the model with the sizes it was saved with; load_state_dict copies values, not shapes"
 
