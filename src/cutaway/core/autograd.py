@@ -20,7 +20,9 @@ from cutaway.core.aval import Aval
 from cutaway.core.diary import INSIDE, note
 from cutaway.core.diary import SEQ as _SEQ
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten, ShapeError
+from cutaway.core.grad_names import Name
 from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, INTERPRETER, RESULT, SCOPE, STAGE, Op
+from cutaway.core.package import package
 from cutaway.core.quiet import QUIET
 from cutaway.core.refusal import describe, guarded
 
@@ -201,9 +203,9 @@ class Node:
         self.retain: weakref.ref[Tensor] | None = None
 
     @property
-    def name(self) -> str:
-        """The op's name."""
-        return self.op.name
+    def name(self) -> Name:
+        """The op's name; called, PyTorch's name of its gradient."""
+        return Name(self.op.name)
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
@@ -211,7 +213,7 @@ class Node:
         return tuple((p, 0) for p in self.parents)
 
     def __repr__(self) -> str:
-        return f"<{self.name} node>"
+        return f"<{self.name()} object at {id(self):#x}>" if package() == "torch" else f"<{self.name} node>"
 
     def free(self) -> None:
         """Let go of the saved values."""
@@ -321,9 +323,9 @@ class Leaf(Node):
         self.hooks, self.retain, self.freed = None, None, False
 
     @property
-    def name(self) -> str:
+    def name(self) -> Name:
         """PyTorch's name."""
-        return "AccumulateGrad"
+        return Name("AccumulateGrad")
 
     @property
     def variable(self) -> Tensor | None:
@@ -692,9 +694,9 @@ class FunctionNode(Node):
     out_metas: list[tuple[tuple[int, ...], np.dtype] | None]
 
     @property
-    def name(self) -> str:
+    def name(self) -> Name:
         """The name of the user's class."""
-        return self.function.__name__
+        return Name(self.function.__name__)
 
     def free(self) -> None:
         """Let go of the saved tensors."""
@@ -750,9 +752,9 @@ class OutputNode(Node):
     number: int
 
     @property
-    def name(self) -> str:
+    def name(self) -> Name:
         """PyTorch's name: that of the user's class, and Backward."""
-        return f"{self.parents[0].name}Backward" if self.parents[0] is not None else "Function"
+        return Name(f"{self.parents[0].name}Backward" if self.parents[0] is not None else "Function")
 
     def gradients(self, g: Any, wanted: Wanted, create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
         """The gradient, packed with the output's number, for the FunctionNode."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from cutaway.core.dtypes import FLOATING, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
+from cutaway.core.package import package
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -128,7 +129,8 @@ def show(t: Tensor) -> str:
     if t.dtype.name not in obvious:
         notes.append(f"dtype={t.dtype!r}")
     if t.grad_fn is not None:
-        notes.append(f"grad_fn=<{t.grad_fn.name}>")
+        name = t.grad_fn.name() if package() == "torch" else t.grad_fn.name
+        notes.append(f"grad_fn=<{name.removeprefix('torch::autograd::')}>")
     elif t.requires_grad:
         notes.append("requires_grad=True")
     line = len(text) - text.rfind("\n") + 1

@@ -15,6 +15,7 @@ import numpy as np
 
 from cutaway.core.autograd import _SEQ, RECORDING, Leaf, Node, Wanted, keep_overwritten
 from cutaway.core.errors import GradError
+from cutaway.core.grad_names import Name
 from cutaway.core.op import STAGE
 from cutaway.core.ops import elementwise
 from cutaway.core.ops.index import index_put
@@ -168,9 +169,9 @@ class WriteNode(Node):
         self.path = path
 
     @property
-    def name(self) -> str:
+    def name(self) -> Name:
         """PyTorch's name."""
-        return "CopySlices"
+        return Name("CopySlices")
 
     def gradients(self, g: Any, wanted: Wanted, create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
         """(parent, gradient, fresh): nothing to what was overwritten, and to y what arrives where it was written."""

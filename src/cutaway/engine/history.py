@@ -14,6 +14,7 @@ import numpy as np
 
 from cutaway.core.autograd import _SEQ, Leaf, Node, Wanted, walk
 from cutaway.core.errors import GradError, TraceError
+from cutaway.core.grad_names import Name
 from cutaway.core.op import OPS
 from cutaway.core.tensor import Tensor
 from cutaway.engine.cut import above, extract, kept, saved_values
@@ -147,9 +148,9 @@ class CompiledNode(Node):
         self.label, self.program, self.arrays, self.watched = label, program, arrays, watched
 
     @property
-    def name(self) -> str:
+    def name(self) -> Name:
         """The function's name."""
-        return self.label
+        return Name(self.label)
 
     def free(self) -> None:
         """Let go of the saved values."""

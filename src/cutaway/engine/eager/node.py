@@ -10,6 +10,7 @@ import numpy as np
 from cutaway.core.accelerate import numpy_only
 from cutaway.core.autograd import _SEQ, RECORDING, Node, Saved, Wanted, walk
 from cutaway.core.generator import default_generator
+from cutaway.core.grad_names import Name
 from cutaway.core.op import OPS
 from cutaway.core.tensor import Tensor
 from cutaway.engine.eager.native import order_of
@@ -49,9 +50,9 @@ class CompositeNode(Node):
         self.plan, self.arrays, self.random = plan, arrays, random
 
     @property
-    def name(self) -> str:
+    def name(self) -> Name:
         """The composite's name."""
-        return self.plan.label
+        return Name(self.plan.label)
 
     def free(self) -> None:
         """Let go of the saved values."""
