@@ -16,6 +16,7 @@ import pytest
 
 import cutaway
 from cutaway import data
+from cutaway.core.accelerate import at_once
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError, WorkerError
 from cutaway.data import DataLoader, IterableDataset, Subset, TensorDataset
 
@@ -365,7 +366,7 @@ def test_workers_started_anew_read_what_can_be_pickled():
 
 def test_compiled_code_runs_in_a_worker_after_it_ran_here():
     pytest.importorskip("llvmlite")
-    with cutaway.core.accelerate.at_once():
+    with at_once():
         layer, x = cutaway.nn.Linear(64, 64), cutaway.randn(512, 64)
         here = layer(x).detach()  # the pool of threads is up
         there = next(iter(DataLoader([0], num_workers=1, collate_fn=lambda _: layer(x).detach())))
