@@ -460,3 +460,76 @@ def test_what_comes_by_a_default_argument_is_seen():
         run = wrap(step)
         runs.append([run().item() for _ in range(5)])
     np.testing.assert_allclose(*runs, rtol=1e-5)
+
+
+@pytest.mark.parametrize("x", [[3.0, 1.0, 2.0, 2.0], [1.0, np.nan, 2.0], [5.0]])
+def test_the_median_of_all_elements(x):
+    x = cutaway.tensor(x)
+    np.testing.assert_array_equal(compile(lambda x: x.median())(x).numpy(), x.median().numpy())
+
+
+def _moved(model, optimizer):
+    model[0].weight.data = cutaway.full((3, 4), 2.0)
+
+
+def _frozen(model, optimizer):
+    model[0].weight.requires_grad_(False)
+
+
+def _replaced(model, optimizer):
+    model[0]._parameters["weight"] = nn.Parameter(cutaway.full((3, 4), 3.0))
+
+
+def _swapped(model, optimizer):
+    model[2] = nn.Linear(3, 2)
+
+
+def _mode(model, optimizer):
+    model[1].training = False
+
+
+def _forgotten(model, optimizer):
+    optimizer.state.clear()
+
+
+def _rate(model, optimizer):
+    optimizer.param_groups[0]["lr"] = 0.5
+
+
+def _decay(model, optimizer):
+    optimizer.param_groups[0]["weight_decay"] = 0.25
+
+
+def _fewer(model, optimizer):
+    del optimizer.param_groups[0]["params"][0]
+
+
+CHANGED = [_moved, _frozen, _replaced, _swapped, _mode, _forgotten, _rate, _decay, _fewer]
+
+
+@pytest.mark.parametrize("change", CHANGED, ids=lambda f: f.__name__[1:])
+def test_a_change_between_two_calls_is_noticed(change):
+    """Each by the count of core/watched.py or by looking: the next step is what eager mode makes of it."""
+
+    def run(compiled):
+        cutaway.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5), nn.Linear(3, 2))
+        optimizer = optim.Adam(model.parameters(), lr=0.01)
+
+        def step(x):
+            optimizer.zero_grad()
+            loss = model(x).square().sum()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        fn = compile(step) if compiled else step
+        losses = [float(fn(cutaway.ones(5, 4))) for _ in range(3)]
+        change(model, optimizer)
+        losses += [float(fn(cutaway.ones(5, 4))) for _ in range(3)]
+        return losses, [p.numpy(force=True) for p in model.parameters()]
+
+    (ours, got), (theirs, want) = run(True), run(False)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)

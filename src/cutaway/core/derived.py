@@ -327,9 +327,13 @@ def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     if dim is None:
         flat = movement.reshape(x, shape=(x._data.size,))
         middle = flat[_middle(flat.detach(), 0)]
-        if x._data.dtype.kind not in FLOATING or bool(elementwise.isnan(middle).all()):
+        if x._data.dtype.kind not in FLOATING:
             return middle.reshape(())
-        return amax(elementwise.where(flat == middle, flat, -float("inf")))
+        middle, nan = middle.reshape(()), elementwise.isnan(middle).reshape(())
+        if STAGE.get() is None and bool(nan):
+            return middle
+        ties = amax(elementwise.where(flat == middle, flat, -float("inf")))
+        return ties if STAGE.get() is None else elementwise.where(nan, middle, ties)
     d = normalize_dim(dim, x._data.ndim, "median")
     at = _middle(x, d)
     values = gather(x, d, at)
