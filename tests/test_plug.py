@@ -1,0 +1,145 @@
+"""`cutaway.use`: a part of one's own runs in the network, in the place of the library's, and goes away again."""
+
+import numpy as np
+import pytest
+
+import cutaway
+from cutaway import nn, optim
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from cutaway.nn import functional as F
+from cutaway.plug import arrays, rule
+
+
+def net():
+    cutaway.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+
+
+def double(x):
+    return 2 * x * (x > 0)
+
+
+def test_a_function_replaces_every_way_to_call_it():
+    x, model = cutaway.randn(5, 3), net()
+    hidden = model[0](x)
+    doubled = 2 * hidden.relu()
+    expected = model[2](doubled)
+    theirs = F.relu, cutaway.relu, cutaway.Tensor.relu, nn.functional.relu
+    with cutaway.use(relu=double) as used:
+        assert cutaway.equal(model(x), expected)
+        for call in (F.relu, cutaway.relu, cutaway.Tensor.relu, nn.functional.relu):
+            assert cutaway.equal(call(hidden), doubled)
+        assert used.calls["relu"] == 5
+    assert (F.relu, cutaway.relu, cutaway.Tensor.relu, nn.functional.relu) == theirs
+
+
+def test_global_use_lasts_until_it_is_undone_and_nests():
+    x = cutaway.tensor([1.0])
+    first = cutaway.use(relu=lambda x: x + 10)
+    second = cutaway.use(relu=lambda x: x + 20)
+    assert F.relu(x).item() == 21
+    second.undo()
+    assert F.relu(x).item() == 11
+    first.undo()
+    assert F.relu(x).item() == 1
+
+
+def test_inside_a_part_the_name_is_the_library_s():
+    with cutaway.use(relu=lambda x: F.relu(x) + x.relu()):
+        assert cutaway.tensor([3.0]).relu().item() == 6
+        assert F.relu(cutaway.tensor([3.0])).item() == 6
+
+
+def test_compiled_programs_and_native_composites_follow():
+    x, model = cutaway.randn(64, 3), net()
+    step = cutaway.compile(lambda x: model(x).sum())
+    plain = step(x).item()
+    from cutaway.core.accelerate import at_once
+
+    with at_once():
+        before = F.cross_entropy(model(x), cutaway.zeros(64).long()).item()
+        with cutaway.use(relu=double, log_softmax=lambda x, dim=-1, dtype=None: 3 * x.log_softmax(dim)):
+            assert step(x).item() == pytest.approx(model(x).sum().item(), rel=1e-5)
+            assert step(x).item() != pytest.approx(plain)
+        assert F.cross_entropy(model(x), cutaway.zeros(64).long()).item() == pytest.approx(before)
+    assert step(x).item() == pytest.approx(plain)
+
+
+def test_a_layer_and_an_optimiser():
+    class Mine(nn.Linear):
+        def forward(self, x):
+            return super().forward(x) + 100
+
+    with cutaway.use(Linear=Mine, SGD=rule(lambda p, g, lr: p - 2 * lr * g)) as used:
+        model = nn.Sequential(nn.Linear(2, 1))
+        assert isinstance(model[0], Mine) and model(cutaway.zeros(1, 2)).item() > 90
+        w = model[0].weight.detach().clone()
+        model(cutaway.ones(1, 2)).sum().backward()
+        optim.SGD(model.parameters(), lr=0.5).step()
+        assert cutaway.allclose(model[0].weight, w - 1)
+        assert used.calls == {"Linear": 1, "SGD": 1}
+    assert not isinstance(nn.Linear(2, 1), Mine)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_rule_with_memory_is_the_library_s_to_the_number(compiled):
+    def momentum(p, g, v, lr, momentum):
+        v = momentum * v - lr * g
+        return p + v, v
+
+    mine = rule(momentum, "v", momentum=0.9)
+    ends = []
+    for make in (mine, lambda p, lr: optim.SGD(p, lr=lr, momentum=0.9)):
+        model = net()
+        optimizer = make(model.parameters(), lr=0.1)
+
+        def step(x, model=model, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = model(x).square().mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run = cutaway.compile(step) if compiled else step
+        for n in range(4):
+            run(cutaway.ones(2, 3) * (n + 1))
+        ends.append(model[0].weight.detach().numpy())
+    np.testing.assert_allclose(*ends, rtol=1e-5)
+
+
+def test_arrays_train_a_network_as_the_library_does():
+    def forward(x):
+        return np.where(x > 0, x, 0)
+
+    def backward(g, x):
+        return g * (x > 0)
+
+    x = cutaway.randn(6, 3)
+    gradients = []
+    for parts in ({}, {"relu": arrays(forward, backward)}):
+        model = net()
+        if parts:
+            with cutaway.use(**parts) as used:
+                model(x).square().sum().backward()
+            assert used.calls["relu"] == 1
+        else:
+            model(x).square().sum().backward()
+        gradients.append([p.grad.numpy() for p in model.parameters()])
+    for a, b in zip(*gradients):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_impossible_parts_are_refused():
+    for wrong, said in (({}, "name a part"), ({"rleu": double}, "did you mean relu"), ({"linaer": double}, "linear")):
+        with pytest.raises(ArgumentError, match=said):
+            cutaway.use(**wrong)
+    with pytest.raises(ArgumentTypeError, match="must be a function"):
+        cutaway.use(relu=3)
+    with cutaway.use(relu=lambda x: x.numpy()), pytest.raises(ArgumentTypeError, match="must give a Tensor"):
+        F.relu(cutaway.ones(2))
+    bad = arrays(lambda x: x, lambda g, x: g[0], "wrong")
+    with pytest.raises(ShapeError, match=r"wrong: backward's gradient 1 has shape \[\], the input \[2\]"):
+        bad(cutaway.ones(2, requires_grad=True)).sum().backward()
+    with cutaway.use(relu=double), pytest.raises(ArgumentError):  # what was replaced before the refused name is put back
+        cutaway.use(sigmoid=double, nothing=double)
+    assert F.sigmoid(cutaway.zeros(1)).item() == 0.5
