@@ -33,14 +33,14 @@ def page() -> str:
         "cutaway learn --progress   # how far you are",
         "```",
         "",
-        "An answer is drawn against its target first. Then it is tried on inputs from small to large; if it fails, you see",
-        "the smallest of them, what was expected, what came, and a hint that is found by how your answer behaves. Your program",
-        "runs in a process of its own: it may loop, crash or ask for all memory, and the checker says so. (The limit is 1 GiB",
-        "on Linux; elsewhere time is the only limit.)",
+        "An answer is drawn against its target first. Then it is tried on inputs from small to large; if it fails, you",
+        "see the smallest of them, what was expected, what came, and a hint that is found by how your answer behaves.",
+        "Your program runs in a process of its own: it may loop, crash or ask for all memory, and the checker says so.",
+        "(The limit is 1 GiB on Linux; elsewhere time is the only limit.)",
         "",
         f"There are {len(every)} exercises in {len(chapters())} chapters, with {mistakes} typical mistakes that are recognised.",
-        "This page is made from the code by `python tools/course.py`; [course-writing.md](course-writing.md) says how to write",
-        "a chapter.",
+        "This page is made from the code by `python tools/course.py`; [course-writing.md](course-writing.md) says how to",
+        "write a chapter.",
     ]
     for c in chapters():
         lines += ["", f"## {c.number} {c.title}", "", c.about.partition(": ")[2].capitalize(), ""]
