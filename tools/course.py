@@ -38,7 +38,7 @@ def page() -> str:
         "Your program runs in a process of its own: it may loop, crash or ask for all memory, and the checker says so.",
         "(The limit is 1 GiB on Linux; elsewhere time is the only limit.)",
         "",
-        f"There are {len(every)} exercises in {len(chapters())} chapters, with {mistakes} typical mistakes that are recognised.",
+        f"There are {len(every)} exercises in {len(chapters())} chapters, and {mistakes} typical mistakes that are known.",
         "This page is made from the code by `python tools/course.py`; [course-writing.md](course-writing.md) says how to",
         "write a chapter.",
     ]

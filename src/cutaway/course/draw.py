@@ -156,7 +156,7 @@ def _curve(e: Exercise, pairs: list[Pair]) -> Drawing:
     want = np.asarray(plain(p.want), float)
     got = np.asarray(plain(p.got.value), float) if p.got.value is not None and _curved(p.got.value, x) else None
     curves = [Curve(x, want, TARGET, "soft")] + ([Curve(x, got, YOURS, "a")] if got is not None else [])
-    html = lines(e.title, curves, "x", "y")
+    html = lines(e.title, curves, "x", "y", height=220)
     return Drawing(_plot(x, want, got), html)
 
 

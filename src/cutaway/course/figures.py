@@ -107,7 +107,7 @@ def plane(
     *,
     span: tuple[float, float] = (-0.5, 1.5),
     names: tuple[str, str] = ("x₁", "x₂"),
-    fine: int = 81,
+    fine: int = 121,
 ) -> Figure:
     """The plane in two colours, as `decide(places[n, 2]) -> values[n]` in 0..1 says; on it points with labels 0, 1, ..."""
     low, high = span

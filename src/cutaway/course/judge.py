@@ -47,24 +47,34 @@ class Judgement:
 
 def judge(e: Exercise, answer: Callable[..., Any], tell: Callable[[tuple[Any, ...]], None] = lambda i: None) -> Judgement:
     """Try an answer on all inputs.  `tell` hears of each before it is tried, so that one which never ends is known."""
-    cases, got, expected = [], [], []
+    got: list[Outcome] = []
     first: Failure | None = None
+    cases, expected = known(e)
     with np.errstate(all="ignore"):
-        for inputs in e.inputs():
+        for inputs, want in zip(cases, expected):
             tell(inputs)
             outcome = run(e, answer, inputs)
             if isinstance(outcome.error, NotImplementedError):
                 return Judgement((), (), (), None, begun=False)
-            want = truth(e, inputs)
-            cases.append(inputs)
             got.append(outcome)
-            expected.append(want)
             why = wrong_with(e, inputs, outcome, want)
             if why and (first is None or _numbers(inputs) < _numbers(first.inputs)):
                 first = Failure(inputs, outcome, want, why)
         if first is not None:
             first = simplest(e, answer, first, tell)
     return Judgement(cases, got, expected, first)
+
+
+def known(e: Exercise) -> tuple[list[tuple[Any, ...]], list[Any]]:
+    """All inputs of an exercise and what is right for each; found once."""
+    held = _KNOWN.get(id(e))
+    if held is None:
+        cases = list(e.inputs())
+        held = _KNOWN[id(e)] = e, (cases, [truth(e, inputs) for inputs in cases])
+    return held[1]
+
+
+_KNOWN: dict[int, tuple[Exercise, Any]] = {}  # by id, with the exercise, so that no other takes its id
 
 
 def run(e: Exercise, answer: Callable[..., Any], inputs: tuple[Any, ...]) -> Outcome:

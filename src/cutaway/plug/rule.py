@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cutaway.core.errors import ArgumentError
 from cutaway.optim import Optimizer
 
 
@@ -28,6 +29,11 @@ def rule(step: Callable[..., Any], *memory: str, name: str = "", **numbers: floa
 
         def __init__(self, params: Any, lr: float = 0.01, weight_decay: float = 0.0, **options: Any) -> None:
             known = {k: options[k] for k in fixed if k in options}
+            extra = [k for k, v in options.items() if k not in fixed and v]
+            if extra:
+                raise ArgumentError(
+                    f"{type(self).__name__}: your rule has no {', '.join(extra)}; it was asked for here, and rule(...) adds it"
+                )
             super().__init__(params, {"lr": lr, "weight_decay": weight_decay} | fixed | known)
 
         def start(self, h: dict[str, Any]) -> dict[str, float]:
