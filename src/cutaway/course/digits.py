@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def given_weights(sizes: Sequence[int] = (784, 50, 100, 10), epochs: int = 2, se
     (x, t), _ = digits()
     cutaway.manual_seed(seed)
     layers: list[nn.Module] = []
-    for a, b in zip(sizes[:-1], sizes[1:]):
+    for a, b in pairwise(sizes):
         layers += [nn.Linear(a, b), nn.Sigmoid()]
     model = nn.Sequential(*layers[:-1])
     optimizer = cutaway.optim.Adam(model.parameters(), lr=0.003)

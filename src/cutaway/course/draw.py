@@ -61,9 +61,10 @@ def _pairs(e: Exercise, answer: Callable[..., Any] | None) -> list[Pair]:
 
 
 def _arrays(x: Any) -> bool:
+    """Whether there is an array in a value that is an array, or a tuple."""
     x = plain(x)
     if isinstance(x, tuple):
-        return bool(x) and all(map(_arrays, x))
+        return any(map(_arrays, x))
     return isinstance(x, np.ndarray) and x.ndim > 0 and x.dtype.kind in "biuf"
 
 
@@ -71,10 +72,12 @@ def _arrays(x: Any) -> bool:
 
 
 def _parts(x: Any) -> list[np.ndarray]:
+    """The arrays in a value, through tuples."""
     x = plain(x)
-    parts = list(x) if isinstance(x, tuple) else [x]
+    if isinstance(x, tuple):
+        return [a for part in x for a in _parts(part)]
     try:
-        return [np.asarray(p, float) for p in parts]
+        return [np.asarray(x, float)]
     except (TypeError, ValueError):
         return []
 

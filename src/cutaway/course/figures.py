@@ -83,7 +83,7 @@ def lines(
     ys = np.concatenate([_flat(c.y) for c in curves])
     ys = ys[np.isfinite(ys) & ((ys > 0) | (not log))]
     x = scale.linear(*(x_range or _ends(xs)), 6)
-    y = scale.log(*(y_range or (float(ys.min()), float(ys.max())))) if log else scale.linear(*(y_range or _roomy(ys)), 5)
+    y = _decades(*(y_range or _ends(ys))) if log else scale.linear(*(y_range or _roomy(ys)), 5)
     parts = []
     for c in curves:
         points = [
@@ -95,7 +95,7 @@ def lines(
             parts.append(f'<polyline class="line {c.kind}" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in points)}"/>')
         else:
             parts += [f'<circle class="dot {c.kind}" cx="{a:.1f}" cy="{b:.1f}" r="3.4"/>' for a, b in points]
-    names = [(c.kind, c.name) for c in curves if c.name]
+    names = [(f"{c.kind} dots" if c.dots else c.kind, c.name) for c in curves if c.name]
     return Figure(_legend(names) + _svg(title, _axes(x, y, x_name, y_name, height) + "".join(parts), height))
 
 
@@ -108,8 +108,12 @@ def plane(
     span: tuple[float, float] = (-0.5, 1.5),
     names: tuple[str, str] = ("x₁", "x₂"),
     fine: int = 121,
+    classes: int = 0,
 ) -> Figure:
-    """The plane in two colours, as `decide(places[n, 2]) -> values[n]` in 0..1 says; on it points with labels 0, 1, ..."""
+    """The plane in two colours, as `decide(places[n, 2]) -> values[n]` in 0..1 says; on it points with labels 0, 1, ...
+
+    classes     so many: the values are labels 0, 1, ..., each with the colour of its points
+    """
     low, high = span
     x = y = scale.linear(low, high, 4)
     body = ""
@@ -117,7 +121,8 @@ def plane(
         side = np.linspace(low, high, fine)
         places = np.stack(np.meshgrid(side, side[::-1]), -1).reshape(-1, 2)
         shade = np.asarray(_array(decide(places)), float).reshape(fine, fine)
-        body = _image(signed_colours(1.1 * (shade - 0.5), 1.0), SQUARE)
+        pixels = _CLASSES[shade.astype(int) % len(_CLASSES)] if classes else signed_colours(1.1 * (shade - 0.5), 1.0)
+        body = _image(pixels, SQUARE)
     if points is not None:
         where, what = _array(points), _array(labels).astype(int).ravel()
         for (a, b), k in zip(where, what):
@@ -127,6 +132,7 @@ def plane(
 
 
 SQUARE = 320
+_CLASSES = np.array([[166, 200, 222], [232, 190, 160], [160, 208, 190], [218, 186, 204], [222, 206, 150]], np.uint8)
 
 
 def contour(
@@ -313,6 +319,15 @@ def _flat(x: Any) -> np.ndarray:
 
 def _ends(x: np.ndarray) -> tuple[float, float]:
     return (float(x.min()), float(x.max())) if len(x) else (0.0, 1.0)
+
+
+def _decades(low: float, high: float) -> Scale:
+    """A logarithmic axis over whole powers of ten, however many."""
+    first = int(np.floor(np.log10(low) + 1e-9))
+    last = max(int(np.ceil(np.log10(high) - 1e-9)), first + 1)
+    every = 1 + (last - first) // 7
+    ticks = [(10.0**k, scale.short(10.0**k)) for k in range(first, last + 1) if (k - first) % every == 0]
+    return Scale(lambda v: (float(np.log10(v)) - first) / (last - first), ticks)
 
 
 def _roomy(y: np.ndarray) -> tuple[float, float]:

@@ -1,5 +1,5 @@
-"""Numerical gradients, for specs of backward exercises: slow, obvious, and by other means than any rule. And what else layers
-with a forward and a backward need in a check.py.
+"""Numerical gradients, for specs of backward exercises: slow, obvious, and by other means than any rule. And what else
+layers with a forward and a backward need in a check.py.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ def number(v: Any) -> str:
     """A number as a person writes it: 0.25, 3, 1e+300, nan."""
     if isinstance(v, (bool, np.bool_)):
         return str(bool(v))
-    return f"{float(v):.4g}"
+    return f"{float(v) + 0.0:.4g}"  # and no -0
 
 
 def short(x: Any) -> str:

@@ -24,7 +24,20 @@ def arrays(forward: Callable[..., Any], backward: Callable[..., Any], name: str 
     Nothing of it is compiled: a compiled step that meets it goes operation by operation.
     Raises ArgumentTypeError or ShapeError, naming the function, if one gives something else than that.
     """
-    called = name or getattr(forward, "__name__", "forward")
+    taken = wraps(forward, updated=())
+
+    @taken
+    def run(*inputs: Any) -> tuple[Any, Callable[..., Any]]:
+        return forward(*inputs), lambda g: backward(g, *inputs)
+
+    return taped(run, name or getattr(forward, "__name__", "forward"))
+
+
+def taped(run: Callable[..., tuple[Any, Callable[..., Any]]], name: str = "") -> Callable[..., Tensor]:
+    """As `arrays`, for what keeps its own intermediate values: `run(*arrays) -> (result, backward)` with
+    `backward(g) -> the gradients`. A layer of one's own, an object with forward and backward, is made in `run`.
+    """
+    called = name or getattr(run, "__name__", "run")
 
     class Learned(Function):
         """forward and backward of the user's."""
@@ -32,7 +45,7 @@ def arrays(forward: Callable[..., Any], backward: Callable[..., Any], name: str 
         @staticmethod
         def forward(ctx: Any, *inputs: Any) -> Tensor:
             given = [x.numpy() if isinstance(x, Tensor) else x for x in inputs]
-            y = forward(*given)
+            y, ctx.back = run(*given)
             if not isinstance(y, (np.ndarray, np.generic, float, int)):
                 raise ArgumentTypeError(f"{called}: forward must give an array, got {describe(y)}")
             ctx.given = given
@@ -42,7 +55,7 @@ def arrays(forward: Callable[..., Any], backward: Callable[..., Any], name: str 
         @staticmethod
         def backward(ctx: Any, *gradients: Any) -> Any:
             g = gradients[0].numpy()
-            found = backward(g, *ctx.given)
+            found = ctx.back(g)
             found = found if isinstance(found, (tuple, list)) else (found,)
             if len(found) > len(ctx.given):
                 raise ArgumentTypeError(f"{called}: backward gave {len(found)} gradients for {len(ctx.given)} inputs")
@@ -61,7 +74,7 @@ def arrays(forward: Callable[..., Any], backward: Callable[..., Any], name: str 
 
     Learned.__name__ = Learned.__qualname__ = called
 
-    @wraps(forward, updated=())
+    @wraps(run, updated=())
     def call(*inputs: Any) -> Tensor:
         return Learned.apply(*inputs)
 

@@ -32,7 +32,7 @@ def rule(step: Callable[..., Any], *memory: str, name: str = "", **numbers: floa
             extra = [k for k, v in options.items() if k not in fixed and v]
             if extra:
                 raise ArgumentError(
-                    f"{type(self).__name__}: your rule has no {', '.join(extra)}; it was asked for here, and rule(...) adds it"
+                    f"{type(self).__name__}: your rule has no {', '.join(extra)}, which is asked for here; rule(...) adds it"
                 )
             super().__init__(params, {"lr": lr, "weight_decay": weight_decay} | fixed | known)
 

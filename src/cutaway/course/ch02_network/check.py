@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -134,7 +135,7 @@ def forward(x: Any, *wb: Any, bend: Any = sigmoid, last: Any = lambda z: z, firs
 def _net(d: Any, n: int) -> tuple[Any, ...]:
     sizes = [2, n + 1, n, 3]
     weights: list[Any] = []
-    for a, b in zip(sizes[:-1], sizes[1:]):
+    for a, b in pairwise(sizes):
         weights += [d.array(a, b), d.array(b)]
     return (d.array(n, 2), *weights)
 

@@ -279,7 +279,7 @@ def _(figures, mo, np, rate, shape, steps, whose, yours):
             x_range=(-5, 5), y_range=(-5, 5), arrows=lambda a, b: (-2 * a, -2 * shape.value * b), names=("x₀", "x₁"))),
         (f"ends at ({_end[0]:.3g}, {_end[1]:.3g})", figures.lines(
             "height", [figures.Curve(np.arange(len(_path)), [max(_f(p), 1e-25) for p in _path], "f", "a")], "step", "f", log=True)
-            if len(_path) > 1 and np.isfinite(_path).all() and 1e-24 < max(_f(p) for p in _path) < 1e8 else ""),
+            if len(_path) > 1 and np.isfinite(_path).all() else "no step, or out of all bounds"),
     ]), mo.md(f"From (-3, 4) with η = 0.1, a hundred steps end within 10⁻⁹ of the bottom (the book: -6.1e-10, 8.1e-10). η = 10 flies off to "
               f"10¹³ and more; η = 10⁻¹⁰ has hardly moved. On a narrow valley (k = 20) no η suits both directions: chapter 5. *Computed {whose(_a and _b)}.*")])
     return
@@ -344,7 +344,7 @@ def _(cutaway, eta, figures, go, mo, np, whose, yours):
     _right = (_decide(_x) == _t).mean()
     _line = figures.lines("loss", [figures.Curve(range(len(_losses)), _losses, "loss on the mini-batch", "a")], "steps", "loss (nats)") if _losses else ""
     mo.vstack([figures.side_by_side([
-        (f"{100 * _right:.0f} % of the points right", figures.plane("spiral", lambda p: _decide(p) / 2, _x, _t, span=(-1.1, 1.1))),
+        (f"{100 * _right:.0f} % of the points right", figures.plane("spiral", _decide, _x, _t, span=(-1.1, 1.1), classes=3)),
         (f"{1000 * slow:.1f} ms a step", _line)]),
         mo.md(f"*Learned {whose(_a and _b and _c and _d)}.*")])
     return

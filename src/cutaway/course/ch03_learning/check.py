@@ -223,7 +223,7 @@ MINIBATCH = Exercise(
     "minibatch", "A mini-batch", _choose,
     oracle=lambda x, t, size: {"rows": size, "targets": size, "each row with its own target": True, "rows twice": 0,
                                "rows of x": True, "the first rows each time": False, "other rows next time": True},
-    play=_properties, show="table", free=False,
+    play=_properties, show="table", free=False, example=(np.arange(4.0)[:, None] + [0.0, 0.5], np.arange(4), 2),
     draw=lambda d, n: (np.arange(8.0 + n)[:, None] + [0.0, 0.5], np.arange(8 + n), n + 1),
     wrong=[
         Wrong(lambda x, t, size, rng: (x[:size], t[:size]), "It is always the first rows: choose them by chance."),
