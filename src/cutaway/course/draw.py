@@ -19,13 +19,14 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from cutaway.course.exercise import Exercise
+from cutaway.course.exercise import DRAWS, Exercise
 from cutaway.course.figures import Curve, cells, lines, side_by_side
-from cutaway.course.judge import Outcome, alike, finite, plain, run, truth
+from cutaway.course.judge import Outcome, alike, finite, known, plain, run, truth
 from cutaway.course.words import number, short
 from cutaway.train.report.page import signed_colours
 
 ROWS = 6  # of a table
+CELL, BROAD = 8, 56  # characters of a cell, and of what fits in a line beside its name
 WIDE, TALL = 48, 12  # characters of a curve in the terminal
 YOURS, TARGET = "yours", "target"
 
@@ -55,7 +56,9 @@ def draw(e: Exercise, answer: Callable[..., Any] | None) -> Drawing:
 def _pairs(e: Exercise, answer: Callable[..., Any] | None) -> list[Pair]:
     chosen = [e.example] if e.example is not None else list(e.inputs())
     if e.example is None and e.draw is not None and e.show != "table":
-        chosen = [list(e.inputs())[len(e.cases) + 13]]  # of size 3
+        cases = known(e)[0][len(e.cases) :]
+        three = cases[2 * DRAWS : 3 * DRAWS]  # of size 3; of these one whose target tells something
+        chosen = [max(three, key=lambda x: len({v for a in _parts(truth(e, x)) for v in a.ravel().tolist()}))]
     nothing = Outcome(None, None, ())
     return [Pair(x, nothing if answer is None else run(e, answer, x), truth(e, x)) for x in chosen[:ROWS]]
 
@@ -84,19 +87,29 @@ def _parts(x: Any) -> list[np.ndarray]:
 
 def _cells(e: Exercise, pairs: list[Pair]) -> Drawing:
     rows: list[RenderableType] = []
-    html = []
+    html, alone = [], []
     for p in pairs:
         want, got = _parts(p.want), _parts(p.got.value) if p.got.value is not None else []
         for i, w in enumerate(want):
             g = got[i] if i < len(got) else None
-            name = f"result {i + 1}" if len(want) > 1 else ""
+            name = (e.parts[i] if i < len(e.parts) else f"result {i + 1}") if len(want) > 1 else ""
             beside = Table.grid(padding=(0, 3))
-            beside.add_row(name, YOURS if g is not None else "", TARGET)
-            beside.add_row("", _grid(g, w) if g is not None else "", _grid(w, w))
+            if g is None:
+                beside.add_row(name, TARGET)
+                beside.add_row("", _grid(w, w))
+            elif 2 * CELL * (w.shape[-1] if w.ndim else 1) < BROAD:
+                beside.add_row(name, YOURS, TARGET)
+                beside.add_row("", _grid(g, w), _grid(w, w))
+            else:
+                beside.add_row(name, YOURS, _grid(g, w))
+                beside.add_row("", TARGET, _grid(w, w))
             rows.append(beside)
-            cards = [(f"{name} {YOURS}".strip(), cells(g, like=w))] if g is not None else []
-            html.append(side_by_side([*cards, (f"{name} {TARGET}".strip(), cells(w))]))
-    return Drawing(Group(*rows), "".join(html))
+            target = f"{name}, {TARGET}" if name else TARGET
+            if g is not None:
+                html.append(side_by_side([(f"{name}, {YOURS}" if name else YOURS, cells(g, like=w)), (target, cells(w))]))
+            else:
+                alone.append((target, cells(w)))
+    return Drawing(Group(*rows), "".join(html) + (side_by_side(alone) if alone else ""))
 
 
 def _grid(a: np.ndarray, like: np.ndarray) -> RenderableType:
@@ -112,7 +125,7 @@ def _grid(a: np.ndarray, like: np.ndarray) -> RenderableType:
         for j, v in enumerate(row):
             r, g, b = (int(c) for c in colours[i, j])
             off = other is not None and not alike(v, other[i, j], 1e-6)
-            line.append(f"{number(v):>7} ", Style(color="black", bgcolor=f"rgb({r},{g},{b})", underline=off, bold=off))
+            line.append(f"{number(v):>{CELL - 1}} ", Style(color="black", bgcolor=f"rgb({r},{g},{b})", underline=off, bold=off))
         lines_.append(line)
     return Group(*lines_)
 

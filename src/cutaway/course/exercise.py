@@ -104,6 +104,7 @@ class Exercise:
                 of which several are right
     show        how answer and target are drawn: cells, curve, table ("" chooses)
     example     inputs of the drawing ("": one of the drawn ones); for a curve an array of places
+    parts       names of what is compared, where it is several arrays: ("y", "gx")
     free        False: inputs may not be simplified one number at a time (one-hot rows, shares)
     writes      True: the answer is meant to write into its inputs, which are then compared, too
     rtol        how close numbers must be, relative; seconds: how long all of it may take
@@ -121,6 +122,7 @@ class Exercise:
     play: Callable[..., Any] = lambda answer, *inputs: answer(*inputs)
     show: str = ""
     example: tuple[Any, ...] | None = None
+    parts: Sequence[str] = ()
     free: bool = True
     writes: bool = False
     rtol: float = 1e-6

@@ -12,6 +12,7 @@ Each function gives a `Figure`, which a notebook shows; `str(figure)` is the HTM
 | `picture(array)`, `pictures([...])`           | an array as an image, in grey or signed colours                       |
 | `contour(title, f, paths)`                    | heights of f(x, y) as shades, and paths over them                     |
 | `table(head, rows)`                           | a table                                                               |
+| `circuit(nodes, wires)`                       | a graph of operations, values above the wires and gradients below      |
 | `graph(loss)`                                 | the page of `cutaway.inspect` of a recording                          |
 | `side_by_side([(title, figure), ...])`        | figures beside one another                                            |
 """
@@ -292,6 +293,41 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Figure:
         "<tr>" + "".join(f"<td>{escape(c if isinstance(c, str) else short(c))}</td>" for c in row) + "</tr>" for row in rows
     )
     return Figure(f'<table class="answers"><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def circuit(
+    title: str,
+    nodes: dict[str, tuple[float, float, str]],
+    wires: Sequence[tuple[str, str, Any, Any]],
+    *,
+    width: int = 760,
+    height: int = 260,
+) -> Figure:
+    """Operations as circles, inputs as names, and wires from left to right with what goes forward above and back below.
+
+    nodes   name: (x, y, text) with x, y from 0 to 1; a text of one or two characters is an operation
+    wires   (from, to, value, gradient); None for what is not there yet
+    """
+    at = {n: (60 + x * (width - 130), 30 + y * (height - 60)) for n, (x, y, _) in nodes.items()}
+    body = ""
+    for a, b, value, slope in wires:
+        (p, q), (r, s) = at[a], at[b]
+        body += f'<line class="wire" x1="{p:.0f}" y1="{q:.0f}" x2="{r:.0f}" y2="{s:.0f}"/>'
+        u, v = p + 0.45 * (r - p), q + 0.45 * (s - q)
+        if value is not None:
+            body += f'<text class="forth" x="{u:.0f}" y="{v - 7:.0f}" text-anchor="middle">{escape(short(value))}</text>'
+        if slope is not None:
+            body += f'<text class="back" x="{u:.0f}" y="{v + 18:.0f}" text-anchor="middle">{escape(short(slope))}</text>'
+    for name, (_, _, text) in nodes.items():
+        x, y = at[name]
+        if len(text) <= 2:
+            body += f'<circle class="node" cx="{x:.0f}" cy="{y:.0f}" r="17"/>'
+            body += f'<text class="sign" x="{x:.0f}" y="{y + 6:.0f}" text-anchor="middle">{escape(text)}</text>'
+        else:
+            w = 7.4 * len(text) + 14
+            body += f'<rect class="node" x="{x - w / 2:.0f}" y="{y - 13:.0f}" width="{w:.0f}" height="26" rx="6"/>'
+            body += f'<text class="named" x="{x:.0f}" y="{y + 4.5:.0f}" text-anchor="middle">{escape(text)}</text>'
+    return Figure(_legend([("a", "forward: values"), ("b", "backward: gradients")]) + _svg(title, body, height, width))
 
 
 def graph(recording: Any, height: int = 560) -> Figure:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.autograd import Function
-from cutaway.core.errors import ArgumentTypeError, ShapeError
+from cutaway.core.errors import ArgumentTypeError, ShapeError, TraceError
+from cutaway.core.op import STAGE
 from cutaway.core.refusal import describe
 from cutaway.core.tensor import Tensor
 
@@ -44,13 +45,15 @@ def taped(run: Callable[..., tuple[Any, Callable[..., Any]]], name: str = "") ->
 
         @staticmethod
         def forward(ctx: Any, *inputs: Any) -> Tensor:
+            if STAGE.get() is not None:
+                raise TraceError(f"{called}: it is computed with NumPy, outside of any program that could be compiled")
             given = [x.numpy() if isinstance(x, Tensor) else x for x in inputs]
             y, ctx.back = run(*given)
             if not isinstance(y, (np.ndarray, np.generic, float, int)):
                 raise ArgumentTypeError(f"{called}: forward must give an array, got {describe(y)}")
             ctx.given = given
             dtype = next((x.dtype for x in given if isinstance(x, np.ndarray) and x.dtype.kind == "f"), np.float32)
-            return Tensor._wrap(np.ascontiguousarray(y, dtype))
+            return Tensor._wrap(np.array(y, dtype, order="C"))
 
         @staticmethod
         def backward(ctx: Any, *gradients: Any) -> Any:
@@ -69,7 +72,7 @@ def taped(run: Callable[..., tuple[Any, Callable[..., Any]]], name: str = "") ->
                     raise ShapeError(
                         f"{called}: backward's gradient {i + 1} has shape {list(np.shape(gx))}, the input {list(x.shape)}"
                     )
-                out.append(Tensor._wrap(np.ascontiguousarray(gx, x.dtype)))
+                out.append(Tensor._wrap(np.array(gx, x.dtype, order="C")))
             return tuple(out)
 
     Learned.__name__ = Learned.__qualname__ = called

@@ -61,6 +61,7 @@ MULTIPLY = two(
         (lambda x, y: x + y, None, "forward adds: it is to multiply."),
         (None, lambda g, z, x, y: g * y, "The gradient of the second input is missing: give (gx, gy)."),
     ],
+    parts=("z", "gx", "gy"),
 )  # fmt: skip
 
 
@@ -77,6 +78,7 @@ ADD_BIAS = two(
         (None, lambda g, z, x, b: (g, g[0]), "gb is the first row's: add up those of all rows."),
         (lambda x, b: x - b, None, "forward subtracts the bias."),
     ],
+    parts=("z", "gx", "gb"),
 )  # fmt: skip
 
 
@@ -92,6 +94,7 @@ DIVIDE = two(
         (None, lambda g, z, x, y: (g / y, g / x), "gy is not gx turned round: write z = x y^-1 and differentiate."),
         (lambda x, y: y / x, None, "forward divides the wrong way round."),
     ],
+    parts=("z", "gx", "gy"),
 )  # fmt: skip
 
 
@@ -108,6 +111,7 @@ EXP = two(
         (None, lambda g, y, x: g * x * np.exp(x - 1), "That is the rule of a power, n x^(n-1): here x is the exponent."),
         (lambda x: np.exp(-x), None, "forward has a minus in the exponent."),
     ],
+    parts=("y", "gx"),
 )  # fmt: skip
 
 
@@ -123,6 +127,7 @@ RELU = two(
         (lambda x: np.abs(x), None, "forward gives |x| below 0."),
         (None, lambda g, y, x: np.where(x > 0, g, 0.01 * g), "Below 0 it leaks: ReLU's slope there is exactly 0."),
     ],
+    parts=("y", "gx"),
 )  # fmt: skip
 
 
@@ -139,6 +144,7 @@ SIGMOID = two(
         (None, lambda g, y, x: g * sigmoid(y) * (1 - sigmoid(y)), "The sigmoid is taken twice: forward's result is y already."),
         (lambda x: 1 / (1 + np.exp(x)), None, "forward falls instead of rising: the exponent is -x."),
     ],
+    parts=("y", "gx"),
 )  # fmt: skip
 
 
@@ -160,6 +166,7 @@ AFFINE = two(
         (None, lambda g, y, x, w, b: (g @ w.T, x.T @ g, b), "gb is the bias itself: it is the sum of g over the batch."),
         (lambda x, w, b: x @ w, None, "forward lacks the bias."),
     ],
+    parts=("y", "gx", "gw", "gb"),
 )  # fmt: skip
 
 
@@ -208,7 +215,7 @@ class _Spec:
 SOFTMAX_LOSS = Exercise(
     "SoftmaxLoss", "Softmax with its loss", _soft(None, None), spec=_Spec, oracle=_loss_of_library, play=_loss,
     cases=((np.array([[1000.0, 998.0, 0.0]]), np.array([1]), 1.0),),
-    draw=lambda d, n: (d.array(n, 3), d.labels(n, 3), d.number(1, 2)),
+    draw=lambda d, n: (d.array(n, 3), d.labels(n, 3), d.number(1, 2)), parts=("loss", "gz"),
     wrong=[
         Wrong(_soft(None, lambda g, y, z, t: g * less_target(z, t)), "gz lacks the division by N: the loss is a mean over the batch."),
         Wrong(_soft(None, lambda g, y, z, t: less_target(z, t) / len(z)), "g is missing: the chain rule multiplies what arrives, be it 1 mostly."),
@@ -259,6 +266,7 @@ def _net(d: Any, n: int) -> tuple[Any, ...]:
 
 NET_GRADIENTS = Exercise(
     "net_gradients", "The two-layer network, backwards", net_gradients, spec=stub.net_gradients_spec, draw=_net, rtol=1e-5,
+    parts=("gw1", "gb1", "gw2", "gb2"),
     wrong=[
         Wrong(lambda *a: net_gradients(*a, slope=np.ones_like), "The sigmoid's backward is missing between the layers."),
         Wrong(lambda *a: net_gradients(*a, slope=lambda h: h), "The sigmoid's backward lacks the factor 1 - y."),
