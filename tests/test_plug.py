@@ -143,3 +143,90 @@ def test_impossible_parts_are_refused():
     with cutaway.use(relu=double), pytest.raises(ArgumentError):  # what was replaced before the refused name is put back
         cutaway.use(sigmoid=double, nothing=double)
     assert F.sigmoid(cutaway.zeros(1)).item() == 0.5
+
+
+class Value:
+    """A tape of one's own, as chapter 11 has it made: each number knows how to hand its gradient back."""
+
+    def __init__(self, data, back=()):
+        self.data, self.grad, self.back = float(data), 0.0, back
+
+    def __add__(self, o):
+        o = o if isinstance(o, Value) else Value(o)
+        return Value(self.data + o.data, ((self, 1.0), (o, 1.0)))
+
+    def __mul__(self, o):
+        o = o if isinstance(o, Value) else Value(o)
+        return Value(self.data * o.data, ((self, o.data), (o, self.data)))
+
+    def __pow__(self, n):
+        return Value(self.data**n, ((self, n * self.data ** (n - 1)),))
+
+    def exp(self):
+        y = np.exp(self.data)
+        return Value(y, ((self, y),))
+
+    def log(self):
+        return Value(np.log(self.data), ((self, 1 / self.data),))
+
+    __radd__, __rmul__ = __add__, __mul__
+    __neg__ = lambda self: self * -1.0
+    __sub__ = lambda self, o: self + -o
+    __rsub__ = lambda self, o: -self + o
+    __truediv__ = lambda self, o: self * (o**-1 if isinstance(o, Value) else 1 / o)
+    __rtruediv__ = lambda self, o: self**-1 * o
+
+    def backward(self):
+        order, seen, left = [], set(), [(self, False)]
+        while left:
+            v, done = left.pop()
+            if done:
+                order.append(v)
+            elif id(v) not in seen:
+                seen.add(id(v))
+                left += [(v, True), *((parent, False) for parent, _ in v.back)]
+        self.grad = 1.0
+        for v in reversed(order):
+            for parent, slope in v.back:
+                parent.grad += slope * v.grad
+
+
+def test_an_autograd_of_one_s_own_trains_a_network_of_the_library():
+    x, t = cutaway.randn(6, 2), cutaway.tensor([0, 1, 1, 0, 1, 0])
+
+    def learn(**parts):
+        cutaway.manual_seed(1)
+        model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 3), nn.ReLU(), nn.Sigmoid(), nn.Linear(3, 2))
+        optimizer = optim.SGD(model.parameters(), lr=0.5)
+
+        def steps():
+            for _ in range(3):
+                optimizer.zero_grad()
+                F.cross_entropy(model(x), t).backward()
+                optimizer.step()
+
+        if parts:
+            with cutaway.use(**parts) as used:
+                steps()
+                F.mse_loss(model(x).softmax(1), cutaway.eye(2)[t]).backward()
+            assert used.calls["autograd"] == 4
+        else:
+            steps()
+            F.mse_loss(model(x).softmax(1), cutaway.eye(2)[t]).backward()
+        return [v.detach().numpy() for p in model.parameters() for v in (p, p.grad)]
+
+    for mine, theirs in zip(learn(autograd=Value), learn()):
+        np.testing.assert_allclose(mine, theirs, rtol=2e-4, atol=2e-6)
+
+
+def test_a_wrong_autograd_shows():
+    class Wrong(Value):
+        def exp(self):
+            return Wrong(np.exp(self.data) * 2)
+
+    w = cutaway.tensor(1.0, requires_grad=True)
+    with cutaway.use(autograd=Wrong), pytest.raises(ArgumentError, match=r"your forward came to 5.4\d+, the library's to 2.7"):
+        w.exp().backward()
+    with cutaway.use(autograd=Value), pytest.raises(ArgumentError, match=r"your Value has no sin\(\)"):
+        w.sin().backward()
+    assert w.grad is None

@@ -106,7 +106,8 @@ def _cells(e: Exercise, pairs: list[Pair]) -> Drawing:
             rows.append(beside)
             target = f"{name}, {TARGET}" if name else TARGET
             if g is not None:
-                html.append(side_by_side([(f"{name}, {YOURS}" if name else YOURS, cells(g, like=w)), (target, cells(w))]))
+                mine = f"{name}, {YOURS}" if name else YOURS
+                html.append(side_by_side([(mine, cells(g, like=w)), (target, cells(w))]))
             else:
                 alone.append((target, cells(w)))
     return Drawing(Group(*rows), "".join(html) + (side_by_side(alone) if alone else ""))

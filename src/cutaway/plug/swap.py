@@ -26,9 +26,13 @@ class Use:
         self.calls: dict[str, int] = dict.fromkeys(parts, 0)
         self._places: list[Place] = []
         self._inside: set[str] = set()  # parts that are at work
+        self._stop: list[Callable[[], None]] = []
         try:
             for name, part in parts.items():
-                self._replace(name, part)
+                if name == "autograd":
+                    self._scalars(part)
+                else:
+                    self._replace(name, part)
         except BaseException:
             self.undo()
             raise
@@ -55,6 +59,14 @@ class Use:
             top = sys.modules["cutaway"]
             if callable(getattr(top, name, None)):  # cutaway.relu is the method
                 self._put(top, name, vars(owner)[name], vars(top)[name])
+
+    def _scalars(self, value: Any) -> None:
+        from cutaway.plug.scalars import Scalars
+
+        if not callable(value):
+            raise ArgumentTypeError(f"use: autograd must be a class, called with a number; got {describe(value)}")
+        made = Scalars(value, lambda: self.calls.__setitem__("autograd", self.calls["autograd"] + 1))
+        self._stop.append(made.start())
 
     def _put(self, where: Any, name: str, mine: Any, theirs: Any) -> None:
         self._places.append((where, name, theirs))
@@ -109,6 +121,8 @@ class Use:
 
     def undo(self) -> None:
         """The library's own again."""
+        while self._stop:
+            self._stop.pop()()
         while self._places:
             where, name, theirs = self._places.pop()
             setattr(where, name, theirs)
@@ -121,7 +135,7 @@ class Use:
         self.undo()
 
     def __repr__(self) -> str:
-        return f"Use({', '.join(self.names)})" if self._places else "Use(): undone"
+        return f"Use({', '.join(self.names)})" if self._places or self._stop else "Use(): undone"
 
 
 def use(**parts: Any) -> Use:
@@ -130,6 +144,7 @@ def use(**parts: Any) -> Use:
     relu=f          a function of `nn.functional`: F.relu, nn.ReLU, Tensor.relu call f, with the same arguments
     Linear=C        a layer of `nn`: models made from now on have C
     SGD=C           an optimiser of `optim`
+    autograd=Value  a tape of your own for numbers (plug/scalars.py says what `Value` needs): loss.backward() is yours
 
     Inside a part of yours the name is the library's. Parts of the same name nest; undo them in reverse.
     Raises ArgumentError for a name that is none of these, ArgumentTypeError for a part that cannot be called.

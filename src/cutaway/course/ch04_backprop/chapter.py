@@ -461,7 +461,7 @@ def _(mo):
 def _(F, cutaway, figures, mo, nn, np, whose, yours):
     from cutaway.course.ch04_backprop.check import PLUGS as _PLUGS
 
-    _parts, _all = {}, True
+    _parts, _all = dict[str, object](), True
     for _plug in _PLUGS:
         _answer, _passed = yours(f"4.{_plug.names[0]}")
         _all &= _passed
