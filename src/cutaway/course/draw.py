@@ -58,7 +58,8 @@ def _pairs(e: Exercise, answer: Callable[..., Any] | None) -> list[Pair]:
     if e.example is None and e.draw is not None and e.show != "table":
         cases = known(e)[0][len(e.cases) :]
         three = cases[2 * DRAWS : 3 * DRAWS]  # of size 3; of these one whose target tells something
-        chosen = [max(three, key=lambda x: len({v for a in _parts(truth(e, x)) for v in a.ravel().tolist()}))]
+        told = lambda x: len({v for a in _parts(truth(e, x)) for v in a.ravel().tolist()})
+        chosen = [max(three, key=told)]
     nothing = Outcome(None, None, ())
     return [Pair(x, nothing if answer is None else run(e, answer, x), truth(e, x)) for x in chosen[:ROWS]]
 
@@ -126,7 +127,8 @@ def _grid(a: np.ndarray, like: np.ndarray) -> RenderableType:
         for j, v in enumerate(row):
             r, g, b = (int(c) for c in colours[i, j])
             off = other is not None and not alike(v, other[i, j], 1e-6)
-            line.append(f"{number(v):>{CELL - 1}} ", Style(color="black", bgcolor=f"rgb({r},{g},{b})", underline=off, bold=off))
+            style = Style(color="black", bgcolor=f"rgb({r},{g},{b})", underline=off, bold=off)
+            line.append(f"{number(v):>{CELL - 1}} ", style)
         lines_.append(line)
     return Group(*lines_)
 

@@ -1,8 +1,8 @@
 """An autograd of one's own, for numbers: networks of the library compute their gradients with it.
 
 While it is in use, every operation on the way from parameters to a loss is done a second time, element by element, on the
-user's objects; `loss.backward()` is then the user's `backward`, and what it leaves in `.grad` becomes the parameters' `.grad`.
-That is slow, and it is the point: a network of a hundred parameters learns by nothing but the user's tape.
+user's objects; `loss.backward()` is then the user's `backward`, and what it leaves in `.grad` becomes the parameters'
+`.grad`. That is slow, and it is the point: a network of a hundred parameters learns by nothing but the user's tape.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ class Scalars:
         for leaf, values in self._leaves:
             g = np.empty(values.shape, leaf._data.dtype)
             for at in np.ndindex(values.shape):
-                g[at] = values[at].grad
+                value: Any = values[at]
+                g[at] = value.grad
             leaf._grad = Tensor._wrap(g if leaf._grad is None else leaf._grad._data + g)
         self._known.clear()
         self._leaves.clear()
