@@ -60,7 +60,7 @@ def check(e: Exercise, answer: Any, file: Path, say: Any, width: int, colour: bo
         return found | {"status": "missing"}
     j = judge(e, answer, lambda inputs: say(trying=_call(e, inputs)))
     if not j.begun:
-        return found | {"status": "stub"}
+        return found | {"status": "stub", "terminal": ansi(draw(e, None).terminal, width, colour)}
     say(trying="")
     drawing = draw(e, answer)
     found |= {"cases": len(j.cases), "terminal": ansi(drawing.terminal, width, colour), "html": drawing.html}

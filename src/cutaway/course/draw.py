@@ -143,23 +143,32 @@ def _largest(a: np.ndarray) -> float:
 
 def _table(e: Exercise, pairs: list[Pair]) -> Drawing:
     table = Table(box=None, padding=(0, 2))
-    for name in ("input", YOURS, TARGET):
+    blank = all(p.got.value is None and p.got.error is None for p in pairs)
+    head = [_names(e), TARGET] if blank else [_names(e), YOURS, TARGET]
+    for name in head:
         table.add_column(name)
     rows = []
     for p in pairs:
         got = _said(p.got)
         right = p.got.error is None and alike(p.got.value, p.want, e.rtol)
         inputs = ", ".join(map(short, p.inputs)) or "–"
-        table.add_row(inputs, Text(got, "green" if right else "red"), short(p.want))
+        middle = [] if blank else [Text(got, "green" if right else "red")]
+        table.add_row(inputs, *middle, short(p.want))
         rows.append((inputs, got, short(p.want), "right" if right else "wrong"))
-    blank = all(p.got.value is None and p.got.error is None for p in pairs)
-    head = ["input", TARGET] if blank else ["input", YOURS, TARGET]
     body = "".join(
         f"<tr><td>{escape(i)}</td>{'' if blank else f'<td class={k!r}>{escape(g)}</td>'}<td>{escape(w)}</td></tr>"
         for i, g, w, k in rows
     )
     names = "".join(f"<th>{h}</th>" for h in head)
     return Drawing(table, f'<table class="answers"><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def _names(e: Exercise) -> str:
+    """The names of the inputs, as the spec or the oracle has them."""
+    truth = e.spec if e.spec is not None and not isinstance(e.spec, type) else e.oracle
+    code = getattr(truth, "__code__", None)
+    count = len(next(e.inputs()))
+    return ", ".join(code.co_varnames[:count]) if code is not None and code.co_argcount == count > 0 else "input"
 
 
 def _said(o: Outcome) -> str:

@@ -19,7 +19,8 @@ from cutaway.course.folder import Folder
 def contents(console: Console) -> None:
     """The chapters, and the commands that one begins with."""
     for c in chapters():
-        console.print(f"[bold]{c.number:>2}[/] {escape(c.about.partition(', ')[2])}  [dim]{len(c.exercises)} exercises[/]")
+        about = escape(c.about.partition(", ")[2])
+        console.print(f"[bold]{c.number:>2}[/] {about}  [dim]{len(c.exercises)} exercises[/]", soft_wrap=True)
     console.print(
         "\nopen a chapter        cutaway learn 1\n"
         "get the exercises     cutaway learn --here\n"

@@ -65,6 +65,8 @@ def _one(chapter: Chapter, found: dict[str, Any], folder: Folder, console: Conso
     e = chapter.exercise(found["name"])
     mark, style = {"passed": ("✓", "green"), "failed": ("✗", "red")}.get(found["status"], ("·", "dim"))
     console.print(f"\n[{style}]{mark}[/] [bold]{e.name}[/] · {escape(e.title)}")
+    if found["status"] == "stub":
+        console.print(Padding(Text(chapter.stub(e.name), "dim"), (0, 0, 0, 4)))
     if found.get("terminal"):
         console.print(Padding(Text.from_ansi(found["terminal"]), (0, 0, 0, 4)))
     if found["status"] == "passed":
