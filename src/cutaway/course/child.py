@@ -19,8 +19,8 @@ from cutaway.course.draw import ansi, draw
 from cutaway.course.exercise import Exercise
 from cutaway.course.folder import Folder
 from cutaway.course.hints import hint
-from cutaway.course.judge import judge
-from cutaway.course.words import short, whole
+from cutaway.course.judge import CHANGED, difference, judge
+from cutaway.course.words import leaves, named, short, whole
 
 LARGEST_OUTPUT = 1 << 20  # bytes that a program may print
 
@@ -67,20 +67,28 @@ def check(e: Exercise, answer: Any, file: Path, say: Any, width: int, colour: bo
     if j.failure is None:
         return found
     f = j.failure
-    where = _told(f.got.error, file) if f.got.error is not None else ""
+    got, expected = f.got.value, f.expected
     if e.writes:
-        got = whole((f.got.value, f.got.after))
-    else:
-        got = whole(f.got.after) if f.why == "it changed its input" else whole(f.got.value)
+        got = got, f.got.after
+    elif f.why == CHANGED:
+        got, expected = f.got.after, f.inputs
     return found | {
         "status": "failed",
         "inputs": [whole(x) for x in f.inputs],
         "call": _call(e, f.inputs),
-        "expected": whole(f.inputs if f.why == "it changed its input" else f.expected),
-        "got": where or got,
-        "why": f.why,
+        "expected": named(expected, e.parts),
+        "got": _told(f.got.error, file) if f.got.error is not None else named(got, e.parts),
+        "why": _which(e, got, expected) or f.why,
         "hint": hint(e, j),
     }
+
+
+def _which(e: Exercise, got: Any, expected: Any) -> str:
+    """The first part that is wrong, by its name."""
+    pairs = list(zip(leaves(got), leaves(expected)))
+    if len(e.parts) != len(leaves(expected)) or len(pairs) != len(e.parts):
+        return ""
+    return next((f"{n}: {d}" for n, (g, w) in zip(e.parts, pairs) if (d := difference(g, w, e.rtol))), "")
 
 
 def _call(e: Exercise, inputs: tuple[Any, ...]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from cutaway.course.exercise import Exercise
 from cutaway.course.judge import Judgement, Outcome, alike, plain, run, wrong_with
+from cutaway.course.words import leaves
 
 CLOSE = 1e-6
 
@@ -34,8 +35,7 @@ def hint(e: Exercise, j: Judgement) -> str:
         return "It writes into its input, which the caller still needs: compute a new array (y = x + 1, not x += 1)."
     if any(got.error is not None for _, got, _ in failed):
         return _of_error(next(got.error for _, got, _ in failed if got.error is not None))
-    pairs = [(plain(got.value), plain(want)) for _, got, want in failed]
-    return _of_parts(pairs, [inputs for inputs, _, _ in failed])
+    return _of_parts(e, [(plain(got.value), plain(want), inputs) for inputs, got, want in failed])
 
 
 def same(a: Outcome, b: Outcome) -> bool:
@@ -58,17 +58,19 @@ def _of_error(error: BaseException) -> str:
     return ""
 
 
-def _of_parts(pairs: Sequence[tuple[Any, Any]], inputs: Sequence[tuple[Any, ...]]) -> str:
-    """The hint for single arrays; or for tuples, for the one part that is wrong."""
-    several = (tuple, list)
-    if all(isinstance(w, several) and isinstance(g, several) and len(g) == len(w) for g, w in pairs):
-        for i in range(min((len(want) for _, want in pairs), default=0)):
-            part = [(got[i], want[i]) for got, want in pairs]
-            wrong = [(g, w, x) for (g, w), x in zip(part, inputs) if not alike(g, w, CLOSE)]
-            if wrong and (text := _of_arrays([(g, w) for g, w, _ in wrong], [x for _, _, x in wrong])):
-                return f"Result {i + 1}: {text}"
+def _of_parts(e: Exercise, cases: Sequence[tuple[Any, Any, tuple[Any, ...]]]) -> str:
+    """The hint for a single array; or, of several, for the first that is wrong."""
+    parts = [(leaves(got), leaves(want), inputs) for got, want, inputs in cases]
+    if any(len(got) != len(want) for got, want, _ in parts):
         return ""
-    return _of_arrays(pairs, inputs)
+    for i in range(min(len(want) for _, want, _ in parts)):
+        wrong = [(g[i], w[i], x) for g, w, x in parts if not alike(g[i], w[i], CLOSE)]
+        if wrong:
+            text = _of_arrays([(g, w) for g, w, _ in wrong], [x for _, _, x in wrong])
+            several = len(parts[0][1]) > 1
+            name = e.parts[i] if i < len(e.parts) else f"result {i + 1}"
+            return f"{name}: {text[0].lower()}{text[1:]}" if several and text else text
+    return ""
 
 
 def _of_arrays(pairs: Sequence[tuple[Any, Any]], inputs: Sequence[tuple[Any, ...]]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from cutaway.core.tensor import Tensor
 from cutaway.course.exercise import Exercise
 
+CHANGED = "it changed its input"
 SIMPLER = 200  # tries to make a failing input simpler
 
 
@@ -108,7 +109,7 @@ def wrong_with(e: Exercise, inputs: tuple[Any, ...], got: Outcome, want: Any) ->
     if got.error is not None:
         return f"it raised {type(got.error).__name__}: {got.error}"
     if not e.writes and not alike(inputs, got.after, 0.0):
-        return "it changed its input"
+        return CHANGED
     value = (got.value, got.after) if e.writes else got.value
     return difference(value, want, e.rtol)
 

@@ -44,7 +44,8 @@ def card(name: str, folder: str = ".") -> Figure:
 
 def _failure(found: dict[str, Any]) -> str:
     rows = {"why": "why", "call": "input", "expected": "expected", "got": "got"}
-    lines = "".join(f"{name:<9} {found[key]}\n" for key, name in rows.items() if found.get(key))
+    indent = "\n" + 10 * " "
+    lines = "".join(f"{n:<9} {found[k]}".replace("\n", indent) + "\n" for k, n in rows.items() if found.get(k))
     hint = f'<p class="hint">{escape(found["hint"])}</p>' if found.get("hint") else ""
     return f"<pre>{escape(lines)}</pre>{hint}"
 

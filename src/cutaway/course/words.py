@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,20 @@ def short(x: Any) -> str:
         return "{" + ", ".join(f"{k!r}: {short(v)}" for k, v in x.items()) + "}"
     text = repr(x)
     return text if len(text) <= 200 else text[:197] + "..."
+
+
+def leaves(x: Any) -> list[Any]:
+    """What a tuple of tuples holds, in order."""
+    return [v for part in x for v in leaves(part)] if isinstance(x, tuple) else [x]
+
+
+def named(x: Any, names: Sequence[str]) -> str:
+    """A value over as many lines as it has parts, each with its name."""
+    parts = leaves(x)
+    if len(parts) != len(names):
+        return whole(x)
+    width = max(map(len, names), default=0)
+    return "\n".join(f"{name:<{width}}  {whole(v)}" for name, v in zip(names, parts, strict=True))
 
 
 def whole(x: Any) -> str:

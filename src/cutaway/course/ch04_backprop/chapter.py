@@ -92,7 +92,7 @@ def _(cutaway, figures):
     with cutaway.inspect.record() as seen:
         total = (apples_ * apple_price + oranges_ * orange_price) * tax_
         total.backward()
-    figures.graph(seen, height=520)
+    figures.graph(seen, height=580)
     return
 
 
@@ -406,7 +406,7 @@ def _(F, cutaway, digits, figures, mo, nn, np, whose, yours):
 
 @app.cell
 def _(mo):
-    rounds = mo.ui.slider(0, 6, 1, value=2, label="epochs", show_value=True)
+    rounds = mo.ui.slider(0, 6, 1, value=1, label="epochs", show_value=True)
     mo.vstack([mo.md("## The two-layer network again\n\nTrained with those gradients and `p - lr g`, nothing else: no Tensor, no library."), rounds])
     return (rounds,)
 
