@@ -81,4 +81,5 @@ def taped(run: Callable[..., tuple[Any, Callable[..., Any]]], name: str = "") ->
     def call(*inputs: Any) -> Tensor:
         return Learned.apply(*inputs)
 
+    call.__name__ = call.__qualname__ = called
     return call
