@@ -23,6 +23,7 @@ from cutaway.course.judge import CHANGED, difference, judge
 from cutaway.course.words import leaves, named, short, whole
 
 LARGEST_OUTPUT = 1 << 20  # bytes that a program may print
+SHOWN = 600  # characters of it that are shown
 
 
 def main() -> None:
@@ -50,7 +51,18 @@ def main() -> None:
         sys.stdout.flush()
         os.truncate(job["printed"], 0)  # what is shown beside an exercise is its own
         say(begin=e.name)
-        say(**check(e, getattr(module, e.name, None), folder.file(chapter), say, job["width"], job["colour"]))
+        found = check(e, getattr(module, e.name, None), folder.file(chapter), say, job["width"], job["colour"])
+        sys.stdout.flush()
+        say(**found, printed=tail(job["printed"]))
+
+
+def tail(path: str) -> str:
+    """The end of what the program has printed so far."""
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return text if len(text) <= SHOWN else "...\n" + text[-SHOWN:].partition("\n")[2]
 
 
 def check(e: Exercise, answer: Any, file: Path, say: Any, width: int, colour: bool) -> dict[str, Any]:

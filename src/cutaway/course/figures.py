@@ -362,8 +362,13 @@ def _decades(low: float, high: float) -> Scale:
     first = int(np.floor(np.log10(low) + 1e-9))
     last = max(int(np.ceil(np.log10(high) - 1e-9)), first + 1)
     every = 1 + (last - first) // 7
-    ticks = [(10.0**k, scale.short(10.0**k)) for k in range(first, last + 1) if (k - first) % every == 0]
+    ticks = [(10.0**k, _power(k)) for k in range(first, last + 1) if (k - first) % every == 0]
     return Scale(lambda v: (float(np.log10(v)) - first) / (last - first), ticks)
+
+
+def _power(k: int) -> str:
+    """A power of ten: 0.01, 1000, 10⁻⁹."""
+    return f"{10.0**k:g}" if -3 <= k <= 4 else "10" + "".join("⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".index(c)] for c in str(k))
 
 
 def _roomy(y: np.ndarray) -> tuple[float, float]:

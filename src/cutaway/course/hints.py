@@ -6,6 +6,7 @@ A hint is said only if it explains every case that failed, and no name in the le
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from errno import EFBIG
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,8 @@ def _of_error(error: BaseException) -> str:
         return "Two shapes do not fit in a matrix product: write both shapes down; a transpose may be missing."
     if isinstance(error, ValueError) and "broadcast" in text:
         return "Two shapes do not fit together: write both down; a sum over the wrong axis or a missing keepdims makes this."
+    if isinstance(error, OSError) and error.errno == EFBIG:
+        return "It prints too much: the checker gives a program one megabyte of output."
     if isinstance(error, RecursionError):
         return "It calls itself without end."
     if isinstance(error, MemoryError):

@@ -19,11 +19,11 @@ from typing import Any
 
 import cutaway
 from cutaway.course.chapters import Chapter
+from cutaway.course.child import tail
 from cutaway.course.folder import Folder
 
 MEMORY = 1 << 30  # bytes that an answer may take
 START = 60.0  # seconds until the process must have begun; a busy machine is slow to start Python
-SHOWN = 600  # characters of what the program printed
 
 Found = dict[str, Any]
 
@@ -47,19 +47,20 @@ def findings(
             for found in child.listen(seconds):
                 if "broken" in found:
                     for name in left:
-                        yield {"name": name, "status": "broken", "got": found["broken"], "printed": child.printed()}
+                        yield {"name": name, "status": "broken", "got": found["broken"], "printed": tail(child.printed)}
                     return
                 left.remove(found["name"])
-                yield found | {"printed": child.printed()}
+                yield {"printed": tail(child.printed)} | found  # what it said itself, if it lived to say it
 
 
 class _Child:
     def __init__(self, folder: Folder, chapter: Chapter, names: Sequence[str], width: int, colour: bool) -> None:
         self.chapter, self.names = chapter, list(names)
         self.output = tempfile.mkdtemp(prefix="cutaway-check-")
+        self.printed = os.path.join(self.output, "printed")
         self.job = {
             "chapter": chapter.folder, "folder": str(folder.path.resolve()), "names": self.names, "memory": MEMORY,
-            "printed": os.path.join(self.output, "printed"), "width": width, "colour": colour,
+            "printed": self.printed, "width": width, "colour": colour,
         }  # fmt: skip
         self.lines: queue.Queue[str | None] = queue.Queue()
 
@@ -135,14 +136,6 @@ class _Child:
             name = signal.Signals(-code).name
             return f"it crashed the process ({name})", "Memory ran out, or compiled code was given what it cannot take."
         return f"it ended the process (exit code {code})", "Return the answer: exit, quit and os._exit end everything."
-
-    def printed(self) -> str:
-        """The end of what the program has printed so far."""
-        try:
-            text = Path(self.job["printed"]).read_text(encoding="utf-8", errors="replace")  # type: ignore[arg-type]
-        except OSError:
-            return ""
-        return text if len(text) <= SHOWN else "...\n" + text[-SHOWN:].partition("\n")[2]
 
     def __exit__(self, *_: object) -> None:
         if os.name == "posix":

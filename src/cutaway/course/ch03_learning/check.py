@@ -71,7 +71,7 @@ def cubic(c: Any) -> Callable[[float], float]:
 
 DERIVATIVE = Exercise(
     "derivative", "A derivative by differences", lambda f, x: (f(x + H) - f(x - H)) / (2 * H),
-    oracle=lambda c, x: c[1] + 2 * c[2] * x + 3 * c[3] * x**2, show="table",
+    oracle=lambda coefficients, x: float(coefficients @ np.array([0, 1, 2 * x, 3 * x**2])), show="table",
     play=lambda answer, c, x: answer(cubic(c), x),
     draw=lambda d, n: (d.array(4) * np.array([1.0, 1.0, n > 1, n > 2]), d.number()),
     wrong=[
