@@ -132,3 +132,19 @@ def test_without_marimo_it_says_what_to_install(monkeypatch, tmp_path):
     with open(tmp_path / "shown", "w", encoding="utf-8") as f:
         learn.contents(Console(file=f))
     assert "Perceptron" in (tmp_path / "shown").read_text(encoding="utf-8")
+
+
+def test_a_card_shows_the_task_the_failure_with_its_hint_or_that_it_passed(folder):
+    from cutaway.course.notebook import card, whose, yours
+
+    assert "cutaway learn --here" in card("1.neuron", str(folder.path / "elsewhere"))
+    write(folder, neuron="return int(np.dot(w, x) + b > 0)", half_adder="return b, a")
+    passed, failed, task = (card(name, str(folder.path)) for name in ("1.neuron", "1.half_adder", "1.add"))
+    assert "Passed." in passed and "exercise passed" in passed
+    assert "half_adder(1, 0)" in failed and "expected  (1) 1" in failed and "exercise failed" in failed
+    assert "raise NotImplementedError" in task and "cutaway check 1.add" in task
+    assert yours("1.neuron", str(folder.path))[1] and not yours("1.add", str(folder.path))[1]
+    assert "your own" in whose(True)
+    file = folder.file(CHAPTER)
+    file.write_text(file.read_text().replace("return b, a", "return int(a != b), int(a and b)"))
+    assert "Passed." in card("1.half_adder", str(folder.path))  # the file has changed: it was judged anew

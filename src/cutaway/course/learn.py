@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -61,14 +62,11 @@ def open_chapter(name: str, folder: Folder, *, edit: bool, browser: bool, port: 
         if not copy.exists():
             shutil.copy(notebook, copy)
         notebook = copy
-    command = [sys.executable, "-m", "marimo", "-q", "edit" if edit else "run", str(notebook), "--host", "127.0.0.1"]
+    command = [sys.executable, "-m", "marimo", "edit" if edit else "run", str(notebook), "--host", "127.0.0.1"]
     command += [] if browser else ["--headless"]
     command += ["--port", str(port)] if port else []
     command += [] if edit else ["--include-code"]
-    process = subprocess.Popen(command, cwd=folder.path)
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        return 0
+    if os.name == "posix":  # marimo takes this process's place, and with it Ctrl-C and every other signal
+        os.chdir(folder.path)
+        os.execv(sys.executable, command)
+    return subprocess.run(command, cwd=folder.path).returncode
