@@ -65,7 +65,7 @@ def _(mo):
     w1 = mo.ui.slider(-1.0, 1.0, 0.1, value=0.5, label="w₁", show_value=True)
     w2 = mo.ui.slider(-1.0, 1.0, 0.1, value=0.5, label="w₂", show_value=True)
     b = mo.ui.slider(-1.5, 1.5, 0.1, value=-0.2, label="b", show_value=True)
-    mo.vstack([gate, mo.hstack([w1, w2, b], justify="start")])
+    mo.vstack([gate, mo.hstack([w1, w2, b], justify="start", wrap=True)])
     return b, gate, w1, w2
 
 
@@ -126,7 +126,7 @@ def _(card):
 def _(mo):
     which = mo.ui.dropdown(["AND", "NAND", "OR", "XOR"], value="AND", label="learn")
     passes = mo.ui.slider(0, 20, 1, value=0, label="passes over the four rows", show_value=True)
-    mo.hstack([which, passes], justify="start")
+    mo.hstack([which, passes], justify="start", wrap=True)
     return passes, which
 
 
@@ -266,7 +266,7 @@ def _(card, mo):
 def _(mo):
     first = mo.ui.slider(0, 15, 1, value=11, label="a", show_value=True)
     second = mo.ui.slider(0, 15, 1, value=6, label="b", show_value=True)
-    mo.hstack([first, second], justify="start")
+    mo.hstack([first, second], justify="start", wrap=True)
     return first, second
 
 
@@ -303,7 +303,7 @@ def _(mo):
 def _(mo):
     hidden = mo.ui.slider(1, 8, 1, value=3, label="hidden neurons", show_value=True)
     steps = mo.ui.slider(0, 400, 20, value=200, label="steps", show_value=True)
-    mo.hstack([hidden, steps], justify="start")
+    mo.hstack([hidden, steps], justify="start", wrap=True)
     return hidden, steps
 
 

@@ -86,7 +86,7 @@ def _(mo):
 def _(mo):
     weight = mo.ui.slider(-2.0, 3.0, 0.05, value=0.9, label="w", show_value=True)
     nudge = mo.ui.slider(0.05, 0.5, 0.05, value=0.1, label="nudge", show_value=True)
-    mo.hstack([weight, nudge], justify="start")
+    mo.hstack([weight, nudge], justify="start", wrap=True)
     return nudge, weight
 
 
@@ -132,7 +132,7 @@ def _(mo):
     count = mo.ui.slider(1, 5, 1, value=3, label="N examples", show_value=True)
     inputs = mo.ui.slider(1, 5, 1, value=2, label="D inputs", show_value=True)
     neurons = mo.ui.slider(1, 5, 1, value=4, label="M neurons", show_value=True)
-    mo.hstack([count, inputs, neurons], justify="start")
+    mo.hstack([count, inputs, neurons], justify="start", wrap=True)
     return count, inputs, neurons
 
 
@@ -180,7 +180,7 @@ def _(mo):
 def _(mo):
     layers = mo.ui.slider(1, 6, 1, value=3, label="hidden layers of 16 neurons", show_value=True)
     again = mo.ui.slider(0, 9, 1, value=1, label="other weights", show_value=True)
-    mo.hstack([layers, again], justify="start")
+    mo.hstack([layers, again], justify="start", wrap=True)
     return again, layers
 
 
@@ -243,7 +243,7 @@ def _(mo):
     z2 = mo.ui.slider(-4.0, 4.0, 0.1, value=2.9, label="z₂", show_value=True)
     z3 = mo.ui.slider(-4.0, 4.0, 0.1, value=4.0, label="z₃", show_value=True)
     all_by = mo.ui.slider(0, 1000, 10, value=0, label="add to all", show_value=True)
-    mo.hstack([z1, z2, z3, all_by], justify="start")
+    mo.hstack([z1, z2, z3, all_by], justify="start", wrap=True)
     return all_by, z1, z2, z3
 
 

@@ -201,7 +201,7 @@ def _(mo):
 def _(mo):
     place = mo.ui.slider(0.0, 20.0, 0.5, value=5.0, label="x", show_value=True)
     power = mo.ui.slider(-15, 0, 1, value=-4, label="h = 10 to the", show_value=True)
-    mo.hstack([place, power], justify="start")
+    mo.hstack([place, power], justify="start", wrap=True)
     return place, power
 
 
@@ -259,7 +259,7 @@ def _(mo):
     rate = mo.ui.slider(steps=[1e-10, 0.01, 0.03, 0.1, 0.3, 0.6, 0.9, 0.99, 1.0, 1.01, 1.1, 10.0], value=0.1, label="η", show_value=True)
     steps = mo.ui.slider(0, 100, 1, value=20, label="steps", show_value=True)
     shape = mo.ui.slider(1, 20, 1, value=1, label="f = x₀² + k x₁²: k", show_value=True)
-    mo.hstack([rate, steps, shape], justify="start")
+    mo.hstack([rate, steps, shape], justify="start", wrap=True)
     return rate, shape, steps
 
 
@@ -314,7 +314,7 @@ def _(mo):
 def _(mo):
     go = mo.ui.slider(0, 600, 50, value=200, label="steps", show_value=True)
     eta = mo.ui.slider(steps=[0.1, 0.3, 1.0, 3.0, 10.0], value=3.0, label="η", show_value=True)
-    mo.hstack([go, eta], justify="start")
+    mo.hstack([go, eta], justify="start", wrap=True)
     return eta, go
 
 
@@ -400,7 +400,7 @@ def _(mo):
     how = mo.ui.slider(steps=[0.01, 0.03, 0.1, 0.3, 1.0], value=0.1, label="η", show_value=True)
     mo.vstack([
         mo.md("And this is the same network, on all 60,000 digits, with the library's gradients: mini-batches of 100, plain SGD."),
-        mo.hstack([epochs, how], justify="start"),
+        mo.hstack([epochs, how], justify="start", wrap=True),
     ])
     return epochs, how
 

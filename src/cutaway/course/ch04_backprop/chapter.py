@@ -49,7 +49,7 @@ def _(mo):
     price_o = mo.ui.slider(10, 300, 10, value=150, label="price", show_value=True)
     tax = mo.ui.slider(1.0, 2.0, 0.05, value=1.1, label="tax", show_value=True)
     so_far = mo.ui.slider(0, 4, 1, value=4, label="steps backward", show_value=True)
-    mo.vstack([mo.hstack([apples, price_a, oranges, price_o], justify="start"), mo.hstack([tax, so_far], justify="start")])
+    mo.vstack([mo.hstack([apples, price_a, oranges, price_o], justify="start", wrap=True), mo.hstack([tax, so_far], justify="start", wrap=True)])
     return apples, oranges, price_a, price_o, so_far, tax
 
 
@@ -120,7 +120,7 @@ def _(mo):
     in_x = mo.ui.slider(-3.0, 3.0, 0.25, value=1.5, label="x", show_value=True)
     in_y = mo.ui.slider(0.25, 3.0, 0.25, value=2.0, label="y", show_value=True)
     in_g = mo.ui.slider(-2.0, 2.0, 0.25, value=1.0, label="g arrives", show_value=True)
-    mo.hstack([in_x, in_y, in_g], justify="start")
+    mo.hstack([in_x, in_y, in_g], justify="start", wrap=True)
     return in_g, in_x, in_y
 
 
@@ -287,7 +287,7 @@ def _(mo):
     u2 = mo.ui.slider(-4.0, 4.0, 0.25, value=2.0, label="z₂", show_value=True)
     u3 = mo.ui.slider(-4.0, 4.0, 0.25, value=0.0, label="z₃", show_value=True)
     right = mo.ui.slider(1, 3, 1, value=1, label="right class", show_value=True)
-    mo.hstack([u1, u2, u3, right], justify="start")
+    mo.hstack([u1, u2, u3, right], justify="start", wrap=True)
     return right, u1, u2, u3
 
 
