@@ -81,15 +81,27 @@ def test_a_layer_and_an_optimiser():
     assert not isinstance(nn.Linear(2, 1), Mine)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_a_rule_with_memory_is_the_library_s_to_the_number(compiled):
-    def momentum(p, g, v, lr, momentum):
-        v = momentum * v - lr * g
-        return p + v, v
+def momentum(p, g, v, lr, momentum):
+    v = momentum * v - lr * g
+    return p + v, v
 
-    mine = rule(momentum, "v", momentum=0.9)
+
+def adam(p, g, m, v, lr, t, b1, b2):
+    m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+    return p - lr * (m / (1 - b1**t)) / ((v / (1 - b2**t)) ** 0.5 + 1e-8), m, v
+
+
+RULES = {
+    "momentum": (rule(momentum, "v", momentum=0.9), lambda p, lr: optim.SGD(p, lr=lr, momentum=0.9)),
+    "adam": (rule(adam, "m", "v", t=0, b1=0.9, b2=0.999), optim.Adam),
+}
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_with_memory_is_the_library_s_to_the_number(name, compiled):
     ends = []
-    for make in (mine, lambda p, lr: optim.SGD(p, lr=lr, momentum=0.9)):
+    for make in RULES[name]:
         model = net()
         optimizer = make(model.parameters(), lr=0.1)
 
@@ -104,7 +116,17 @@ def test_a_rule_with_memory_is_the_library_s_to_the_number(compiled):
         for n in range(4):
             run(cutaway.ones(2, 3) * (n + 1))
         ends.append(model[0].weight.detach().numpy())
-    np.testing.assert_allclose(*ends, rtol=1e-5)
+    np.testing.assert_allclose(*ends, rtol=1e-4)
+
+
+def test_a_rule_refuses_what_it_does_not_know():
+    with pytest.raises(ArgumentError, match="your rule has no momentum"):
+        rule(lambda p, g, lr: p - lr * g)(net().parameters(), lr=0.1, momentum=0.9)
+    with pytest.raises(ArgumentTypeError, match="gives the new parameter and v"):
+        optimizer = rule(lambda p, g, v, lr: p - lr * g, "v")(net().parameters(), lr=0.1)
+        for p in optimizer.param_groups[0]["params"]:
+            p.grad = cutaway.ones_like(p)
+        optimizer.step()
 
 
 def test_arrays_train_a_network_as_the_library_does():

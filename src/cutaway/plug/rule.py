@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cutaway.core.errors import ArgumentError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError
+from cutaway.core.refusal import describe
 from cutaway.optim import Optimizer
 
 
@@ -46,8 +47,12 @@ def rule(step: Callable[..., Any], *memory: str, name: str = "", **numbers: floa
             found = step(p, g, *(s[m] for m in memory), lr=h["lr"], **more)
             if not memory:
                 return (found[0] if isinstance(found, tuple) else found), s
-            new, *kept = found
-            return new, dict(zip(memory, kept, strict=True))
+            if not isinstance(found, tuple) or len(found) != 1 + len(memory):
+                raise ArgumentTypeError(
+                    f"{type(self).__name__}: the rule gives the new parameter and {', '.join(memory)}, as a tuple; got "
+                    f"{describe(found)}"
+                )
+            return found[0], dict(zip(memory, found[1:], strict=True))
 
     Learned.__name__ = Learned.__qualname__ = name or getattr(step, "__name__", "Learned")
     return Learned
