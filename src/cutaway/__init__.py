@@ -52,8 +52,8 @@ newaxis = None
 # Loaded when first named.
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "func", "functional",
-    "gradcheck", "inspect", "interop", "jit", "linalg", "mps", "nn", "onnx", "optim", "profiler", "random", "serialization",
-    "special", "testing", "utils", "vision",
+    "gradcheck", "inspect", "interop", "jit", "linalg", "mps", "nn", "onnx", "optim", "plug", "profiler", "random",
+    "serialization", "special", "testing", "utils", "vision",
 )  # fmt: skip
 _ELSEWHERE = {
     "compile": "cutaway.compiled",
@@ -79,6 +79,7 @@ _ELSEWHERE = {
         "cutaway.core.settings",
     ),
     "is_anomaly_enabled": "cutaway.inspect",
+    "use": "cutaway.plug",
     **dict.fromkeys(
         """BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
         ShortTensor""".split(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,7 +66,7 @@ def _options(
     pass
 
 
-_NO_SETTINGS = ("recipe", "out", "resume")  # of the options of `train`; all others are fields of Settings
+_NO_SETTINGS = ("recipe", "out", "resume", "mine")  # of the options of `train`; all others are fields of Settings
 
 
 def _model(text: str) -> Any:
@@ -110,6 +111,8 @@ def train(
     ] = None,
     out: Annotated[Path | None, _run("The folder for the results.", "runs/RECIPE-DATE-TIME")] = None,
     resume: Annotated[Path | None, _run("Go on with the run in this folder, to the same numbers.")] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Use the parts that you wrote in the course, and say which.",
+                                       rich_help_panel="The run")] = False,
 ) -> None:
     """Train a network on data that comes with the package, and write what it learned to a run folder.
 
@@ -132,10 +135,16 @@ def train(
         from cutaway.train.recipe import DEFAULT
 
         console = Console(highlight=False)
-        if resume is not None:
-            code = run.resume(resume, console, compiled)
-        else:
-            code = run.start(recipe or DEFAULT, options, out, console)
+        with ExitStack() as parts:
+            if mine:
+                from cutaway.course.folder import Folder
+                from cutaway.course.mine import mine as in_use
+
+                parts.enter_context(in_use(Folder(), lambda text: console.print(text, style="cyan", soft_wrap=True)))
+            if resume is not None:
+                code = run.resume(resume, console, compiled)
+            else:
+                code = run.start(recipe or DEFAULT, options, out, console)
     except KeyboardInterrupt:
         print("cutaway: quit at once; what was saved last stands", file=sys.stderr)
         code = 130
@@ -209,6 +218,63 @@ def export(
     from cutaway.train.export import export as write
 
     print(write(run, file, opset))
+
+
+@app.command()
+def learn(
+    what: Annotated[
+        str | None, typer.Argument(help="A chapter, such as 4; with --here, the folder.", show_default=False)
+    ] = None,
+    here: Annotated[bool, typer.Option("--here", help="Copy the exercises into this folder, over nothing.")] = False,
+    progress: Annotated[bool, typer.Option("--progress", help="Show what has been passed.")] = False,
+    edit: Annotated[bool, typer.Option("--edit", help="Open a copy of the chapter that can be changed.")] = False,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser, or only say where.")] = True,
+    port: Annotated[int | None, typer.Option(help="Where to serve the chapter on this machine.")] = None,
+) -> None:
+    """The course: chapters in the browser, exercises in your own folder.
+
+    Alone it lists the chapters. Chapters are notebooks of marimo (pip install marimo); exercises need nothing more.
+    """
+    from rich.console import Console
+
+    from cutaway.course import learn as course
+    from cutaway.course.folder import Folder
+    from cutaway.course.report import progress as show
+
+    console = Console(highlight=False)
+    if here:
+        return course.here(Folder(what or "."), console)
+    if progress:
+        return show(Folder(), console)
+    if what is None:
+        return course.contents(console)
+    raise typer.Exit(course.open_chapter(what, Folder(), edit=edit, browser=browser, port=port))
+
+
+@app.command()
+def check(
+    what: Annotated[
+        str | None, typer.Argument(help="CHAPTER or CHAPTER.EXERCISE.", metavar="[CHAPTER[.EXERCISE]]", show_default="all")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Time for each answer.", show_default="the exercise's, mostly 10")
+    ] = None,
+) -> None:
+    """Judge the exercises that you wrote in this folder: draw, compare, and say what went wrong.
+
+    Your program runs in a process of its own, with limits on time and memory.
+    """
+    from rich.console import Console
+
+    from cutaway.course.folder import Folder
+    from cutaway.course.report import check as judge
+
+    try:
+        code = judge(what, Folder(), Console(highlight=False), seconds)
+    except KeyboardInterrupt:
+        print("cutaway: stopped", file=sys.stderr)
+        code = 130
+    raise typer.Exit(code)
 
 
 @recipe_app.callback()

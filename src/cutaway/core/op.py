@@ -194,6 +194,9 @@ SCOPE: ContextVar[Callable[..., Any] | None] = ContextVar("scope", default=None)
 # answers by `perform`. None almost always.
 CAST: ContextVar[Callable[..., Any] | None] = ContextVar("cast", default=None)
 
+# How often `cutaway.use` has changed what is behind the library's names: what was traced before that is out of date.
+PARTS = [0]
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from cutaway.core.autograd import RECORDING, output_node
 from cutaway.core.errors import ArgumentError
-from cutaway.core.op import CAST, OPS, SCOPE, STAGE
+from cutaway.core.op import CAST, OPS, PARTS, SCOPE, STAGE
 from cutaway.core.tensor import Tensor
 from cutaway.engine.graph import Graph, Value
 from cutaway.engine.history import Backward, CompiledNode, History, look_back
@@ -70,7 +70,7 @@ class Compiled:
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """As `__call__`, for other arguments or surroundings than the last time."""
         tensors: list[Tensor] = []
-        signature = (_signature((args, kwargs), tensors), RECORDING.get(), CAST.get())
+        signature = (_signature((args, kwargs), tensors), RECORDING.get(), CAST.get(), PARTS[0])
         variant = self._recent.get(signature)
         if variant is None or not variant.quick or not (variant.surroundings.same() and variant.here()):
             now = modes(self.fn)
@@ -180,7 +180,7 @@ class Variant:
         # What a call must look like to be recognised at a glance: Tensors and numbers, one after the other.
         self.expected = None if kwargs or not all(type(a) in GLANCE for a in args) else [_glance(a) for a in args]
         self.tensors_only = all(isinstance(a, Tensor) for a in args)
-        self.recording, self.cast = RECORDING.get(), CAST.get()
+        self.recording, self.cast, self.parts = RECORDING.get(), CAST.get(), PARTS[0]
         self._bind(fn)
 
     def _look_back(self, history: History) -> None:
@@ -234,7 +234,7 @@ class Variant:
         expected = self.expected
         if expected is None or len(args) != len(expected):
             return False
-        if RECORDING.get() is not self.recording or CAST.get() is not self.cast:
+        if RECORDING.get() is not self.recording or CAST.get() is not self.cast or PARTS[0] != self.parts:
             return False
         for a, (kind, shape, dtype, frozen) in zip(args, expected):
             if type(a) is not kind:
