@@ -337,6 +337,36 @@ def test_writes_and_arguments_given_back_stay_as_they_are():
     assert norm.running_mean.tolist() != before.tolist() and norm.num_batches_tracked.item() == 1
 
 
+@pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5, 5)])
+def test_batch_norm_is_one_program_that_moves_its_statistics_once(shape):
+    """Also where a gradient of the gradient does it again, and as it is without programs."""
+
+    def run():
+        rng = np.random.default_rng(0)
+        norm = (nn.BatchNorm1d if len(shape) == 2 else nn.BatchNorm2d)(3)
+        found = []
+        for _ in range(2):
+            x = cutaway.tensor(rng.standard_normal(shape), dtype=cutaway.float32, requires_grad=True)
+            (g,) = cutaway.autograd.grad((norm(x) ** 3).sum(), x, create_graph=True)
+            (g**2).sum().backward()
+            found += [g, x.grad, norm.weight.grad, norm.running_mean, norm.running_var]
+        return [t.numpy(force=True).copy() for t in found], norm.running_mean._version
+
+    ours, version = run()
+    assert plans() == ["batch_norm"]
+    with accelerate.numpy_only():
+        theirs, expected = run()
+    assert version == expected
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-4)
+
+
+def test_statistics_that_cannot_be_written_are_refused_by_the_op_that_would():
+    x, fixed = cutaway.randn(4, 2), cutaway.zeros(1).expand(2)
+    with pytest.raises(ShapeError, match="clone"):
+        F.batch_norm(x, fixed, None, training=True)
+
+
 def test_numbers_of_equal_value_are_told_apart():
     x = cutaway.ones(2, 2)
     assert [F.leaky_relu(-x, s)[0, 0].item() for s in (1, 0.5, 1.0)] == [-1.0, -0.5, -1.0]
