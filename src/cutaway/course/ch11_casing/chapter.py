@@ -139,8 +139,8 @@ def _(F, cutaway, figures, mo, nn, np, steps, units, whose, yours):
     _Value, _passed = yours("11.Value")
     _x, _t = (v.numpy() for v in cutaway.data.moons(30, noise=0.15, seed=2))
     _n = units.value
-    _rng = np.random.default_rng(4)
-    _start = _rng.normal(0, 2.0, (_n, 3)), _rng.normal(0, 1.0, _n + 1)  # a row for each hidden neuron: two weights and a bias
+    _rng = np.random.default_rng(0)
+    _start = _rng.normal(0, 3.0, (_n, 3)), _rng.normal(0, 1.0, _n + 1)  # a row for each hidden neuron: two weights and a bias
 
     def _network(w, v, p, q):
         h = [1 / (1 + (-(row[0] * p + row[1] * q + row[2])).exp()) for row in w]
@@ -161,7 +161,7 @@ def _(F, cutaway, figures, mo, nn, np, steps, units, whose, yours):
         _now = _loss(_w, _v)
         _now.backward()
         _first = _first or [k.grad for k in _all]
-        _speed = [0.9 * v - 1.0 * k.grad for v, k in zip(_speed, _all)]
+        _speed = [0.9 * v - 2.0 * k.grad for v, k in zip(_speed, _all)]
         for _k, _d in zip(_all, _speed):
             _k.data += _d
         _losses.append(_now.data)
@@ -174,7 +174,7 @@ def _(F, cutaway, figures, mo, nn, np, steps, units, whose, yours):
         _net[2].weight.copy_(cutaway.tensor(_start[1][None, :_n]))
         _net[2].bias.copy_(cutaway.tensor(_start[1][_n:]))
     _xs, _ts = cutaway.tensor(_x).double(), cutaway.tensor(_t).double()[:, None]
-    _opt = cutaway.optim.SGD(_net.parameters(), lr=1.0, momentum=0.9)
+    _opt = cutaway.optim.SGD(_net.parameters(), lr=2.0, momentum=0.9)
 
     def _step(x, t):
         _opt.zero_grad()
