@@ -38,7 +38,7 @@ def _(mo):
     epochs = mo.ui.slider(1, 10, 1, value=3, label="epochs", show_value=True)
     moved = mo.ui.slider(0, 4, 1, value=2, label="moved by up to (pixels)", show_value=True)
     everything = mo.ui.run_button(label="all 60,000 digits, the same number of epochs (15 seconds or more each)")
-    mo.vstack([mo.hstack([images, epochs, moved], justify="start"), everything])
+    mo.vstack([mo.hstack([images, epochs, moved], justify="start", wrap=True), everything])
     return epochs, everything, images, moved
 
 
@@ -184,7 +184,7 @@ def _(mo):
 def _(mo):
     down = mo.ui.slider(-10, 10, 1, value=3, label="down", show_value=True)
     right = mo.ui.slider(-10, 10, 1, value=-4, label="right", show_value=True)
-    mo.hstack([down, right], justify="start")
+    mo.hstack([down, right], justify="start", wrap=True)
     return down, right
 
 
@@ -234,7 +234,7 @@ def _(card):
 def _(mo):
     depth = mo.ui.slider(5, 60, 5, value=30, label="blocks", show_value=True)
     scale = mo.ui.slider(0.2, 2.0, 0.1, value=0.7, label="standard deviation of the weights, times √(1/width)", show_value=True)
-    mo.hstack([depth, scale], justify="start")
+    mo.hstack([depth, scale], justify="start", wrap=True)
     return depth, scale
 
 
@@ -306,7 +306,7 @@ def _(mo):
     batch = mo.ui.slider(1, 8, 1, value=2, label="images", show_value=True)
     side = mo.ui.slider(6, 20, 2, value=12, label="pixels across", show_value=True)
     filters = mo.ui.slider(2, 16, 2, value=8, label="channels and filters", show_value=True)
-    mo.hstack([batch, side, filters], justify="start")
+    mo.hstack([batch, side, filters], justify="start", wrap=True)
     return batch, filters, side
 
 
@@ -392,7 +392,7 @@ def _(mo):
     sign = mo.ui.slider(0, 1, 1, value=0, label="sign", show_value=True)
     exponent = mo.ui.slider(0, 31, 1, value=16, label="exponent", show_value=True)
     fraction = mo.ui.slider(0, 1023, 1, value=584, label="fraction", show_value=True)
-    mo.hstack([sign, exponent, fraction], justify="start")
+    mo.hstack([sign, exponent, fraction], justify="start", wrap=True)
     return exponent, fraction, sign
 
 

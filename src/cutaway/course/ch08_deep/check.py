@@ -174,7 +174,7 @@ def twice(x: Any, fx: Any) -> Any:
 
 
 RESIDUAL = Exercise(
-    "Residual", "A way around", residual(), spec=numerical_residual, play=play_residual, rtol=1e-5,
+    "Residual", "A way around", residual(), spec=numerical_residual, play=play_residual, rtol=1e-5, parts=("y", "gx"),
     draw=lambda d, n: (d.array(n, 3), d.apart(3, 3), d.apart(n, 3)),
     wrong=[
         Wrong(residual(backward=lambda g, fg: fg), "The gradient of the way around is missing: x is used twice, so g itself is added."),

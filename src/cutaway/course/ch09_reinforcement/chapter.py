@@ -52,7 +52,7 @@ def _(card, mo):
 def _(mo):
     epsilon = mo.ui.slider(0.0, 1.0, 0.02, value=0.1, label="ε", show_value=True)
     pulls = mo.ui.slider(50, 500, 50, value=300, label="pulls", show_value=True)
-    mo.hstack([epsilon, pulls], justify="start")
+    mo.hstack([epsilon, pulls], justify="start", wrap=True)
     return epsilon, pulls
 
 
@@ -119,7 +119,7 @@ def _(mo):
     sweeps = mo.ui.slider(0, 20, 1, value=4, label="sweeps", show_value=True)
     slip = mo.ui.slider(0.0, 0.6, 0.1, value=0.0, label="slippery", show_value=True)
     gamma = mo.ui.slider(0.5, 1.0, 0.05, value=0.95, label="γ", show_value=True)
-    mo.hstack([sweeps, slip, gamma], justify="start")
+    mo.hstack([sweeps, slip, gamma], justify="start", wrap=True)
     return gamma, slip, sweeps
 
 
@@ -169,7 +169,7 @@ def _(mo):
     episodes = mo.ui.slider(0, 300, 5, value=60, label="episodes walked", show_value=True)
     alpha = mo.ui.slider(0.1, 1.0, 0.1, value=0.5, label="α", show_value=True)
     walk = mo.ui.slider(0, 24, 1, value=2, label="step of the next episode", show_value=True)
-    mo.hstack([episodes, alpha, walk], justify="start")
+    mo.hstack([episodes, alpha, walk], justify="start", wrap=True)
     return alpha, episodes, walk
 
 
@@ -243,7 +243,7 @@ def _(mo):
     replay = mo.ui.checkbox(value=True, label="replay")
     frozen = mo.ui.checkbox(value=True, label="target network")
     chance = mo.ui.slider(0, 5, 1, value=0, label="seed", show_value=True)
-    mo.hstack([iterations, replay, frozen, chance], justify="start")
+    mo.hstack([iterations, replay, frozen, chance], justify="start", wrap=True)
     return chance, frozen, iterations, replay
 
 
@@ -272,7 +272,7 @@ def _(mo):
     begin = mo.ui.slider(0, 9, 1, value=0, label="episode", show_value=True)
     moment = mo.ui.slider(0, 199, 1, value=20, label="step", show_value=True)
     mo.vstack([mo.md("Go through an episode of what it has learned, step by step: the state, the two values, and the arithmetic of the target."),
-               mo.hstack([begin, moment], justify="start")])
+               mo.hstack([begin, moment], justify="start", wrap=True)])
     return begin, moment
 
 
@@ -335,7 +335,7 @@ def _(card):
 def _(mo):
     updates = mo.ui.slider(2, 60, 2, value=10, label="updates, of 16 episodes each", show_value=True)
     luck = mo.ui.slider(0, 5, 1, value=0, label="seed", show_value=True)
-    mo.hstack([updates, luck], justify="start")
+    mo.hstack([updates, luck], justify="start", wrap=True)
     return luck, updates
 
 

@@ -137,7 +137,7 @@ def _(card):
 def _(mo):
     stretch = mo.ui.slider(0.5, 2.0, 0.1, value=1.0, label="largest stretch of W_h", show_value=True)
     forget = mo.ui.slider(-2.0, 6.0, 0.5, value=2.0, label="bias of the forget gate", show_value=True)
-    mo.hstack([stretch, forget], justify="start")
+    mo.hstack([stretch, forget], justify="start", wrap=True)
     return forget, stretch
 
 
@@ -211,7 +211,7 @@ def _(mo):
     sharp = mo.ui.slider(0.0, 8.0, 0.5, value=4.0, label="how strongly question and key agree", show_value=True)
     asks = mo.ui.slider(0, 7, 1, value=6, label="who asks", show_value=True)
     causal = mo.ui.checkbox(value=True, label="causal")
-    mo.hstack([sharp, asks, causal], justify="start")
+    mo.hstack([sharp, asks, causal], justify="start", wrap=True)
     return asks, causal, sharp
 
 
@@ -268,7 +268,7 @@ def _(card, mo):
 def _(mo):
     anchor = mo.ui.slider(0, 63, 1, value=20, label="place", show_value=True)
     width = mo.ui.slider(8, 64, 8, value=32, label="columns", show_value=True)
-    mo.hstack([anchor, width], justify="start")
+    mo.hstack([anchor, width], justify="start", wrap=True)
     return anchor, width
 
 
@@ -317,7 +317,7 @@ def _(card):
 def _(mo):
     steps = mo.ui.slider(0, 1000, 50, value=400, label="steps", show_value=True)
     heads = mo.ui.slider(steps=[1, 2, 4, 8], value=4, label="heads", show_value=True)
-    mo.vstack([mo.md("One block, 48 columns, pieces of 32 letters. Train it:"), mo.hstack([steps, heads], justify="start")])
+    mo.vstack([mo.md("One block, 48 columns, pieces of 32 letters. Train it:"), mo.hstack([steps, heads], justify="start", wrap=True)])
     return heads, steps
 
 
@@ -351,7 +351,7 @@ def _(LENGTH, cutaway, heads, models, steps, symbols, t, x, yours):
 def _(mo):
     heat = mo.ui.slider(0.1, 2.0, 0.1, value=0.6, label="temperature", show_value=True)
     seed = mo.ui.slider(0, 20, 1, value=0, label="chance", show_value=True)
-    mo.hstack([heat, seed], justify="start")
+    mo.hstack([heat, seed], justify="start", wrap=True)
     return heat, seed
 
 

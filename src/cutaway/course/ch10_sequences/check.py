@@ -30,7 +30,7 @@ def windows(ids: np.ndarray, length: int, by: int = 1, step: int = 0, pad: bool 
 
 
 WINDOWS = Exercise(
-    "windows", "A text as examples", windows, spec=stub.windows_spec, cases=((np.arange(7), 3), (np.arange(6), 3), (np.arange(3), 3)),
+    "windows", "A text as examples", windows, spec=stub.windows_spec, parts=("x", "t"), cases=((np.arange(7), 3), (np.arange(6), 3), (np.arange(3), 3)),
     draw=lambda d, n: (d.labels(4 + 3 * n, 9), d.integer(1, 4)), example=(np.arange(10), 3),
     wrong=[
         Wrong(lambda i, n: windows(i, n, by=0), "The targets are the text itself: they are what comes one place later."),
@@ -88,7 +88,7 @@ def with_gradient(inputs: tuple[Any, ...], d: Numbers) -> tuple[Any, ...]:
 RNN_BACKWARD = Exercise(
     "rnn_step_backward", "Back through one step", rnn_backward, spec=lambda g, *inputs: slopes(rnn_step, inputs, g),
     cases=(with_gradient(square_inputs(Numbers(3)), Numbers(4)),), draw=lambda d, n: with_gradient(rnn_inputs(d, min(n, 3)), d),
-    example=with_gradient(square_inputs(Numbers(3)), Numbers(4)), rtol=1e-5,
+    example=with_gradient(square_inputs(Numbers(3)), Numbers(4)), rtol=1e-5, parts=("gx", "gh", "gw_x", "gw_h", "gb"),
     wrong=[
         Wrong(lambda *a: rnn_backward(*a, slope=lambda y: 1.0), "The tanh is skipped: first multiply g with its derivative, 1 - y^2."),
         Wrong(lambda *a: rnn_backward(*a, slope=lambda y: 1 - y), "The derivative of tanh is 1 - y^2: the square is missing."),
@@ -117,7 +117,7 @@ def lstm_inputs(d: Numbers, n: int) -> tuple[Any, ...]:
 
 
 LSTM_STEP = Exercise(
-    "lstm_step", "One step of an LSTM", lstm_step, spec=stub.lstm_step_spec, draw=lstm_inputs,
+    "lstm_step", "One step of an LSTM", lstm_step, spec=stub.lstm_step_spec, parts=("h", "c"), draw=lstm_inputs,
     wrong=[
         Wrong(lambda *a: lstm_step(*a, order="figo"), "The first two gates are swapped: input gate first, then the forget gate."),
         Wrong(lambda *a: lstm_step(*a, order="ifog"), "The last two parts are swapped: the candidate g, then the output gate o."),

@@ -70,7 +70,7 @@ def _(mo):
     a = mo.ui.slider(-2.0, 2.0, 0.1, value=1.0, label="a", show_value=True)
     b = mo.ui.slider(-2.0, 2.0, 0.1, value=1.5, label="b", show_value=True)
     c = mo.ui.slider(-2.0, 2.0, 0.1, value=-0.5, label="c", show_value=True)
-    mo.vstack([formula, mo.hstack([a, b, c], justify="start")])
+    mo.vstack([formula, mo.hstack([a, b, c], justify="start", wrap=True)])
     return a, b, c, formula, formulas
 
 
@@ -128,7 +128,7 @@ def _(mo):
     units = mo.ui.slider(1, 8, 1, value=5, label="hidden neurons", show_value=True)
     steps = mo.ui.slider(0, 150, 10, value=60, label="steps", show_value=True)
     mo.vstack([mo.md("A network of scalars: two inputs, hidden neurons with a sigmoid, one answer, thirty points, momentum. Every number in it is a `Value`."),
-               mo.hstack([units, steps], justify="start")])
+               mo.hstack([units, steps], justify="start", wrap=True)])
     return steps, units
 
 
@@ -218,6 +218,50 @@ def _(F, cutaway, figures, mo, nn, np, steps, units, whose, yours):
 
 @app.cell
 def _(mo):
+    go = mo.ui.slider(0, 40, 2, value=10, label="steps", show_value=True)
+    mo.vstack([mo.md("The same tape under a network of the *library*: within `cutaway.use(autograd=Value)`, `loss.backward()` is yours. `nn.Linear`, `nn.Tanh`, "
+                     "`F.cross_entropy` and `Adam` do not notice. Beside it, the same training with the library's own."), go])
+    return (go,)
+
+
+@app.cell
+def _(F, cutaway, figures, go, mo, nn, whose, yours):
+    from contextlib import nullcontext as _nothing
+
+    _Value, _passed = yours("11.Value")
+    _x, _t = cutaway.data.moons(16, noise=0.15, seed=3)
+
+    def _learn(around):
+        cutaway.manual_seed(1)
+        net = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 2))
+        optimizer = cutaway.optim.Adam(net.parameters(), lr=0.1)
+        losses = []
+        with around:
+            for _ in range(go.value):
+                optimizer.zero_grad()
+                loss = F.cross_entropy(net(_x), _t)
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.item())
+        return net, losses
+
+    (_net, _mine), (_, _theirs) = _learn(cutaway.use(autograd=_Value)), _learn(_nothing())
+
+    def _decide(places):
+        with cutaway.no_grad():
+            return _net(cutaway.tensor(places).float()).argmax(1).numpy()
+
+    _shown = [("what the library's network has learned with this tape", figures.plane("plugged in", _decide, _x, _t, span=(-1.6, 2.6), fine=61))]
+    if _mine:
+        _shown.append((f"loss: largest difference {max(abs(p - q) for p, q in zip(_mine, _theirs)):.1e}", figures.lines("loss", [
+            figures.Curve(range(len(_mine)), _mine, "your tape" if _passed else "the course's tape", "a"),
+            figures.Curve(range(len(_theirs)), _theirs, "the library's", "b", dots=True)], "step", "loss (nats)")))
+    mo.vstack([figures.side_by_side(_shown), mo.md(f"*Gradients {whose(_passed)}.*")])
+    return
+
+
+@app.cell
+def _(mo):
     mo.md(
         r"""
         ## From numbers to tensors
@@ -243,7 +287,7 @@ def _(mo):
     depth = mo.ui.slider(1, 4, 1, value=1, label="hidden layers", show_value=True)
     kind = mo.ui.dropdown(["Tanh", "ReLU", "Sigmoid", "GELU", "SiLU"], value="Tanh", label="activation")
     mo.vstack([mo.md("Choose a network of your own for the rest of the chapter. Its tape, as `cutaway.inspect` records it (click a box):"),
-               mo.hstack([hidden, depth, kind], justify="start")])
+               mo.hstack([hidden, depth, kind], justify="start", wrap=True)])
     return depth, hidden, kind
 
 

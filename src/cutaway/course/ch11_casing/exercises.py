@@ -19,16 +19,11 @@ def slopes(op: str, a: float, b: float) -> tuple[float, tuple[float, ...]]:
 
 
 def needed_spec(parents, result):
-    needed = [result]
-    changed = True
-    while changed:
-        changed = False
-        for node in list(needed):
-            for p in parents[node]:
-                if p not in needed:
-                    needed.append(p)
-                    changed = True
-    return sorted(needed, reverse=True)
+    found: list[int] = []
+    for node in range(result, -1, -1):
+        if node == result or any(node in parents[k] for k in found):
+            found.append(node)
+    return found
 
 
 def needed(parents: list[list[int]], result: int) -> list[int]:
