@@ -299,6 +299,9 @@ def _(agent, agents, begin, drawing, figures, mo, moment, np, yours):
             ("values along the episode", figures.lines("values", [
                 figures.Curve(_at, _q[:, 0], "push left", "a"), figures.Curve(_at, _q[:, 1], "push right", "b"), figures.Curve(_at, _y, "target", "soft"),
                 figures.Curve([_i], [_mine[_i]], "", "c", dots=True)], "step", "Q")),
+            ("how much better a push to the right is", figures.lines("difference", [
+                figures.Curve(_at, _q[:, 1] - _q[:, 0], "Q(right) - Q(left)", "b"),
+                figures.Curve([_i], [_q[_i, 1] - _q[_i, 0]], "", "c", dots=True)], "step", "Q")),
             ("the pole", figures.lines("angle", [figures.Curve(np.arange(len(_states)), np.degrees(_states[:, 2]), "angle (°)", "c"),
                 figures.Curve(np.arange(len(_states)), 10 * _states[:, 0], "place (dm)", "d"), figures.Curve([_i], [np.degrees(_states[_i, 2])], "", "b", dots=True)],
                 "step", "", y_range=(-26, 26))),

@@ -315,7 +315,7 @@ def _(card):
 
 @app.cell
 def _(mo):
-    steps = mo.ui.slider(0, 1000, 50, value=400, label="steps", show_value=True)
+    steps = mo.ui.slider(0, 1000, 50, value=600, label="steps", show_value=True)
     heads = mo.ui.slider(steps=[1, 2, 4, 8], value=4, label="heads", show_value=True)
     mo.vstack([mo.md("One block, 48 columns, pieces of 32 letters. Train it:"), mo.hstack([steps, heads], justify="start", wrap=True)])
     return heads, steps
