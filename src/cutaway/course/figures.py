@@ -13,6 +13,8 @@ Each function gives a `Figure`, which a notebook shows; `str(figure)` is the HTM
 | `contour(title, f, paths)`                    | heights of f(x, y) as shades, and paths over them                     |
 | `table(head, rows)`                           | a table                                                               |
 | `circuit(nodes, wires)`                       | a graph of operations, values above the wires and gradients below      |
+| `code(text)`                                  | text as it is: a program, a listing                                   |
+| `tokens(texts, weights)`                      | pieces of text in a row, each shaded by its weight                    |
 | `graph(loss)`                                 | the page of `cutaway.inspect` of a recording                          |
 | `side_by_side([(title, figure), ...])`        | figures beside one another                                            |
 """
@@ -328,6 +330,21 @@ def circuit(
             body += f'<rect class="node" x="{x - w / 2:.0f}" y="{y - 13:.0f}" width="{w:.0f}" height="26" rx="6"/>'
             body += f'<text class="named" x="{x:.0f}" y="{y + 4.5:.0f}" text-anchor="middle">{escape(text)}</text>'
     return Figure(_legend([("a", "forward: values"), ("b", "backward: gradients")]) + _svg(title, body, height, width))
+
+
+def code(text: str, height: int = 320) -> Figure:
+    """Text as it is, in letters of one width; what is longer than `height` can be scrolled."""
+    return Figure(f'<pre class="listing" tabindex="0" style="max-height:{height}px">{escape(text)}</pre>')
+
+
+def tokens(texts: Sequence[str], weights: Any, at: int = -1) -> Figure:
+    """Pieces of text in a row, each shaded by its weight (0 to 1); the one at `at` has a frame."""
+    colours = signed_colours(np.asarray(_array(weights), float)[None], 1.0)[0]
+    each = "".join(
+        f'<span{" class=here" if i == at else ""} style="background:rgb({r},{g},{b})" title="{number(w)}">{escape(t)}</span>'
+        for i, (t, w, (r, g, b)) in enumerate(zip(texts, np.asarray(_array(weights), float), colours))
+    )
+    return Figure(f'<p class="tokens">{each}</p>')
 
 
 def graph(recording: Any, height: int = 560) -> Figure:
