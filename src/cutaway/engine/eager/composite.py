@@ -24,6 +24,7 @@ from cutaway.functional.recurrent import recurrence
 
 HEAT = 50  # a signature is compiled at this many calls; larger arrays count for more
 LEAST = 3  # calls, however large
+LARGE_WINDOWS = 1 << 22  # elements of a convolution for which NumPy takes longer than compiling it
 RECURRENCE = recurrence.__wrapped__  # type: ignore[attr-defined]
 _SLOT = object()  # where a Tensor goes in a call
 MOST = 512  # signatures that are remembered
@@ -98,8 +99,10 @@ def _warm(
 ) -> Plan | Walk | None:
     """Count a call of a signature without a plan; its plan, if it is time."""
     tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
-    heat += 1 + min(sum([t._data.size for t in tensors]) // ELEMENTS, HEAT // LEAST)
-    if (heat < HEAT and not AT_ONCE.get()) or not tensors:
+    size = sum([t._data.size for t in tensors])
+    at_once = AT_ONCE.get() or (size >= LARGE_WINDOWS and fn.__name__.startswith("conv"))
+    heat += 1 + min(size // ELEMENTS, HEAT // LEAST)
+    if (heat < HEAT and not at_once) or not tensors:
         _remember(signature, heat)
         return None
     inputs = []
