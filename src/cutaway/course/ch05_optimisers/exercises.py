@@ -138,8 +138,8 @@ def adam(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Momentum and a learning rate for each element, both by moving averages; t is the step's number, from 1.
 
-    m ← beta1 m + (1 - beta1) g and v ← beta2 v + (1 - beta2) g² begin at 0 and are made fair for the step, as in `averages`:
-    p ← p - lr m̂ / (√v̂ + EPS) with m̂ = m / (1 - beta1**t) and v̂ = v / (1 - beta2**t).  Arrays [N] -> (p, m, v), m and v as
-    they are remembered, not made fair.
+    m ← beta1 m + (1 - beta1) g and v ← beta2 v + (1 - beta2) g² begin at 0, and are made fair for the step, as in
+    `averages`: p ← p - lr m̂ / (√v̂ + EPS) with m̂ = m / (1 - beta1**t) and v̂ = v / (1 - beta2**t).
+    Arrays [N] -> (p, m, v), m and v as they are remembered, not made fair.
     """
     raise NotImplementedError
