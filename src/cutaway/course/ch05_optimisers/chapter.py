@@ -44,9 +44,17 @@ def _(mo):
 
         Stochastic gradient descent (Robbins and Monro 1951) is the first line of the table; *stochastic* because $g$ is the
         gradient of a random batch. Take the height $f(x, y) = \tfrac{1}{20} x^2 + y^2$, a valley along $x$. Its gradient
-        $(\tfrac{1}{10} x, 2 y)$ points mostly *across* the valley: twenty times as much curvature in $y$ as in $x$.
+        $(\tfrac{1}{10} x, 2 y)$ points mostly *across* the valley: twenty times as much curvature in $y$ as in $x$. The arrows point downhill,
+        and hardly any of them points at the lowest place.
         """
     )
+    return
+
+
+@app.cell
+def _(figures, mo):
+    _far = figures.contour("downhill", lambda x, y: x**2 / 20 + y**2, arrows=lambda x, y: (-x / 10, -2 * y), y_range=(-5, 5))
+    mo.vstack([figures.side_by_side([("height, and the way down", _far)])])
     return
 
 
@@ -87,7 +95,7 @@ def _(np, race, yours):
 def _(mo):
     descent_rate = mo.ui.slider(0.05, 1.05, 0.05, value=0.9, label="learning rate η", show_value=True)
     descent_steps = mo.ui.slider(0, 60, 1, value=30, label="steps", show_value=True)
-    mo.hstack([descent_rate, descent_steps], justify="start")
+    mo.hstack([descent_rate, descent_steps], justify="start", wrap=True)
     return descent_rate, descent_steps
 
 
@@ -156,7 +164,7 @@ def _(card):
 def _(mo):
     friction = mo.ui.slider(0.0, 0.99, 0.03, value=0.9, label="momentum μ", show_value=True)
     rolling_rate = mo.ui.slider(0.02, 1.0, 0.02, value=0.1, label="learning rate η", show_value=True)
-    mo.hstack([friction, rolling_rate], justify="start")
+    mo.hstack([friction, rolling_rate], justify="start", wrap=True)
     return friction, rolling_rate
 
 
@@ -272,7 +280,7 @@ def _(card, mo):
 def _(mo):
     own_rate = mo.ui.slider(0.1, 3.0, 0.1, value=0.5, label="learning rate η of both", show_value=True)
     forget = mo.ui.slider(0.5, 0.99, 0.01, value=0.9, label="ρ of RMSprop", show_value=True)
-    mo.hstack([own_rate, forget], justify="start")
+    mo.hstack([own_rate, forget], justify="start", wrap=True)
     return forget, own_rate
 
 

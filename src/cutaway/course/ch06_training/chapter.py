@@ -49,7 +49,7 @@ def _(mo):
     activation = mo.ui.dropdown(["sigmoid", "tanh", "relu"], value="sigmoid", label="activation")
     begin = mo.ui.dropdown(["1", "0.01", "Xavier", "He", "the slider's"], value="1", label="spread of the weights")
     own_std = mo.ui.slider(-2.5, 0.5, 0.1, value=-1.6, label="log10 of a spread of your own", show_value=True)
-    mo.hstack([activation, begin, own_std], justify="start")
+    mo.hstack([activation, begin, own_std], justify="start", wrap=True)
     return activation, begin, own_std
 
 
@@ -260,7 +260,7 @@ def _(card):
 def _(mo):
     push = mo.ui.slider(-2.0, 2.0, 0.25, value=1.0, label="g of the first example", show_value=True)
     apart = mo.ui.slider(0.25, 4.0, 0.25, value=1.0, label="spread of x", show_value=True)
-    mo.hstack([push, apart], justify="start")
+    mo.hstack([push, apart], justify="start", wrap=True)
     return apart, push
 
 
@@ -383,7 +383,7 @@ def _(mo):
     decay = mo.ui.slider(0.0, 0.2, 0.02, value=0.06, label="weight decay λ", show_value=True)
     share = mo.ui.slider(0.0, 0.6, 0.1, value=0.0, label="dropout p", show_value=True)
     false = mo.ui.slider(0.0, 0.5, 0.1, value=0.3, label="share of random labels", show_value=True)
-    mo.hstack([decay, share, false], justify="start")
+    mo.hstack([decay, share, false], justify="start", wrap=True)
     return decay, false, share
 
 
@@ -614,6 +614,10 @@ def _(attempt, figures, mo, np, tune):
 def _(mo):
     mo.md(
         r"""
+        The book's own search, in numbers: seven layers, 400 digits, 200 steps, judged by 100 others, learning rates from 1e-6 to 1e-2 and decays from 1e-8 to 1e-4.
+        Of 100 trials here half read no more than 0.13 right. The best six, 0.73 to 0.75, all had learning rates from 0.0055 to 0.0098, and decays anywhere
+        between 3e-7 and 8e-5.
+
         ## Your parts in a real run
 
         ```bash

@@ -52,7 +52,7 @@ def _(card):
 def _(mo):
     at_row = mo.ui.slider(0, 3, 1, value=0, label="row", show_value=True)
     at_column = mo.ui.slider(0, 3, 1, value=1, label="column", show_value=True)
-    mo.hstack([at_row, at_column], justify="start")
+    mo.hstack([at_row, at_column], justify="start", wrap=True)
     return at_column, at_row
 
 
@@ -89,7 +89,7 @@ def _(cutaway, mnist, np):
 def _(mo):
     which = mo.ui.slider(0, 40, 1, value=7, label="digit", show_value=True)
     lean = mo.ui.slider(0, 180, 15, value=0, label="the filter's edge, turned by (degrees)", show_value=True)
-    mo.hstack([which, lean], justify="start")
+    mo.hstack([which, lean], justify="start", wrap=True)
     return lean, which
 
 
@@ -140,7 +140,7 @@ def _(mo):
     side = mo.ui.slider(1, 5, 1, value=3, label="K", show_value=True)
     stride = mo.ui.slider(1, 3, 1, value=2, label="stride", show_value=True)
     frame = mo.ui.slider(0, 3, 1, value=1, label="padding", show_value=True)
-    mo.hstack([line, side, stride, frame], justify="start")
+    mo.hstack([line, side, stride, frame], justify="start", wrap=True)
     return frame, line, side, stride
 
 
@@ -184,7 +184,7 @@ def _(mo):
 def _(mo):
     many = mo.ui.slider(5, 60, 5, value=30, label="filters", show_value=True)
     wide = mo.ui.slider(1, 9, 2, value=5, label="K", show_value=True)
-    mo.hstack([many, wide], justify="start")
+    mo.hstack([many, wide], justify="start", wrap=True)
     return many, wide
 
 
@@ -227,7 +227,7 @@ def _(mo):
     cut_side = mo.ui.slider(1, 3, 1, value=2, label="K", show_value=True)
     cut_stride = mo.ui.slider(1, 2, 1, value=1, label="stride", show_value=True)
     cut_frame = mo.ui.slider(0, 1, 1, value=0, label="padding", show_value=True)
-    mo.hstack([cut_side, cut_stride, cut_frame], justify="start")
+    mo.hstack([cut_side, cut_stride, cut_frame], justify="start", wrap=True)
     return cut_frame, cut_side, cut_stride
 
 
@@ -275,7 +275,7 @@ def _(card, mo):
 def _(mo):
     over_side = mo.ui.slider(1, 5, 1, value=3, label="K", show_value=True)
     over_stride = mo.ui.slider(1, 3, 1, value=1, label="stride", show_value=True)
-    mo.hstack([over_side, over_stride], justify="start")
+    mo.hstack([over_side, over_stride], justify="start", wrap=True)
     return over_side, over_stride
 
 
@@ -316,7 +316,7 @@ def _(card, mo):
 def _(mo):
     shift = mo.ui.slider(0, 4, 1, value=1, label="shift to the right by (pixels)", show_value=True)
     square = mo.ui.dropdown({"2": 2, "4": 4, "7": 7}, value="4", label="squares of side")
-    mo.hstack([shift, square], justify="start")
+    mo.hstack([shift, square], justify="start", wrap=True)
     return shift, square
 
 
@@ -346,6 +346,7 @@ def _(mo):
         Before a network is trained, its gradients are compared with numerical ones: nudge a parameter by $h$, look at the loss. Here a small one in float64:
         two digits of 10 × 10, three filters of 3 × 3, ReLU, pooling, two affine layers. Each row shows the largest difference found in a parameter.
         If your own convolution or pooling has passed, it is the one that is checked.
+        Black pixels make equal numbers in a pooling square: who gives the gradient to all of them is found out in the row of the first bias.
         """
     )
     return

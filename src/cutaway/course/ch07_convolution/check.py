@@ -288,7 +288,7 @@ def _spread(g: Any, x: Any, size: int, give: Callable[[Any], Any]) -> Any:
 
 
 def _largest(s: Any) -> Any:
-    return (s == s.max(-1, keepdims=True)).astype(float)
+    return np.eye(s.shape[-1])[s.argmax(-1)]
 
 
 def maxpool_backward(g: Any, x: Any, size: int) -> Any:
@@ -300,11 +300,21 @@ def _pooled_back(d: Numbers, n: int) -> tuple[Any, ...]:
     return d.apart(*x.shape[:2], x.shape[2] // size, x.shape[3] // size), x, size
 
 
+def _library_pooled_back(g: Any, x: Any, size: int) -> Any:
+    x = cutaway.tensor(x, requires_grad=True)
+    F.max_pool2d(x, size).backward(cutaway.tensor(g))
+    return x.grad
+
+
 MAXPOOL_BACKWARD = Exercise(
     "maxpool_backward", "Max pooling, backward", maxpool_backward, draw=_pooled_back, free=False,
     example=(np.arange(1.0, 7.0).reshape(1, 1, 2, 3), Numbers(1).distinct(1, 1, 4, 6), 2),
-    spec=lambda g, x, size: slope(lambda x: maxpool(x, size), x, g),
+    spec=stub.maxpool_backward_spec, oracle=_library_pooled_back,
+    cases=((np.array([[[[2.0]]]]), np.array([[[[0.0, 1.0], [1.0, 1.0]]]]), 2),),
     wrong=[
+        Wrong(lambda g, x, size: _spread(g, x, size, lambda s: (s == s.max(-1, keepdims=True)).astype(float)),
+              "Of equal numbers all get the gradient, and it counts several times: one gets it, the first."),
+        Wrong(lambda g, x, size: _spread(g, x, size, lambda s: _largest(s[..., ::-1])[..., ::-1]), "Of equal numbers the last gets it: as in the library, the first does."),
         Wrong(lambda g, x, size: _spread(g, x, size, np.ones_like), "All of a square get the gradient: only the largest had a part in the result."),
         Wrong(lambda g, x, size: _spread(g, x, size, lambda s: np.ones_like(s) / s.shape[-1]), "That is the mean's gradient, shared out: the largest gets all of it."),
         Wrong(lambda g, x, size: _spread(g, x, size, lambda s: _largest(-s)), "The smallest gets it: the largest."),

@@ -157,9 +157,22 @@ def maxpool(x: np.ndarray, size: int) -> np.ndarray:
     raise NotImplementedError
 
 
+def maxpool_backward_spec(g, x, size):
+    gx = np.zeros_like(x)
+    for n, c, i, j in np.ndindex(g.shape):
+        places = [(i * size + a, j * size + b) for a in range(size) for b in range(size)]
+        best = places[0]
+        for place in places:
+            if x[n, c, place[0], place[1]] > x[n, c, best[0], best[1]]:
+                best = place
+        gx[n, c, best[0], best[1]] = g[n, c, i, j]
+    return gx
+
+
 def maxpool_backward(g: np.ndarray, x: np.ndarray, size: int) -> np.ndarray:
     """The gradient of x[N, C, H, W] for the gradient g[N, C, H/size, W/size] of `maxpool`'s result.
 
-    Only the largest number of a square had a part in the result.  (No two are equal here.)
+    Only the largest number of a square had a part in the result.  If several are equal, the first of them, as one reads,
+    gets the gradient: black pixels and ReLU's zeros are equal all the time.
     """
     raise NotImplementedError
