@@ -148,15 +148,15 @@ def contour(
     arrows: Callable[[float, float], tuple[float, float]] | None = None,
     names: tuple[str, str] = ("x", "y"),
 ) -> Figure:
-    """Heights of f(x, y) as shades with contour lines, and on them paths, or arrows (dx, dy) at a grid of places."""
+    """Heights of f(x, y) as bands between contour lines, and on them paths, or arrows (dx, dy) at a grid of places."""
     x, y = scale.linear(*x_range, 5), scale.linear(*y_range, 5)
-    across, down = np.linspace(*x_range, 181), np.linspace(y_range[1], y_range[0], 121)
+    across, down = np.linspace(*x_range, 447), np.linspace(y_range[1], y_range[0], 263)
     z = np.asarray(_array(f(*np.meshgrid(across, down))), float)
     rank = np.sqrt(np.clip((z - z.min()) / (float(np.ptp(z)) or 1.0), 0, 1))
     steps = np.floor(rank * 12)
     edge = (np.diff(steps, axis=1, prepend=steps[:, :1]) != 0) | (np.diff(steps, axis=0, prepend=steps[:1]) != 0)
     paper, ink = np.array([246, 244, 239]), np.array([96, 140, 170])
-    pixels = (paper + (ink - paper) * (0.15 + 0.75 * rank)[..., None]).round()
+    pixels = (paper + (ink - paper) * (0.15 + 0.75 * steps / 12)[..., None]).round()
     pixels[edge] = pixels[edge] * 0.82
     body = _image(pixels.astype(np.uint8), WIDTH)
     if arrows is not None:
