@@ -2,8 +2,8 @@
 
     python benchmarks/dqn_beside_torch.py [--updates 2000] [--steps 20000] [--threads 1]
 
-PyTorch's side is the very agent with another `build()`: its networks and its optimiser are PyTorch's and read the same memory.
-The sides take turns, and medians of the blocks are compared. Both begin with the same weights; first their losses are compared.
+PyTorch's side is the very agent with another `build()`: networks and optimiser are PyTorch's and read the same memory.
+The sides take turns; medians of the blocks are compared. Both begin with the same weights: first their losses are compared.
 """
 
 from __future__ import annotations

@@ -199,6 +199,8 @@ def test_a_scene_shows_the_state():
     assert pole(0.2)[3] > pole(0.0)[3] > pole(-0.2)[3]
     hand = lambda cos, sin: next(s for s in scenes.foreground("Pendulum-v1", np.array([cos, sin, 0.0])) if s[0] == "line")
     assert hand(1, 0)[4] < 150 < hand(-1, 0)[4]  # upright is above its axle
+    head = lambda torque: next(s for s in scenes.foreground("Pendulum-v1", np.array([1, 0, 0.0]), [torque]) if s[0] == "poly")
+    assert head(1.0)[1][0] < 240 < head(-1.0)[1][0]  # above the axle, counter-clockwise is to the left
     tip = [s for s in scenes.foreground("Acrobot-v1", np.array([1, 0, 1, 0, 0, 0.0])) if s[0] == "line"][1]
     assert tip[4] > 250 and tip[3] == 240  # hanging
     walker = scenes.foreground("cliff", np.eye(48)[13])[0]

@@ -6,8 +6,8 @@ a little, `greedy(obs)`, and `look(played)`, the arithmetic of an episode for th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import cutaway
 from cutaway import nn
 from cutaway.core.accelerate import at_once
 from cutaway.core.tensor import Tensor
+from cutaway.engine.threads import get_num_threads, set_num_threads
 from cutaway.optim import Optimizer
 from cutaway.rl.environment import Envs, Episode, seeds
 from cutaway.rl.settings import Settings
@@ -115,9 +116,19 @@ class Learner:
         """`f` as one native program, or as it is where the settings say so."""
         return cutaway.compile(f) if self.settings.compile else f
 
-    def computing(self) -> Any:
-        """Around `advance`: eager operations give the same digits in a run and in one that was resumed."""
-        return nullcontext() if self.settings.compile else at_once()
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Around the calls of `advance` and `greedy`: the threads that the settings say.
+
+        Eager operations are native at once, so that they give the same digits in a run and in one that was resumed.
+        """
+        before = get_num_threads()
+        set_num_threads(self.settings.threads)
+        try:
+            with nullcontext() if self.settings.compile else at_once():
+                yield
+        finally:
+            set_num_threads(before)
 
     # --- checkpoint -----------------------------------------------------------------------------------------------------
 

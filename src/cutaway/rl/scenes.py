@@ -122,7 +122,7 @@ def _pendulum(obs: np.ndarray, action: Any) -> list[Shape]:
     x0, y0, length = WIDTH / 2, 150.0, 110.0
     x1, y1 = x0 - length * float(obs[1]), y0 - length * float(obs[0])
     shapes: list[Shape] = [["line", x0, y0, x1, y1, 14, "accent"], ["circle", x0, y0, 7, "ink"]]
-    return shapes + (_turn(x0, y0, -float(np.ravel(action)[0]) / 2, 34) if action is not None else [])
+    return shapes + (_turn(x0, y0, float(np.ravel(action)[0]) / 2, 34) if action is not None else [])
 
 
 def _car(obs: np.ndarray, action: Any) -> list[Shape]:
@@ -146,7 +146,7 @@ def _arrow(x: float, y: float, dx: float, dy: float) -> list[Shape]:
 
 
 def _turn(x: float, y: float, strength: float, radius: float) -> list[Shape]:
-    """An arc around (x, y) with an arrow's head, as long as the torque is strong: from -1, clockwise on screen, to 1."""
+    """An arc around (x, y) with an arrow's head, as long as the torque is strong: from -1, clockwise, to 1."""
     if abs(strength) < 0.02:
         return []
     swing = strength * 2.2
@@ -213,7 +213,7 @@ OBSERVED = {
 }
 ACTED = {
     "CartPole-v1": ("left", "right"),
-    "Acrobot-v1": ("−1", "0", "+1"),
+    "Acrobot-v1": ("torque −1", "none", "torque +1"),
     "Pendulum-v1": ("torque",),
     "MountainCar-v0": ("left", "nothing", "right"),
     "MountainCarContinuous-v0": ("push",),

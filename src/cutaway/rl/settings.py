@@ -54,11 +54,14 @@ class Settings:
     compile: bool = True
     """Each update as one native program made by `cutaway.compile`; else operation by operation."""
 
+    threads: int = 1
+    """Threads of the native programs: an update is so small that a second one costs more than it gives."""
+
     tuned: ClassVar[dict[str, dict[str, Any]]] = {}
     """For some environments, other defaults; found by experiment (docs/reinforcement-learning.md)."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "envs", "hidden", "eval_every", "eval_episodes", "final_episodes"):
+        for name in ("steps", "envs", "hidden", "threads", "eval_every", "eval_episodes", "final_episodes"):
             at_least(option(name), getattr(self, name), 1)
         at_least("--seed", self.seed, 0)
         for name in ("gamma", "lr_end"):

@@ -55,7 +55,7 @@ class Config(Settings):
     clip: float = 0.5
     """The gradient's greatest length."""
 
-    tuned: ClassVar[dict[str, dict[str, Any]]] = {}
+    tuned: ClassVar[dict[str, dict[str, Any]]] = {"CartPole-v1": {"reward_scale": 0.1}}
 
     def __post_init__(self) -> None:
         super().__post_init__()

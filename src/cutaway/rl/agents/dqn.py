@@ -83,7 +83,10 @@ class Config(Settings):
     clip: float = 10.0
     """The gradient's greatest length."""
 
-    tuned: ClassVar[dict[str, dict[str, Any]]] = {}
+    tuned: ClassVar[dict[str, dict[str, Any]]] = {
+        "CartPole-v1": {"n_step": 5, "double": True},
+        "Acrobot-v1": {"n_step": 5, "double": True},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

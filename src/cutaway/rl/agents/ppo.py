@@ -37,7 +37,7 @@ class Config(a2c.Config):
     ratio_clip: float = 0.2
     """How far an action's probability may go from what it was before a step brings no more."""
 
-    tuned: ClassVar[dict[str, dict[str, Any]]] = {}
+    tuned: ClassVar[dict[str, dict[str, Any]]] = {"CartPole-v1": {"reward_scale": 0.1}}
 
     def __post_init__(self) -> None:
         super().__post_init__()

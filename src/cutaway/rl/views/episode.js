@@ -90,14 +90,14 @@ export function show(host, data) {
   function draw() {
     const e = episode(), own = e.arrays[data.line[0]] ?? [], wanted = e.arrays.target ?? e.arrays.total ?? [];
     const both = [...own, ...wanted], low = Math.min(...both), high = Math.max(...both), span = high - low || 1;
-    const W = 640, H = 150, x = (t) => 46 + (t / Math.max(last() - 1, 1)) * (W - 60), y = (v) => 12 + (1 - (v - low) / span) * (H - 38);
+    const W = 640, H = 150, x = (t) => 62 + (t / Math.max(last() - 1, 1)) * (W - 76), y = (v) => 12 + (1 - (v - low) / span) * (H - 38);
     const path = (values) => values.map((v, t) => `${x(t).toFixed(1)},${y(v).toFixed(1)}`).join(" ");
     const chart = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${data.line[1]} over the episode` },
       svg("polyline", { class: "wanted", points: path(wanted) }), svg("polyline", { class: "curve", points: path(own) }),
-      svg("text", { x: 40, y: y(high) + 4, "text-anchor": "end" }, short(high)), svg("text", { x: 40, y: y(low) + 4, "text-anchor": "end" }, short(low)),
+      svg("text", { x: 56, y: y(high) + 4, "text-anchor": "end" }, short(high)), svg("text", { x: 56, y: y(low) + 4, "text-anchor": "end" }, short(low)),
       svg("text", { x: x(0), y: H - 6 }, "0"), svg("text", { x: x(last() - 1), y: H - 6, "text-anchor": "end" }, `step ${last() - 1}`),
       svg("line", { class: "cursor", y1: 6, y2: H - 24 }));
-    chart.addEventListener("click", (event) => { const box = chart.getBoundingClientRect(); stop(); go(Math.round(((event.clientX - box.left) / box.width * W - 46) / (W - 60) * Math.max(last() - 1, 1))); });
+    chart.addEventListener("click", (event) => { const box = chart.getBoundingClientRect(); stop(); go(Math.round(((event.clientX - box.left) / box.width * W - 62) / (W - 76) * Math.max(last() - 1, 1))); });
     course.replaceChildren(chart);
     chart.place = (t) => { const line = chart.querySelector(".cursor"); for (const end of ["x1", "x2"]) line.setAttribute(end, x(Math.min(t, last() - 1))); };
   }
@@ -135,8 +135,9 @@ export function show(host, data) {
   }
 
   function bars(title, values, chosen) {
-    const most = Math.max(...values.map(Math.abs), 1e-9), best = Math.max(...values), least = Math.min(...values);
-    const relative = least > 0 && best < 1e9 && best - least < 0.3 * best; // the differences are what counts
+    const best = Math.max(...values), least = Math.min(...values), shares = least >= 0 && Math.abs(sum(values) - 1) < 1e-4;
+    const most = shares ? 1 : Math.max(...values.map(Math.abs), 1e-9);
+    const relative = values.length > 1 && !shares && least > 0 && best - least < 0.3 * best; // the differences are what counts
     const size = (v) => relative ? 0.15 + 0.85 * (v - least) / (best - least || 1) : Math.abs(v) / most;
     return element("figure", { class: "bars" }, element("figcaption", {}, title), ...values.map((v, i) =>
       element("div", { class: `row${i === chosen ? " chosen" : ""}${v < 0 ? " minus" : ""}` }, element("span", { class: "what" }, data.acted[i] ?? `action ${i}`),
