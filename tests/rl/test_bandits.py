@@ -1,5 +1,8 @@
 """The bandits remake the figures of the book's second chapter, and their sums are the formulas."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -21,6 +24,16 @@ def test_figure_2_2():
     assert o10 > o1 + 0.1 > o0 + 0.2
     assert 0.7 < o10 < 0.9  # the figure: about 80 %
     assert 0.3 < o0 < 0.45  # about a third
+
+
+def test_the_documentation_runs(capsys):
+    text = (Path(__file__).parents[2] / "docs" / "reinforcement-learning.md").read_text(encoding="utf-8")
+    for program in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(compile(program, "reinforcement-learning.md", "exec"), {})
+    lines = [tuple(map(float, line.split())) for line in capsys.readouterr().out.splitlines()]
+    promised = re.search(r"prints (.*?):", text).group(1)
+    assert promised == ", ".join(f"{r:.2f} and {o:.2f}" for _, r, o in lines[:3])
+    assert lines[3] == (0.0,)
 
 
 def test_figure_2_3_optimism_starts_worse_and_ends_better():

@@ -10,7 +10,9 @@ import time
 import pytest
 
 from cutaway import cli
+from cutaway.core.errors import ArgumentError
 from cutaway.rl import roster, settings
+from cutaway.train import recipe as recipes
 
 
 def command(*words):
@@ -59,6 +61,16 @@ def test_help_lists_an_agents_options(capsys):
     text = capsys.readouterr().out
     assert [o.name for o in settings.options(roster.find("ppo").config) if f"  {settings.option(o.name)} " not in text] == []
     assert "--resume" in text and "in CartPole-v1: --reward-scale" in text
+
+
+def test_a_run_of_the_other_kind_is_named(tmp_path):
+    agent, recipe = tmp_path / "agent.py", tmp_path / "recipe.py"
+    agent.write_text(roster.find("sarsa").source)
+    recipe.write_text(recipes.find("gates").source)
+    with pytest.raises(ArgumentError, match="is an agent; it is `cutaway rl train`"):
+        recipes.find(str(agent))
+    with pytest.raises(ArgumentError, match="is a recipe; it is `cutaway train`"):
+        roster.find(str(recipe))
 
 
 @pytest.mark.parametrize(

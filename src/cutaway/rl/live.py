@@ -87,7 +87,7 @@ class Display:
             f"{100 * share:3.0f} %",
             self._doing or f"{self._left()} left",
         )
-        words = Text("return ", style="dim")
+        words = Text("return ", style="dim", no_wrap=True, overflow="ellipsis")
         totals = [e.total for e in list(a.episodes)]
         if totals:
             words.append(f"{self._recent():.1f} ", style="bold default")
@@ -100,7 +100,7 @@ class Display:
         return Group(Text(), bar, words)
 
 
-def course(values: list[float], width: int = 32) -> str:
+def course(values: list[float], width: int = 16) -> str:
     """The course of some numbers so far, in one line."""
     levels = np.array([part.mean() for part in np.array_split(values, min(width, len(values)))])
     span = float(np.ptp(levels)) or 1.0

@@ -72,6 +72,8 @@ def load(name: str, path: Path) -> Program:
         spec.loader.exec_module(module)
     except SyntaxError as e:
         raise ArgumentError(f"agent: {path} is no Python that can be read: {e.msg} in line {e.lineno}") from None
+    if not hasattr(module, "Agent") and hasattr(module, "model"):
+        raise ArgumentError(f"agent: {path} is a recipe; it is `cutaway train` that trains and resumes it")
     for part, kind in (("Config", Settings), ("Agent", Learner)):
         if not (isinstance(found := getattr(module, part, None), type) and issubclass(found, kind)):
             raise ArgumentError(f"agent: {path} defines no class {part} that inherits from cutaway.rl's {kind.__name__}")

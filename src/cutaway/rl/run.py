@@ -110,6 +110,8 @@ def _loop(agent: Learner, folder: RunFolder, clock: Clock, display: Display, sto
     since, at = time.monotonic(), agent.step
     while True:
         if due(agent):
+            if agent.step > at:
+                clock.took(agent.step - at, time.monotonic() - since)
             with clock.evaluation(), display.doing("evaluating"):
                 made = judge(agent, lambda: stop.asked)
             if made is None:
