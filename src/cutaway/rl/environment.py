@@ -6,6 +6,7 @@ begins at once, and what the last one ended in is kept apart: a time limit is no
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ import numpy as np
 
 from cutaway.core.errors import ArgumentError
 from cutaway.rl import grids
-from cutaway.train.settings import unknown
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,12 @@ def make(name: str, pictures: bool = False) -> Any:
     except gymnasium.error.DependencyNotInstalled as e:
         raise ArgumentError(f"--env {name} needs a package that is not installed: {e}") from None
     except gymnasium.error.Error:
-        names = [*grids.NAMES, *(n for n, spec in gymnasium.registry.items() if ":" not in str(spec.entry_point)[:9])]
-        raise unknown("--env", name, names) from None
+        names = {n.lower(): n for n in (*grids.NAMES, *gymnasium.registry)}
+        near = [names[n] for n in difflib.get_close_matches(name.lower(), names, 3)]
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise ArgumentError(
+            f"--env: there is no {name!r}; {hint}There are {', '.join(grids.NAMES)}, and gymnasium's, such as CartPole-v1"
+        ) from None
 
 
 def spaces(env: Any, name: str) -> Spaces:

@@ -133,7 +133,7 @@ def _car(obs: np.ndarray, action: Any) -> list[Shape]:
 
 
 def _hill(at: float) -> tuple[float, float]:
-    return 20 + (at + 1.2) / 1.8 * (WIDTH - 40), 200 - 110 * math.sin(3 * at)
+    return 20 + (at + 1.2) / 1.8 * (WIDTH - 40), 170 - 100 * math.sin(3 * at)
 
 
 def _arrow(x: float, y: float, dx: float, dy: float) -> list[Shape]:
