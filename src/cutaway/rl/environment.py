@@ -122,7 +122,9 @@ class Envs:
         self.name, self.n = name, len(seeds)
         self.copies = [make(name, pictures) for _ in seeds]
         self.spaces = spaces(self.copies[0], name)
-        self._first = int(getattr(self.copies[0].action_space, "start", 0))
+        first = lambda space: int(getattr(space, "start", 0))  # a Discrete space may count from another number
+        self._first = first(self.copies[0].action_space)
+        self._first_state = first(self.copies[0].observation_space)
         self.obs = np.zeros((self.n, self.spaces.observation), np.float32)
         self.finished: list[Episode] = []
         self.steps = 0
@@ -166,7 +168,7 @@ class Envs:
     def _see(self, into: np.ndarray, i: int, seen: Any) -> None:
         if self.spaces.states:
             into[i] = 0
-            into[i, int(seen)] = 1
+            into[i, int(seen) - self._first_state] = 1
         else:
             into[i] = np.ravel(seen)
 

@@ -168,6 +168,11 @@ class Learner:
         self.build()  # programs know the optimiser's memory as it was
 
 
+def once(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that `compiled` made, operation by operation: for a call whose shapes will not come again."""
+    return getattr(f, "fn", f)
+
+
 def tensor(a: np.ndarray) -> Tensor:
     """The array as a Tensor of the same memory."""
     return Tensor._wrap(np.ascontiguousarray(a))

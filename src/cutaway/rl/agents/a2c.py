@@ -16,7 +16,7 @@ from cutaway import nn
 from cutaway.core.tensor import Tensor
 from cutaway.optim import Adam
 from cutaway.rl.arithmetic import gae, td_target
-from cutaway.rl.learner import Learner, Played, tensor
+from cutaway.rl.learner import Learner, Played, once, tensor
 from cutaway.rl.networks import orthogonal
 from cutaway.rl.policies import Policy
 from cutaway.rl.rollout import Rollout
@@ -130,7 +130,7 @@ class Agent(Learner):
     def look(self, played: Played) -> dict[str, Any]:
         """The policy, `value`[T], `best`[T] of the state that follows, and what they make: `target`[T], `advantage`[T]."""
         s = self.settings
-        value = self._value(tensor(played.obs)).numpy()
+        value = once(self._value)(tensor(played.obs)).numpy()
         reward = (played.reward * s.reward_scale).astype(np.float32)
         ended = np.arange(len(reward)) == len(reward) - 1
         terminated = ended & played.terminated
@@ -141,7 +141,7 @@ class Agent(Learner):
             column(reward), column(value[:-1]), column(value[1:]), column(terminated), column(ended), s.gamma, s.lam
         )[:, 0]
         return {
-            **self.policy.probabilities(self._say(tensor(played.obs[:-1])).numpy()),
+            **self.policy.probabilities(once(self._say)(tensor(played.obs[:-1])).numpy()),
             "value": value[:-1],
             "reward_sum": reward,
             "discount": discount,

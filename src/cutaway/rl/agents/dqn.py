@@ -140,7 +140,7 @@ class Agent(Learner):
         self.build()
 
     def build(self) -> None:
-        """The network's forward and the whole update, each one program."""
+        """The network's forward and the whole update, each one program; what only a page asks for goes as it is written."""
         s, memory = self.settings, self.memory
         online, target, optimizer = self.model["online"], self.model["target"], self.optimizers["q"]
 
@@ -179,7 +179,7 @@ class Agent(Learner):
             follow()
             return result
 
-        self._values, self._act = self.compiled(values), self.compiled(act)
+        self._values, self._act = values, self.compiled(act)
         self._update, self._update_and_follow = self.compiled(update), self.compiled(update_and_follow)
         self._even = cutaway.ones(s.batch_size)
 

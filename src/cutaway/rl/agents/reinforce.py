@@ -19,7 +19,7 @@ from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
 from cutaway.optim import Adam
 from cutaway.rl.arithmetic import returns_to_go
-from cutaway.rl.learner import Learner, Played, tensor
+from cutaway.rl.learner import Learner, Played, once, tensor
 from cutaway.rl.networks import orthogonal
 from cutaway.rl.policies import Policy
 from cutaway.rl.settings import Settings
@@ -135,7 +135,7 @@ class Agent(Learner):
 
     def look(self, played: Played) -> dict[str, Any]:
         """The policy, `value`[T], the return `total`[T], and `advantage`[T], their difference."""
-        said, value = (x.numpy() for x in self._say(tensor(played.obs)))
+        said, value = (x.numpy() for x in once(self._say)(tensor(played.obs)))
         after = 0.0 if played.terminated or not self.settings.baseline else float(value[-1])
         total = returns_to_go(played.reward, self.settings.gamma, after)
         baseline = value[:-1] if self.settings.baseline else np.zeros_like(total)

@@ -21,7 +21,7 @@ from cutaway.core.tensor import Tensor
 from cutaway.nn import functional as F
 from cutaway.optim import Adam
 from cutaway.rl.arithmetic import td_target
-from cutaway.rl.learner import Learner, Played, tensor
+from cutaway.rl.learner import Learner, Played, once, tensor
 from cutaway.rl.networks import mlp
 from cutaway.rl.policies import HALF_LOG_2PI
 from cutaway.rl.replay import Memory
@@ -132,7 +132,7 @@ class Agent(Learner):
         self.build()
 
     def build(self) -> None:
-        """The policy's word, the arithmetic for the page, and the whole update, each one program."""
+        """The policy's word and the whole update, each one program; what only a page asks for goes as it is written."""
         s, memory, log_alpha = self.settings, self.memory, self.log_alpha
         policy, critics, slow = self.model["policy"], self.model["critics"], self.model["slow"]
         of_critics, of_policy, of_alpha = self.optimizers.values()
@@ -179,7 +179,7 @@ class Agent(Learner):
                     still.lerp_(fast, s.tau)
             return loss
 
-        self._say, self._values, self._after = self.compiled(say), self.compiled(values), self.compiled(after)
+        self._say, self._values, self._after = self.compiled(say), values, after
         self._update = self.compiled(update)
 
     def advance(self) -> None:
@@ -211,7 +211,7 @@ class Agent(Learner):
     def look(self, played: Played) -> dict[str, Any]:
         """`mean`[T, a], `std`[T, a] before tanh, `q1`, `q2` of what was done, the target without noise, term by term."""
         s, count, a = self.settings, len(played.reward), self.spaces.actions
-        said = self._say(tensor(played.obs)).numpy()
+        said = once(self._say)(tensor(played.obs)).numpy()
         raw = np.tanh(said[:-1, a:])
         taken = ((played.action - self._middle) / self._reach).astype(np.float32)
         q1, q2 = (q.numpy() for q in self._values(tensor(played.obs[:-1]), tensor(taken)))
