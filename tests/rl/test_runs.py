@@ -21,7 +21,7 @@ SHORT = {
     "dqn": "--env cliff --steps 300 --learning-starts 100 --hidden 16 --n-step 2 --prioritized --eval-every 100",
     "reinforce": "--env grid-4x4 --steps 1000 --episodes 2 --no-compile --hidden 16 --eval-every 200",
     "a2c": "--env grid-4x4 --steps 300 --no-compile --hidden 16 --eval-every 100 --length 8 --envs 4",
-    "ppo": "--env Pendulum-v1 --steps 384 --no-compile --hidden 16 --eval-every 128 --length 32 --envs 4 --epochs 2",
+    "ppo": "--env Pendulum-v1 --steps 384 --batches 4 --no-compile --hidden 16 --eval-every 128 --length 32 --envs 4 --epochs 2",
     "sac": "--env Pendulum-v1 --steps 260 --no-compile --learning-starts 200 --hidden 16 --eval-every 100 --batch-size 16",
 }
 FEW = "--eval-episodes 2 --final-episodes 4"

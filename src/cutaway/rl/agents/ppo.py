@@ -37,7 +37,10 @@ class Config(a2c.Config):
     ratio_clip: float = 0.2
     """How far an action's probability may go from what it was before a step brings no more."""
 
-    tuned: ClassVar[dict[str, dict[str, Any]]] = {"CartPole-v1": {"reward_scale": 0.1}}
+    tuned: ClassVar[dict[str, dict[str, Any]]] = {
+        "CartPole-v1": {"reward_scale": 0.1},
+        "Pendulum-v1": {"envs": 4, "length": 256, "batches": 16, "gamma": 0.9, "reward_scale": 0.1},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
