@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HEAVY = set("PIL llvmlite ml_dtypes matplotlib rich safetensors scipy torch typer".split())
-LAZY = "data functional gradcheck nn optim vision".split()
+LAZY = "data functional gradcheck nn optim rl vision".split()
 
 
 def loaded_by(program: str) -> set[str]:

@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 recipe_app = typer.Typer(help="The recipes that come with Cutaway: list them, copy one.", invoke_without_command=True)
 app.add_typer(recipe_app, name="recipes")
+rl_app = typer.Typer(help="Reinforcement learning: train an agent, watch it, compare seeds.", no_args_is_help=True)
+app.add_typer(rl_app, name="rl")
 
 
 def main() -> None:
@@ -275,6 +277,106 @@ def check(
         print("cutaway: stopped", file=sys.stderr)
         code = 130
     raise typer.Exit(code)
+
+
+# The agents' own options are read off their settings (cutaway.rl.settings), so these commands take any.
+_ANY = {"allow_extra_args": True, "ignore_unknown_options": True}
+_Agent = Annotated[
+    str | None, typer.Argument(help="q-learning, sarsa, dqn, reinforce, a2c, ppo, sac, or the path of your own.")
+]
+_AgentHelp = Annotated[bool, typer.Option("--help", "-h", help="Show the agent's options.", is_eager=True)]
+
+
+@rl_app.command("train", context_settings=_ANY, add_help_option=False)
+def _rl_train(
+    context: typer.Context,
+    agent: _Agent = None,
+    out: Annotated[Path | None, _run("The folder for the results.", "runs/AGENT-ENV-DATE-TIME")] = None,
+    resume: Annotated[Path | None, _run("Go on with the run in this folder, to the same numbers.")] = None,
+    help: _AgentHelp = False,
+) -> None:
+    """Train an agent in an environment, and write what it learned to a run folder.
+
+    Options are the agent's settings, such as --env CartPole-v1 --seed 0 --steps 50000; [bold]AGENT --help[/bold] lists them.
+
+    The folder gets report.html: the learning curve, and what the agent did meanwhile.
+
+    Ctrl-C or a kill leaves a checkpoint in it; [bold]--resume[/bold] goes on from there to the same numbers.
+    """
+    if _agent_help(context, agent, help or (agent is None and resume is None)):
+        return
+    if resume is not None and (agent is not None or out is not None or context.args):
+        extra = [x for x in (agent, "--out" if out else None, *context.args) if x]
+        raise ArgumentError(f"--resume goes on with a run as it was begun; leave out {' '.join(extra)}")
+    try:
+        from rich.console import Console
+
+        from cutaway.rl import run
+
+        console = Console(highlight=False)
+        code = run.resume(resume, console) if resume else run.start(agent or "", context.args, out, console)
+    except KeyboardInterrupt:
+        print("cutaway: quit at once; what was saved last stands", file=sys.stderr)
+        code = 130
+    raise typer.Exit(code)
+
+
+@rl_app.command("bench", context_settings=_ANY, add_help_option=False)
+def _rl_bench(
+    context: typer.Context,
+    agent: _Agent = None,
+    seeds: Annotated[int, typer.Option(help="So many seeds.")] = 10,
+    first: Annotated[int, typer.Option(help="From this one on.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write the numbers to this file, too.")] = None,
+    help: _AgentHelp = False,
+) -> None:
+    """Train an agent with several seeds; print the mean, the spread and the share that solved the task.
+
+    Other options are the agent's settings, as for [bold]cutaway rl train[/bold].
+    """
+    if _agent_help(context, agent, help or agent is None):
+        return
+    from rich.console import Console
+
+    from cutaway.rl import bench as benches
+
+    raise typer.Exit(benches.start(agent or "", context.args, seeds, first, json, Console(highlight=False)))
+
+
+@rl_app.command("watch")
+def _rl_watch(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, such as runs/NAME.")],
+    episodes: Annotated[int, typer.Option(help="So many greedy episodes.")] = 3,
+    seed: Annotated[int | None, typer.Option(help="Of the environment.", show_default="those of its evaluation")] = None,
+    out: Annotated[Path | None, typer.Option(help="The page.", show_default="watch.html in the run's folder")] = None,
+    gif: Annotated[Path | None, typer.Option(help="Write the first episode as a GIF, too (needs Pillow).")] = None,
+    open: Annotated[bool, typer.Option(help="Open the page in the browser.")] = False,
+) -> None:
+    """Make a page of episodes: each step's picture, values, policy, and the arithmetic of its target and advantage."""
+    from cutaway.rl import watch
+
+    page = watch.write(run, episodes, seed, out, gif)
+    print(page)
+    if open:
+        import webbrowser
+
+        webbrowser.open(page.absolute().as_uri())
+
+
+def _agent_help(context: typer.Context, agent: str | None, asked: bool) -> bool:
+    """Show the help of an agent, or of the command where none is named; False if none was asked for."""
+    if not asked:
+        if agent is not None and agent.startswith("-"):
+            raise ArgumentError(f"name the agent first, then its options: {context.command_path} dqn {agent} ...")
+        return False
+    print(context.get_help())
+    if agent is not None:
+        from cutaway.rl import roster
+        from cutaway.rl.settings import described
+
+        program = roster.find(agent)
+        print(f"{program.name}: {program.summary}\n\n{described(program.config)}")
+    return True
 
 
 @recipe_app.callback()

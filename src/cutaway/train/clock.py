@@ -29,6 +29,10 @@ class Clock:
         yield
         self._steps.append((examples, self._now() - begin))
 
+    def took(self, examples: int, seconds: float) -> None:
+        """What was timed elsewhere: one training step on so many examples."""
+        self._steps.append((examples, seconds))
+
     @contextmanager
     def evaluation(self) -> Iterator[None]:
         """Around one evaluation."""

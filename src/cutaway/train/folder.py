@@ -6,15 +6,14 @@ import contextlib
 import dataclasses
 import json
 import os
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cutaway
 from cutaway.core.errors import ArgumentError, FileFormatError
 from cutaway.train import recipe as recipes
-from cutaway.train.recipe import Recipe
-from cutaway.train.settings import Settings
 
 CONFIG, RECIPE, METRICS, REPORT = "config.json", "recipe.py", "metrics.jsonl", "report.html"
 
@@ -29,6 +28,20 @@ def default_path(recipe_name: str) -> Path:
     return path
 
 
+class Program(Protocol):
+    """What a run is a run of: a recipe, an agent."""
+
+    @property
+    def name(self) -> str:
+        """As it was asked for."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Its text."""
+        ...
+
+
 class RunFolder:
     """The files of one run."""
 
@@ -37,7 +50,7 @@ class RunFolder:
         self.report = path / REPORT
 
     @classmethod
-    def create(cls, path: Path, recipe: Recipe, s: Settings) -> RunFolder:
+    def create(cls, path: Path, recipe: Program, s: Any) -> RunFolder:
         """A new run at `path`, with its recipe and settings on record.  Raises ArgumentError if a run is there."""
         if (path / CONFIG).exists():
             raise ArgumentError(
@@ -56,8 +69,10 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open(cls, path: Path, asked: str = "--resume") -> tuple[RunFolder, Recipe, Settings]:
-        """The run at `path`, with the recipe as it was when the run began.
+    def open(
+        cls, path: Path, asked: str = "--resume", load: Callable[[str, Path], Any] = recipes.load
+    ) -> tuple[RunFolder, Any, Any]:
+        """(the run at `path`, the recipe as it was when the run began, its settings).  `load` reads the recipe's file.
 
         Raises ArgumentError if there is no run, FileFormatError if its config.json is damaged.
         """
@@ -66,7 +81,7 @@ class RunFolder:
             raise ArgumentError(f"{asked} {path}: no {CONFIG} there; give the folder of a run, such as runs/NAME")
         try:
             config = json.loads(config_path.read_text(encoding="utf-8"))
-            recipe = recipes.load(config["recipe"], path / RECIPE)
+            recipe = load(config["recipe"], path / RECIPE)
             return cls(path), recipe, recipe.config(**config["settings"])
         except (ValueError, KeyError, TypeError, FileNotFoundError) as e:
             if isinstance(e, ArgumentError):

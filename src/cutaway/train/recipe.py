@@ -99,6 +99,8 @@ def load(name: str, path: Path) -> Recipe:
         spec.loader.exec_module(module)
     except SyntaxError as e:
         raise ArgumentError(f"recipe: {path} is no Python that can be read: {e.msg} in line {e.lineno}") from None
+    if hasattr(module, "Agent"):
+        raise ArgumentError(f"recipe: {path} is an agent; it is `cutaway rl train` that trains and resumes it")
     if not callable(getattr(module, "model", None)):
         raise ArgumentError(f"recipe: {path} defines no model(shape, classes, config) that returns an nn.Module")
     config = getattr(module, "Config", None)

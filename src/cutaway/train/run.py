@@ -48,6 +48,8 @@ def resume(path: Path, console: Console, compiled: bool | None = None) -> int:
 
     Raises ArgumentError if no run is there, FileFormatError naming the file that is damaged.
     """
+    recipe: Recipe
+    s: Settings
     folder, recipe, s = RunFolder.open(path)
     if compiled is not None:
         s = dataclasses.replace(s, compile=compiled)

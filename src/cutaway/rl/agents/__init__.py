@@ -1,0 +1,1 @@
+"""The agents, one file each, to be read top to bottom."""

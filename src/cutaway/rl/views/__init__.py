@@ -1,0 +1,1 @@
+"""The page of episodes: a plain ES module and its style, beside those of `cutaway.inspect.views`."""
