@@ -42,6 +42,31 @@ def test_a_plugged_rule_steps_as_the_library_does(name):
     assert np.allclose(mine, theirs, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["plain", "nesterov", "adam"])
+def test_a_plugged_rule_is_compiled_with_the_step(name):
+    found = []
+    for compiled in (False, True):
+        w = nn.Parameter(cutaway.tensor([[-7.0, 2.0], [0.5, 3.0]]))
+        parts = {}
+        for plug in check.PLUGS:
+            parts |= plug.make(*(NAMES[n].reference for n in plug.names))
+        with cutaway.use(**parts):
+            optimizer = MAKERS[name]([w])
+
+        def step(x, w=w, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = (w * w * x).sum()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run = cutaway.compile(step) if compiled else step
+        for _ in range(3):
+            run(cutaway.tensor([0.1, 2.0]))
+        found.append(w.detach().numpy())
+    assert np.allclose(*found, rtol=1e-5)
+
+
 def test_a_rule_that_has_not_passed_is_not_stood_in_for():
     with cutaway.use(SGD=check.descent(check.sgd)), pytest.raises(ArgumentError, match="write 5.momentum"):
         optim.SGD([nn.Parameter(cutaway.zeros(1))], lr=0.1, momentum=0.9)

@@ -243,8 +243,8 @@ def adam(p: Any, g: Any, m: Any, v: Any, lr: float, beta1: float, beta2: float, 
          root: float = 0.5, up: float = 1.0, keep_fair: bool = False, second: bool = True, eps: float = EPS) -> Any:  # fmt: skip
     m = beta1 * m + (1 - beta1) * g
     v = beta2 * v + (1 - beta2) * g**power
-    fair_m = m / np.float64(1 - beta1 ** (t + fair))
-    fair_v = v / np.float64(1 - beta2 ** (t + fair)) if second else v
+    fair_m = m / (1 - beta1 ** (t + fair))
+    fair_v = v / (1 - beta2 ** (t + fair)) if second else v
     p = p - up * lr * fair_m / (fair_v**root + eps)
     return (p, fair_m, fair_v) if keep_fair else (p, m, v)
 
