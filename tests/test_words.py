@@ -1,5 +1,6 @@
-"""Pages made of words: the glossary, the map of CS231n; what they name exists, and nothing is twice."""
+"""Pages made of words: what they name exists, nothing is twice, and the Chinese chapters follow the notebooks."""
 
+import ast
 import re
 from collections import Counter
 from functools import reduce
@@ -10,7 +11,7 @@ import pytest
 import cutaway
 import cutaway.vision.models
 import cutaway.vision.transforms
-from cutaway.course.chapters import chapters
+from cutaway.course.chapters import chapters, find
 
 DOCS = Path(__file__).parents[1] / "docs"
 COLUMNS = ["English", "日本語", "中文", "what it is", "where"]
@@ -62,3 +63,35 @@ def test_the_map_of_cs231n_names_what_is_there():
     assert [(c, name) for c, name in named if c in exercises and name not in exercises[c]] == []
     for path in re.findall(r"`((?:cutaway|nn)\.[\w.]+)`", text):
         reduce(getattr, path.removeprefix("cutaway.").split("."), cutaway)
+
+
+def told(chapter):
+    """What a notebook says, in order, and the exercises it has cards of."""
+    words, cards = "", []
+    calls = [n for n in ast.walk(ast.parse((chapter.path / "chapter.py").read_text(encoding="utf-8"))) if isinstance(n, ast.Call)]
+    for call in sorted(calls, key=lambda n: (n.lineno, n.col_offset)):
+        if ast.unparse(call.func) == "mo.md":
+            parts = call.args[0].values if isinstance(call.args[0], ast.JoinedStr) else [call.args[0]]
+            words += "\n" + "".join(p.value for p in parts if isinstance(p, ast.Constant))
+        elif ast.unparse(call.func) == "card":
+            cards.append(ast.literal_eval(call.args[0]))
+    return re.sub("(?m)^ +", "", words), cards
+
+
+def outline(text):
+    """The depth of each heading, and each displayed formula without its words."""
+    text = re.sub(r"(?s)```.*?```", "", text)
+    return [len(h) for h in re.findall(r"(?m)^(#+) ", text)], [
+        re.sub(r"\\text\{[^}]*\}|\s", "", f) for f in re.findall(r"(?s)\$\$(.*?)\$\$", text)
+    ]
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "zh").glob("*.md")), ids=lambda p: p.stem)
+def test_a_chinese_chapter_follows_the_notebook(page):
+    text = page.read_text(encoding="utf-8")
+    words, cards = told(find(page.stem))
+    assert outline(text) == outline(words)
+    assert outline(words)[0]
+    assert [f"{page.stem[2:].lstrip('0')}.{name}" for name in re.findall(r"\*\*练习 `\d+\.(\w+)`\*\*", text)] == cards
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
