@@ -54,6 +54,22 @@ def test_the_two_commands_are_there_for_ci_to_read():
     assert [bool(re.search(p, README, re.MULTILINE)) for p in patterns] == [True, True]
 
 
+def test_the_chinese_readme_says_the_same():
+    chinese = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+
+    def code(text):
+        return re.sub("[ ]*# .*", "", "".join(re.findall(r"(?ms)^```.*?^```", text)))
+
+    def links(text):
+        return set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.zh.md", "docs/zh/ch01.md"}
+
+    assert "cutaway train mnist-mlp --mine\n" in code(README)
+    assert code(chinese) == code(README)
+    assert links(chinese) == links(README)
+    assert re.findall(r"[\d,.]+ \|.*", chinese) == re.findall(r"[\d,.]+ \|.*", README)  # the recipes' numbers
+    assert set(re.findall("`([^`\n]+)`", chinese)) == set(re.findall("`([^`\n]+)`", README))
+
+
 def test_the_table_of_recipes_is_true():
     rows = re.findall(r"(?m)^\| `([\w-]+)` \|.*\| ([\d,]+) \| (\d+) \|$", README)
     assert [name for name, _, _ in rows] == recipe.names()
@@ -66,7 +82,7 @@ def test_the_table_of_recipes_is_true():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CHANGELOG.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+    "page", ["README.md", "README.zh.md", "CHANGELOG.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
 )
 def test_links_lead_somewhere(page):
     file = ROOT / page

@@ -19,6 +19,7 @@ def page() -> str:
 
     every = [(c, e) for c in chapters() for e in c.exercises.values()]
     mistakes = sum(len(e.wrong) for _, e in every)
+    chinese = [f"[{int(p.stem[2:])}](zh/{p.name})" for p in sorted((PAGE.parent / "zh").glob("ch*.md"))]
     lines = [
         "# The course",
         "",
@@ -41,6 +42,8 @@ def page() -> str:
         f"There are {len(every)} exercises in {len(chapters())} chapters, and {mistakes} typical mistakes that are known.",
         "This page is made from the code by `python tools/course.py`; [course-writing.md](course-writing.md) says how to",
         "write a chapter.",
+        "",
+        f"The words are in the [glossary](glossary.md). In Chinese there are chapters {', '.join(chinese)}.",
     ]
     for c in chapters():
         lines += ["", f"## {c.number} {c.title}", "", c.about.partition(": ")[2].capitalize(), ""]
