@@ -27,7 +27,7 @@ def test_rules_on_arrays_give_what_they_give_on_tensors(op, k, monkeypatch):
     on = opcheck.first_order(op, values, w, sample)
     for rule in op.rules:
         if rule:
-            monkeypatch.setattr(rule, "_on_arrays", None)
+            monkeypatch.setattr(rule, "_on_arrays", (rule.fn, None))
     for a, b in zip(on, opcheck.first_order(op, values, w, sample), strict=True):
         assert a.dtype == b.dtype
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)

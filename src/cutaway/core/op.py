@@ -53,9 +53,6 @@ class Sample(NamedTuple):
     error: str = ""
 
 
-_UNREAD = object()
-
-
 class Rule:
     """A gradient rule towards one input, with what it reads found from its parameters' names."""
 
@@ -70,16 +67,16 @@ class Rule:
         self.saves_inputs = tuple(LETTERS.index(r) for r in self.reads if r in LETTERS)
         self.saves_indices = "indices" in self.reads
         self.plan = tuple(map(_what, self.reads))
-        self._on_arrays: Any = _UNREAD
+        self._on_arrays: tuple[Any, Any] = (None, None)  # of which code, and what came of it
 
     @property
     def on_arrays(self) -> Callable[..., Any] | None:
         """The rule for arrays, where there is such a reading of it (core/lifting.py)."""
-        if self._on_arrays is _UNREAD:
+        if self._on_arrays[0] is not self.fn:
             from cutaway.core.lifting import on_arrays
 
-            self._on_arrays = on_arrays(self.fn)
-        return self._on_arrays  # type: ignore[no-any-return]
+            self._on_arrays = self.fn, on_arrays(self.fn)
+        return self._on_arrays[1]  # type: ignore[no-any-return]
 
 
 # What a rule's parameter stands for: an attribute, the result, an input's value or Aval, or one of the names for any arity.

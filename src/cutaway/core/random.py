@@ -504,6 +504,8 @@ def binomial(counts: np.ndarray, probs: np.ndarray, generator: Generator | None 
 def _one_binomial(g: Generator, n: float, p: float) -> float:
     if n <= 0.0 or p <= 0.0:
         return 0.0
+    if not n < math.inf or math.isnan(p):
+        return math.nan
     if p >= 1.0:
         return n
     if p > 0.5:

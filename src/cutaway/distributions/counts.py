@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from cutaway.core import random
 from cutaway.core.aval import broadcast_shapes
 from cutaway.core.derived import where
@@ -17,27 +19,34 @@ from cutaway.distributions.constraints import Constraint, nonnegative, nonnegati
 from cutaway.distributions.distribution import PROBABILITY, REAL, Distribution, computed_once, either, parameter
 from cutaway.distributions.gamma import Gamma, x_log_y
 from cutaway.functional import softplus
-from cutaway.functional._check import known
+from cutaway.functional._check import floating, is_tensor, known
 
 BELOW_ONE = Constraint("at least 0 and below 1", lambda p: (p >= 0) & (p < 1))
 
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Poisson numbers of the rates input[...] >= 0, in their dtype, without history.  Raises ArgumentError, TraceError."""
+    is_tensor("poisson", input=input)
     rates = known(input.detach())
     if rates is None:
         raise TraceError("poisson: numbers are drawn one by one; draw them outside the compiled function")
-    if (rates < 0).any():
-        raise ArgumentError("poisson: a rate must be 0 or more")
+    if not ((rates >= 0) & (rates < np.inf)).all():
+        raise ArgumentError("poisson: a rate must be 0 or more, and finite")
     return from_numpy(random.poisson(rates, generator))  # type: ignore[no-any-return]
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
-    """Successes in count[...] trials of probability prob[...], without history.  Raises TraceError."""
+    """Successes in count[...] trials of probability prob[...], broadcast, without history.
+
+    Raises DTypeError for integer counts, ShapeError, TraceError.
+    """
+    is_tensor("binomial", count=count, prob=prob)
+    floating("binomial", count)
+    broadcast_shapes(tuple(count.shape), tuple(prob.shape), op="binomial")
     n, p = known(count.detach()), known(prob.detach())
     if n is None or p is None:
         raise TraceError("binomial: numbers are drawn one by one; draw them outside the compiled function")
-    return from_numpy(random.binomial(n, p, generator))  # type: ignore[no-any-return]
+    return from_numpy(random.binomial(*np.broadcast_arrays(n, p), generator))  # type: ignore[no-any-return]
 
 
 class Poisson(Distribution):

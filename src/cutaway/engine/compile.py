@@ -295,7 +295,10 @@ class Variant:
         if self.single:
             ((_, shape, dtype, number),) = self.made
             y = np.empty(shape, dtype)
-            table[number] = addressof(first_byte(y)) if y.size else 0
+            try:
+                table[number] = addressof(first_byte(y))
+            except (TypeError, ValueError):
+                table[number] = address_of(y)
             program.run()
             self._write(tensors, NOTHING)
             return Tensor._wrap(y)

@@ -34,7 +34,7 @@ class Walk:
     """For one signature of `recurrence`: what Plan is for other composites."""
 
     used = one_op = False
-    numbers = ()
+    numbers = writes = ()
     op, attrs = OPS["copy"], dict[str, Any]()
 
     def __init__(self, label: str, args: Sequence[Any], inputs: Sequence[Input], absent: object) -> None:
