@@ -46,7 +46,8 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
     n, p = known(count.detach()), known(prob.detach())
     if n is None or p is None:
         raise TraceError("binomial: numbers are drawn one by one; draw them outside the compiled function")
-    return from_numpy(random.binomial(*np.broadcast_arrays(n, p), generator))  # type: ignore[no-any-return]
+    n, p = np.broadcast_arrays(n, p)
+    return from_numpy(random.binomial(n, p, generator))  # type: ignore[no-any-return]
 
 
 class Poisson(Distribution):
