@@ -151,15 +151,27 @@ def rows_for(
     frame: Frame, outputs: Sequence[Value], shape: Sequence[int], reads: Sequence[tuple[Value, Place]]
 ) -> Rows | None:
     """Loops over `shape` to compute `outputs` from the elements `reads`; None if vectors do not suit them."""
+    steps = offset(place_of([f"d{d}" for d in range(len(shape))]), row_major(shape))[1]
+    rows = _rows(frame, outputs, shape, steps, reads)
+    return rows if rows is not None and rows.width >= ROW else None
+
+
+def _rows(
+    frame: Frame,
+    outputs: Sequence[Value],
+    shape: Sequence[int],
+    steps: Mapping[str, int],
+    reads: Iterable[tuple[Value, Place]],
+) -> Rows | None:
+    """Loops over `shape`, where results lie at `steps`; None if the elements `reads` do not follow."""
     inner = frame.inputs(outputs)
-    steps: list[Mapping[str, int]] = [offset(place_of([f"d{d}" for d in range(len(shape))]), row_major(shape))[1]]
+    all_steps = [steps]
     for v, place in reads:
         for found in leaves(v, place, inner):
             if found is None:
                 return None
-            steps.append(found)
-    rows = Rows(frame, shape, steps, lanes_for(frame, outputs))
-    return rows if rows.width >= ROW else None
+            all_steps.append(found)
+    return Rows(frame, shape, all_steps, lanes_for(frame, outputs))
 
 
 def vector_map(frame: Frame, outputs: Sequence[Value]) -> bool:
@@ -189,8 +201,8 @@ def across_map(frame: Frame, outputs: Sequence[Value]) -> bool:
         return False
     outer = place_of([f"d{d}" for d in range(len(shape) - 1)])
     places = [(*outer, Coordinate(k)) for k in range(shape[-1])]
-    rows = _across(frame, outputs, shape[:-1], offset(places[0], row_major(shape))[1], product(outputs, places))
-    if rows is None:
+    rows = _rows(frame, outputs, shape[:-1], offset(places[0], row_major(shape))[1], product(outputs, places))
+    if rows is None or rows.width < rows.lanes:
         return False
     inner = frame.inputs(outputs)
 
@@ -221,8 +233,8 @@ def across_reduce(
         reads.append((source, tuple(at[d] for d in range(len(shape)))))
     out_shape = [shape[d] for d in kept]
     start, steps = offset(tuple(here.values()), row_major(out_shape))
-    rows = _across(frame, [v], out_shape, steps, reads)
-    if rows is None:
+    rows = _rows(frame, [v], out_shape, steps, reads)
+    if rows is None or rows.width < rows.lanes:
         return False
     inner = frame.inputs([v])
 
@@ -235,25 +247,6 @@ def across_reduce(
 
     frame.shared_or_alone(source.aval.size, lambda: rows.each(body))
     return True
-
-
-def _across(
-    frame: Frame,
-    outputs: Sequence[Value],
-    shape: Sequence[int],
-    steps: Mapping[str, int],
-    reads: Iterable[tuple[Value, Place]],
-) -> Rows | None:
-    """Loops over `shape`, where results lie at `steps`; None if the elements `reads` do not follow, or it is too small."""
-    inner = frame.inputs(outputs)
-    all_steps = [steps]
-    for v, place in reads:
-        for found in leaves(v, place, inner):
-            if found is None:
-                return None
-            all_steps.append(found)
-    rows = Rows(frame, shape, all_steps, lanes_for(frame, outputs))
-    return rows if rows.width >= rows.lanes else None
 
 
 def taps(attrs: Mapping[str, Any]) -> list[tuple[int, ...]]:
