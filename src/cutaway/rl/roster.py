@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import inspect
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 from cutaway.core.errors import ArgumentError
 from cutaway.rl.learner import Learner
 from cutaway.rl.settings import Settings
+from cutaway.train import program
 from cutaway.train.settings import unknown
 
 NAMES = ("q-learning", "sarsa", "dqn", "reinforce", "a2c", "ppo", "sac")
@@ -21,27 +18,13 @@ _FOLDER = Path(__file__).parent / "agents"
 
 
 @dataclass(frozen=True)
-class Program:
+class Program(program.Program):
     """A module with `Config`, a dataclass of settings, and `Agent(settings)`."""
-
-    name: str
-    path: Path
-    module: ModuleType
 
     @property
     def config(self) -> type[Settings]:
         """The class of its settings."""
         return self.module.Config
-
-    @property
-    def summary(self) -> str:
-        """The first line of the file's docstring."""
-        return (inspect.getdoc(self.module) or "").partition("\n")[0]
-
-    @property
-    def source(self) -> str:
-        """The file's text."""
-        return self.path.read_text(encoding="utf-8")
 
     def agent(self, s: Settings) -> Learner:
         """A new agent, before its first step."""
@@ -62,16 +45,7 @@ def find(name: str) -> Program:
 
 def load(name: str, path: Path) -> Program:
     """The agent in the file `path`, under the name `name`.  Raises ArgumentError if a part is missing."""
-    module_name = f"_cutaway_agent_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise ArgumentError(f"agent: {path} is no Python file; an agent's name ends in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module  # dataclasses look their module up here
-    try:
-        spec.loader.exec_module(module)
-    except SyntaxError as e:
-        raise ArgumentError(f"agent: {path} is no Python that can be read: {e.msg} in line {e.lineno}") from None
+    module = program.module_at(path, "agent")
     if not hasattr(module, "Agent") and hasattr(module, "model"):
         raise ArgumentError(f"agent: {path} is a recipe; it is `cutaway train` that trains and resumes it")
     for part, kind in (("Config", Settings), ("Agent", Learner)):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import inspect
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from cutaway import nn
 from cutaway.core.errors import ArgumentError
 from cutaway.train import task
+from cutaway.train.program import Program, module_at
 from cutaway.train.settings import Settings, unknown
 from cutaway.train.task import Task
 
@@ -23,31 +20,17 @@ _FOLDER = Path(__file__).parent / "recipes"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Program):
     """A module with `Config`, its defaults, and `model(shape, classes, config)`.
 
     It may define `data(config) -> Task` where images by name do not do, and `plates(model) -> [(title, picture[H, W])]`
     with pictures in 0..1 for the report.
     """
 
-    name: str
-    path: Path
-    module: ModuleType
-
     @property
     def config(self) -> type[Settings]:
         """The class of settings with this recipe's defaults."""
         return self.module.Config
-
-    @property
-    def summary(self) -> str:
-        """The first line of the file's docstring."""
-        return (inspect.getdoc(self.module) or "").partition("\n")[0]
-
-    @property
-    def source(self) -> str:
-        """The file's text."""
-        return self.path.read_text(encoding="utf-8")
 
     def model(self, shape: tuple[int, ...], classes: int, s: Settings) -> nn.Module:
         """A new network, its weights not yet set.  Raises ArgumentError if the recipe gives something else."""
@@ -89,16 +72,7 @@ def find(name: str) -> Recipe:
 
 def load(name: str, path: Path) -> Recipe:
     """The recipe in the file `path`, under the name `name`.  Raises ArgumentError if a part is missing."""
-    module_name = f"_cutaway_recipe_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise ArgumentError(f"recipe: {path} is no Python file; a recipe's name ends in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module  # dataclasses look their module up here
-    try:
-        spec.loader.exec_module(module)
-    except SyntaxError as e:
-        raise ArgumentError(f"recipe: {path} is no Python that can be read: {e.msg} in line {e.lineno}") from None
+    module = module_at(path, "recipe")
     if hasattr(module, "Agent"):
         raise ArgumentError(f"recipe: {path} is an agent; it is `cutaway rl train` that trains and resumes it")
     if not callable(getattr(module, "model", None)):
