@@ -272,6 +272,48 @@ def test_optimisers_with_a_schedule(name, settings):
     assert len(runs[1][3].variants) <= 2  # the schedule costs no trace
 
 
+def grow(optimizer, p):
+    optimizer.add_param_group({"params": [p]})
+
+
+def put(optimizer, **numbers):
+    optimizer.param_groups[0].update(numbers)
+
+
+TOUCHES = {  # what a user may do to an optimiser between two calls
+    "a number": lambda o, p: put(o, lr=0.5, betas=(0.5, 0.9)),
+    "item by item": lambda o, p: o.param_groups[0].__setitem__("lr", 0.5),
+    "a tensor": lambda o, p: put(o, lr=cutaway.tensor(0.5)),
+    "in place": lambda o, p: isinstance(o.param_groups[0]["lr"], Tensor) and o.param_groups[0]["lr"].mul_(0.5),
+    "an integer": lambda o, p: put(o, lr=0),
+    "a fixed number": lambda o, p: put(o, weight_decay=0.3),
+    "a group": grow,
+    "a list's item": lambda o, p: o.param_groups[0]["params"].append(p),
+    "fewer": lambda o, p: o.param_groups[0]["params"].pop(),
+    "another dict": lambda o, p: o.param_groups.__setitem__(0, {**o.param_groups[0], "lr": 0.2}),
+    "state": lambda o, p: o.load_state_dict(copy.deepcopy(o.state_dict())),
+}
+
+
+@pytest.mark.parametrize("change", TOUCHES)
+def test_a_compiled_step_sees_what_happens_to_its_optimiser(change):
+    net, runs = NETS["mlp"], []
+    for wrap in (lambda f: f, compile):
+        cutaway.manual_seed(0)
+        model = net.make()
+        own, *rest = [*model.parameters()]
+        optimizer = optim.Adam(rest, lr=cutaway.tensor(0.01) if change == "in place" else 0.01)
+        step = wrap(stepping(model, optimizer))
+        for n in range(9):
+            step(*data(net, n))
+            if n == 3:
+                TOUCHES[change](optimizer, own)
+            if n == 6 and change != "in place":
+                TOUCHES["item by item"](optimizer, own)
+        runs.append(state(model))
+    assert_close(*runs, 1e-5)
+
+
 def test_a_checkpoint_of_a_compiled_run_goes_on_in_eager_mode():
     net = NETS["mlp"]
     cutaway.manual_seed(0)

@@ -167,8 +167,18 @@ INTERPRETER: ContextVar[Callable[[Op, tuple[Any, ...], dict[str, Any]], Tensor] 
 class Stage(Protocol):
     """What a tracer offers to code that keeps state in Python."""
 
-    def number(self, read: Callable[[], Any], dtype: np.dtype, name: str, shape: tuple[int, ...] = ()) -> Tensor:
-        """A number that changes between calls (a learning rate, a counter): an input of the graph, read anew each time."""
+    def number(
+        self,
+        read: Callable[[], Any],
+        dtype: np.dtype,
+        name: str,
+        shape: tuple[int, ...] = (),
+        steady: Callable[[], bool] | None = None,
+    ) -> Tensor:
+        """A number that changes between calls (a learning rate, a counter): an input of the graph, read anew each time.
+
+        Or, while `steady()` is True, only when something has told of a change (core/watched.py).
+        """
 
     def store(self, target: Tensor, y: Tensor) -> None:
         """What an in-place method does: from now on `target` is the value of `y`."""

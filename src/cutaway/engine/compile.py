@@ -15,6 +15,7 @@ from cutaway.core.autograd import RECORDING, output_node
 from cutaway.core.errors import ArgumentError
 from cutaway.core.op import CAST, OPS, PARTS, SCOPE, STAGE
 from cutaway.core.tensor import Tensor
+from cutaway.core.watched import CHANGES
 from cutaway.engine.graph import Graph, Value
 from cutaway.engine.history import Backward, CompiledNode, History, look_back
 from cutaway.engine.llvm.target import target
@@ -63,8 +64,10 @@ class Compiled:
             return self.fn(*args, **kwargs)
         with ONE_AT_A_TIME:
             last = self._last
-            if last is not None and not kwargs and last.takes(args) and last.surroundings.same() and last.here():
-                return last(args if last.tensors_only else [a for a in args if isinstance(a, Tensor)])
+            if last is not None and not kwargs:
+                arrays = last.enter(args)
+                if arrays is not None and last.surroundings.same() and not last.surroundings.moved():
+                    return last(args if last.tensors_only else [a for a in args if isinstance(a, Tensor)], arrays)
             return self._call(args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -84,7 +87,7 @@ class Compiled:
         if variant.quick:
             self._recent[signature] = variant
         self._last = variant if variant.expected is not None and variant.quick else None
-        return variant(tensors)
+        return variant(tensors, variant.admit(tensors))
 
     # Looking in: what is shown is the program of the latest signature. `cutaway.engine.look` does the work.
 
@@ -177,11 +180,11 @@ class Variant:
         self.graph = graph
         self.program = Program(writing_last(graph), target())
         self.quick = False
-        # What a call must look like to be recognised at a glance: Tensors and numbers, one after the other.
-        self.expected = None if kwargs or not all(type(a) in GLANCE for a in args) else [_glance(a) for a in args]
         self.tensors_only = all(isinstance(a, Tensor) for a in args)
         self.recording, self.cast, self.parts = RECORDING.get(), CAST.get(), PARTS[0]
         self._bind(fn)
+        # What a call must look like to be recognised at a glance: Tensors and numbers, one after the other.
+        self.expected = None if kwargs or not all(type(a) in GLANCE for a in args) else self._glance(args)
 
     def _look_back(self, history: History) -> None:
         """From here on the graph is the first half: what gives the results, and what their gradient will read."""
@@ -204,12 +207,15 @@ class Variant:
         for v in by_kind["constant"]:
             self.held[v] = np.array(_source(v).value, order="C")  # 0-d stays so
             program.point(v, self.held[v])
-        self.numbers = []
+        # Numbers: those that are read at every call, and those that are read when something has told of a change.
+        self.numbers: list[tuple[Any, np.ndarray]] = []
+        self.steady: list[tuple[Any, np.ndarray]] = []
         for v in by_kind["number"]:
             self.held[v] = np.zeros(v.aval.shape, v.aval.dtype)
             program.point(v, self.held[v])
-            self.numbers.append((_source(v).number, self.held[v]))
-        self.arguments = [(_source(v).index, v, place[v].number) for v in by_kind["argument"]]
+            (self.numbers if _source(v).steady is None else self.steady).append((_source(v), self.held[v]))
+        self._read = -1  # CHANGES when the steady ones were read
+        self.arguments = sorted((_source(v).index, v, place[v].number) for v in by_kind["argument"])
         self.tensors = [(_source(v).tensor, v) for v in by_kind["tensor"]]
         closed = [v.source.tensor for v in self.traced.inputs if v.source is not None and v.source.tensor is not None]
         self.surroundings = Surroundings(fn, closed)
@@ -226,27 +232,65 @@ class Variant:
         known = self.surroundings.remembered  # no graph saves what an optimiser remembers
         self.counted = [w.tensor for w in self.graph.writes if w.tensor is not None and id(w.tensor) not in known]
         self.counted_arguments = [w.argument for w in self.graph.writes if w.tensor is None]
-        self.single = isinstance(self.places, _Place) and len(self.made) == 1 and not self.passed and not self.backward
+        self.plain = self._is_plain()
         self.move()
 
-    def takes(self, args: Sequence[Any]) -> bool:
-        """True if these arguments have this variant's signature; False may mean that only a closer look would tell."""
+    def _is_plain(self) -> bool:
+        """True if the result is a Tensor, or a tuple of Tensors, each made by the program for this place alone."""
+        places = self.places if type(self.places) is tuple else (self.places,)
+        numbers = [p.n for p in places if isinstance(p, _Place)]
+        once = numbers == [*range(len(places))] and len(self.made) == len(places) == len(self.graph.outputs)
+        return once and not self.passed and not self.backward
+
+    def enter(self, args: Sequence[Any]) -> list[np.ndarray] | None:
+        """As `admit`, for arguments that have this variant's signature; None may mean that only a closer look would tell."""
         expected = self.expected
         if expected is None or len(args) != len(expected):
-            return False
+            return None
         if RECORDING.get() is not self.recording or CAST.get() is not self.cast or PARTS[0] != self.parts:
-            return False
-        for a, (kind, shape, dtype, frozen) in zip(args, expected):
+            return None
+        table, written, here = self.program.table, self.written, []
+        for a, (kind, shape, dtype, frozen, number) in zip(args, expected):
             if type(a) is not kind:
-                return False
-            if not isinstance(a, Tensor):
+                return None
+            if kind is not Tensor:
                 if a != shape:
-                    return False
+                    return None
                 continue
             data = a._data
             if data.shape != shape or data.dtype is not dtype or (a._node is None) is not frozen:
-                return False
-        return True
+                return None
+            if number is None:
+                continue
+            if not data.flags.c_contiguous or (id(data) if data.base is None else id(data.base)) in written:
+                data = _apart(a)
+            here.append(data)
+            try:
+                table[number] = addressof(first_byte(data))  # address_of, without the call
+            except (TypeError, ValueError):
+                table[number] = address_of(data)
+        return here
+
+    def admit(self, tensors: Sequence[Tensor]) -> list[np.ndarray]:
+        """Point to the arguments' memory: their arrays, which must live until the program is through."""
+        here = []
+        for n, _, number in self.arguments:
+            t = tensors[n]
+            data = t._data if t._data.flags.c_contiguous and id(_owner(t._data)) not in self.written else _apart(t)
+            here.append(data)
+            self.program.table[number] = address_of(data)
+        return here
+
+    def _glance(self, args: Sequence[Any]) -> list[tuple[Any, Any, Any, bool, int | None]]:
+        """What `enter` compares, and where it notes each address."""
+        slots = {n: number for n, _, number in self.arguments}
+        order = iter(range(len(args)))
+        return [
+            (Tensor, a._data.shape, a._data.dtype, a._node is None, slots.get(next(order)))
+            if isinstance(a, Tensor)
+            else (type(a), a, None, False, None)
+            for a in args
+        ]
 
     def still(self) -> bool:
         """True if a trace would come out as this one did, for the same key."""
@@ -271,37 +315,31 @@ class Variant:
         self.counts = [t._cell for t in self.counted]
         return True
 
-    def __call__(self, tensors: Sequence[Any]) -> Any:
-        """Run the program on these arguments: its result, with the tensors it writes written."""
+    def __call__(self, tensors: Sequence[Any], here: list[np.ndarray]) -> Any:
+        """Run the program on these arguments, whose arrays are `here`: its result, with the tensors it writes written."""
         program, held = self.program, self.held
         table = program.table
         for t, v in self.loose:
             held[v] = np.ascontiguousarray(t._data)
             program.point(v, held[v])
-        here = []  # alive until the program is through
-        for n, _, number in self.arguments:
-            a = tensors[n]._data
-            if not a.flags.c_contiguous:
-                a = np.ascontiguousarray(tensors[n]._settle()._data)
-            elif (id(a) if a.base is None else id(a.base)) in self.written:
-                a = a.copy()  # read as it was at the call
-            here.append(a)
-            try:
-                table[number] = addressof(first_byte(a))  # address_of, without the call
-            except (TypeError, ValueError):
-                table[number] = address_of(a)
-        for read, place in self.numbers:
-            place[...] = read()
-        if self.single:
-            ((_, shape, dtype, number),) = self.made
-            y = np.empty(shape, dtype)
-            try:
-                table[number] = addressof(first_byte(y))
-            except (TypeError, ValueError):
-                table[number] = address_of(y)
+        for source, place in self.numbers:
+            place[...] = source.number()
+        if self._read != (now := CHANGES.count + CHANGES.numbers):
+            for source, place in self.steady:
+                place[...] = source.number()
+            self._read = now if all(source.steady() for source, _ in self.steady) else -1
+        if self.plain:
+            made = []
+            for _, shape, dtype, number in self.made:
+                y = np.empty(shape, dtype)
+                try:
+                    table[number] = addressof(first_byte(y))
+                except (TypeError, ValueError):
+                    table[number] = address_of(y)
+                made.append(Tensor._wrap(y))
             program.run()
             self._write(tensors, NOTHING)
-            return Tensor._wrap(y)
+            return tuple(made) if type(self.places) is tuple else made[0]
         results: dict[Value, np.ndarray] = {}
         for v in self.passed:
             given = [a for a, (_, w, _) in zip(here, self.arguments, strict=True) if w is v]
@@ -405,6 +443,11 @@ def writing_last(graph: Graph) -> Schedule:
     return schedule(Graph([*graph.values, *copies.values()], graph.outputs, writes).verify())
 
 
+def _apart(t: Tensor) -> np.ndarray:
+    """A tensor's values in row-major memory of their own, as they are at the call."""
+    return np.array(t._settle()._data, order="C")
+
+
 def _owner(a: np.ndarray) -> Any:
     """Whose memory an array is."""
     return a if a.base is None else a.base
@@ -440,13 +483,6 @@ def _signature(x: Any, tensors: list[Tensor]) -> Any:
     except TypeError:
         return id(x)
     return type(x), x  # 1, 1.0 and True are equal, and not the same
-
-
-def _glance(x: Any) -> tuple[type, Any, Any, bool]:
-    """What `Variant.takes` compares."""
-    if isinstance(x, Tensor):
-        return Tensor, x._data.shape, x._data.dtype, x._node is None
-    return type(x), x, None, False
 
 
 def _names(fn: Any) -> dict[int, str]:

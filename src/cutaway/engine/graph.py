@@ -30,6 +30,8 @@ class Source(NamedTuple):
     kind     "argument" (a tensor among the arguments), "tensor" (closed over, read anew), "number" (a hyper-parameter or
              counter, read anew), or "constant" (its value was fixed when the graph was traced)
     index    the argument's position;  tensor, number, value: as the kind needs
+    steady   of a number: True, when asked, if it stays what it is until something tells of a change (core/watched.py);
+             None if it must be read at every call
     """
 
     kind: str
@@ -38,6 +40,7 @@ class Source(NamedTuple):
     number: Callable[[], Any] | None = None
     value: np.ndarray | None = None
     name: str = ""
+    steady: Callable[[], bool] | None = None
 
     def read(self, arguments: Sequence[np.ndarray], dtype: np.dtype) -> np.ndarray:
         """The value for this call."""

@@ -337,20 +337,20 @@ class Program:
         self.flops = sum(c.flops for c in found.values()) + sum(
             PER_ELEMENT * v.aval.size for k in s.kernels for v in (*k.outputs, *k.reads)
         )
-        self._alone = self.flops < ALONE_BELOW
+        self.alone = self.flops < ALONE_BELOW
         self._own = most_scratch(s, found, t) + self.memory.private
-        self._settle(1 if self._alone else threads.get_num_threads())
-        self.table = (ctypes.c_int64 * (1 + max((x.number for x in self.memory.slots.values()), default=0)))()
-        self._table = addressof(self.table)
         self.address = self.code.address("program")
+        self.job = threads.Job(self.address, 1 + max((x.number for x in self.memory.slots.values()), default=0))
+        self.table = self.job.table
         self.pool = threads.pool()
+        self._settle(1 if self.alone else threads.get_num_threads())
 
     def _settle(self, nth: int) -> None:
         """Memory for a run on `nth` threads."""
         self.threads = nth
         self.arena_bytes = self.memory.arena + self._own * nth
         self.arena = np.empty(self.arena_bytes + ALIGN, np.uint8)
-        self._arena = -(-self.arena.ctypes.data // ALIGN) * ALIGN
+        self.job.arena = -(-self.arena.ctypes.data // ALIGN) * ALIGN
 
     def point(self, v: Value, array: np.ndarray) -> None:
         """Say where a graph input or output lies for the next run."""
@@ -360,14 +360,14 @@ class Program:
         """A view of a value in the arena."""
         slot = self.memory.slots[v]
         assert slot.offset is not None
-        start = self._arena - self.arena.ctypes.data + slot.offset
+        start = self.job.arena - self.arena.ctypes.data + slot.offset
         return self.arena[start : start + slot.nbytes].view(v.aval.dtype).reshape(v.aval.shape)
 
     def run(self) -> None:
         """Run it, on as many threads as `set_num_threads` says now, or on one if there is little to do."""
-        if self._alone:  # for some ten microseconds: other Python threads may wait for the interpreter meanwhile
-            self.pool.run(self.address, self._table, self._arena, 1, hold=True)
+        if self.alone:
+            self.pool.alone(self.job.pointer)
             return
         if self.threads != threads.get_num_threads():
             self._settle(threads.get_num_threads())
-        self.pool.run(self.address, self._table, self._arena, self.threads)
+        self.pool.run(self.address, self.job.where, self.job.arena, self.threads)

@@ -171,9 +171,16 @@ class Tracer:
             RECORDING.reset(token)
         return out  # type: ignore[no-any-return]
 
-    def number(self, read: Callable[[], Any], dtype: np.dtype, name: str, shape: tuple[int, ...] = ()) -> Tensor:
+    def number(
+        self,
+        read: Callable[[], Any],
+        dtype: np.dtype,
+        name: str,
+        shape: tuple[int, ...] = (),
+        steady: Callable[[], bool] | None = None,
+    ) -> Tensor:
         """A Python number that is read anew at each call, as a 0-d tensor."""
-        value = self.input(Aval(shape, dtype), Source("number", number=read, name=name))
+        value = self.input(Aval(shape, dtype), Source("number", number=read, name=name, steady=steady))
         return Tensor._wrap(Symbol(self, value))  # type: ignore[arg-type]
 
     def adopt(self, tensor: Tensor) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cutaway.core.errors import StateError
 from cutaway.core.tensor import Tensor
-from cutaway.core.watched import Watched, WatchedMemories
+from cutaway.core.watched import WatchedGroup, WatchedList, WatchedMemories
 
 Group = dict[str, Any]
 
@@ -55,12 +55,12 @@ def unpack(op: str, saved: Any, groups: list[Group]) -> tuple[list[Group], Watch
             for name, value in memory.items()
             if value is not None
         )
-    merged: list[Group] = []
+    merged = WatchedList()
     for group, own in zip(groups, saved_groups):
         loaded = {name: deepcopy(v) for name, v in own.items() if name != "params"}
         if "param_names" in group:
             loaded.setdefault("param_names", group["param_names"])
-        merged.append(Watched(loaded, params=group["params"]))
+        merged.append(WatchedGroup(loaded, params=group["params"]))
     return merged, state
 
 

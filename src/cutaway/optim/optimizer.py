@@ -16,7 +16,7 @@ from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
 from cutaway.core.op import SCOPE, STAGE
 from cutaway.core.refusal import guard_class, guarded
 from cutaway.core.tensor import Tensor
-from cutaway.core.watched import Watched, WatchedMemories
+from cutaway.core.watched import WatchedGroup, WatchedList, WatchedMemories
 from cutaway.optim.advance import Job, Programs, advance
 from cutaway.optim.check import Limit, check_group, list_of_groups, plain, tensors_of
 from cutaway.optim.checkpoint import pack, unpack
@@ -76,7 +76,7 @@ class Optimizer:
         every = {**IMPLEMENTATION, **defaults, **given}
         self.defaults = {n: v for n, v in defaults.items() if n not in self.last} | {n: every[n] for n in self.last}
         self.state = WatchedMemories()
-        self.param_groups = []
+        self.param_groups = WatchedList()
         self._steps = 0
         self._programs: dict[int, tuple[Any, Programs]] = {}  # of each group: what the rule was recorded as
         self._native: dict[Any, Any] = {}  # what core/accelerate.py's hook knows of this optimiser
@@ -214,7 +214,7 @@ class Optimizer:
         Raises as the constructor does, and ArgumentError if a parameter is already in another group.
         """
         tensors, names = tensors_of(self._name, param_group)
-        group = Watched(param_group, params=tensors)
+        group = WatchedGroup(param_group, params=WatchedList(tensors))
         if names:
             group["param_names"] = names
         if self.param_groups and ("param_names" in group) != ("param_names" in self.param_groups[0]):

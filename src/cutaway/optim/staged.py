@@ -10,6 +10,7 @@ from cutaway.core.autograd import no_grad
 from cutaway.core.dtypes import is_narrow
 from cutaway.core.op import Stage
 from cutaway.core.tensor import Tensor
+from cutaway.core.watched import WatchedGroup
 from cutaway.optim.check import plain
 
 if TYPE_CHECKING:
@@ -28,13 +29,22 @@ def hyperparameters(group: Group, stage: Stage) -> Group:
             value = group[name] if part is None else group[name][part]
             return value if type(value) is float else float(plain(value))
 
-        return stage.number(read, FLOAT64, name if part is None else f"{name}[{part}]")
+        def steady() -> bool:
+            value = group[name]
+            return isinstance(group, WatchedGroup) and all(type(v) in (float, int) for v in _parts(value))
+
+        return stage.number(read, FLOAT64, name if part is None else f"{name}[{part}]", steady=steady)
 
     for name in LIFTED:
         if name in h:
             value = h[name]
             h[name] = tuple(lift(name, i) for i in range(len(value))) if isinstance(value, tuple) else lift(name)
     return h
+
+
+def _parts(value: Any) -> tuple[Any, ...]:
+    """What cannot change inside a number or a tuple of them; of anything else, itself."""
+    return value if type(value) is tuple else (value,)
 
 
 def staged_step(optimizer: Optimizer, stage: Stage) -> None:

@@ -15,9 +15,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from operator import itemgetter
 
 from cutaway.engine.contract.problem import Problem, fuse, reduce, swap
-from cutaway.engine.contract.tiling import borders, cost, dot_label, may_pack, rows_of, tiles
+from cutaway.engine.contract.tiling import Tiles, borders, dot_label, may_pack, rows_of
 from cutaway.engine.llvm.target import Target
 
 BLOCK = 1024  # terms that a pass over the sum takes at most, so that a panel of B stays in the second cache
@@ -105,17 +106,15 @@ def plans(problem: Problem, target: Target, epilogue: bool = False) -> Iterator[
         p = reduced
         candidates = p.kept
     lanes = target.lanes(p.dtype.itemsize)
-    found: list[tuple[float, Schedule]] = []
+    found: list[tuple[float, Problem, bool, str, dict[str, int]]] = []
     for swapped in (False, True):
         q = swap(p) if swapped else p
         for vector in candidates or [""]:
-            for tile in tiles(q, vector, target):
-                found.append(
-                    (cost(q, vector, tile, lanes), Schedule(q, swapped, lanes, vector, tile, {}, (), (), None, ()))
-                )
-    found.sort(key=lambda x: x[0])
-    for price, s in found:
-        yield price, arrange(s, target)
+            tiles = Tiles(q, vector, target)
+            found += [(tiles.cost(tile), q, swapped, vector, tile) for tile in tiles]
+    found.sort(key=itemgetter(0))
+    for price, q, swapped, vector, tile in found:
+        yield price, arrange(Schedule(q, swapped, lanes, vector, tile, {}, (), (), None, ()), target)
 
 
 def arrange(s: Schedule, target: Target) -> Schedule:

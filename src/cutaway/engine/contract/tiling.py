@@ -29,26 +29,86 @@ def fits(rows: int, vectors: int, target: Target, a_is_vector: bool) -> bool:
     return rows * vectors + vectors + spare <= target.registers
 
 
-def tiles(p: Problem, vector: str, target: Target) -> Iterator[dict[str, int]]:
-    """Candidates: whole inner labels of the rows, some of the next, one of the outer ones; times 1 to 4 vectors."""
-    lanes = target.lanes(p.dtype.itemsize)
-    size = p.sizes.get(vector, 1)
-    a_is_vector = p.a.step(vector) != 0
-    rows = rows_of(p, vector)
-    for vectors in range(1, min(4, max(1, -(-size // lanes))) + 1):
-        inner: dict[str, int] = {}
-        yield {vector: vectors * lanes, **dict.fromkeys(rows, 1)}
-        for label in reversed(rows[-3:]):
-            whole = math.prod(inner.values())
-            for take in range(1, max(1, p.sizes[label]) + 1):
-                if not fits(whole * take, vectors, target, a_is_vector):
+class Tiles:
+    """The register tiles that are possible with vectors along one label, and what the work costs with each."""
+
+    def __init__(self, p: Problem, vector: str, target: Target) -> None:
+        self.p, self.vector, self.target = p, vector, target
+        self.lanes = lanes = target.lanes(p.dtype.itemsize)
+        self.size = p.sizes.get(vector, 1)
+        self.rows = rows_of(p, vector)
+        self.others = math.prod(p.sizes[x] for x in p.kept if x != vector and p.b.step(x))
+        self.a, self.b, self.c = p.a.step(vector), p.b.step(vector), p.c.step(vector)
+        self.dot = bool(dot_label(p, vector, lanes))
+        self.packs = self.b not in (0, 1) and may_pack(p, vector)
+        # Rows of A a multiple of 2 KiB apart share few sets of the first cache: more than a dozen throw each other out.
+        self.crowd = [x for x in self.rows if p.a.step(x) * p.dtype.itemsize % 2048 == 0 != p.a.step(x)]
+        self.clipped = {x for clip in p.clips for x in clip.steps}
+
+    def __iter__(self) -> Iterator[dict[str, int]]:
+        """Candidates: whole inner labels of the rows, some of the next, one of the outer ones; times 1 to 4 vectors."""
+        sizes, vector = self.p.sizes, self.vector
+        for vectors in range(1, min(4, max(1, -(-self.size // self.lanes))) + 1):
+            least = {vector: vectors * self.lanes, **dict.fromkeys(self.rows, 1)}
+            inner: dict[str, int] = {}
+            yield least
+            for label in reversed(self.rows[-3:]):
+                whole = math.prod(inner.values())
+                for take in range(1, max(1, sizes[label]) + 1):
+                    if not fits(whole * take, vectors, self.target, self.a != 0):
+                        break
+                    tile = {**least, **inner, label: take}
+                    if take > 1 and self.peels(tile):
+                        yield tile
+                inner[label] = max(1, sizes[label])
+                if not fits(math.prod(inner.values()), vectors, self.target, self.a != 0):
                     break
-                tile = {vector: vectors * lanes, **dict.fromkeys(rows, 1), **inner, label: take}
-                if take > 1 and peels(p, tile, vector):
-                    yield tile
-            inner[label] = max(1, p.sizes[label])
-            if not fits(math.prod(inner.values()), vectors, target, a_is_vector):
-                break
+
+    def peels(self, tile: dict[str, int]) -> bool:
+        """Whether a tile may be used with the clips: few border tiles, and not too much code for them."""
+        p = self.p
+        code = 1  # how much there is to write: rows times sums of their own
+        for label in self.rows:
+            code *= tile[label]
+        for label in self.rows if self.clipped else ():
+            if tile[label] == 1 or label not in self.clipped:
+                continue
+            if not clipped_alone(p, label):
+                return False
+            apart = len(borders(p, label, tile[label])) if tile[label] < p.sizes[label] else 0
+            if apart > 4:
+                return False
+            code *= 3 if not apart else 1 + 2 * apart
+        return code <= CODE
+
+    def cost(self, tile: dict[str, int]) -> float:
+        """Cycles, roughly: per tile, the port that is busiest at each term, and the accumulators' coming and going."""
+        p, lanes, terms = self.p, self.lanes, self.p.terms
+        rows = [(p.sizes[label], tile[label]) for label in self.rows]
+        if self.dot:
+            return self.others * math.prod(size for size, _ in rows) * self.size * (terms / lanes + 6)
+        width, vectors = tile[self.vector] // lanes, -(-self.size // lanes)
+        blocks = [(1, 1)]  # (how many, rows in each)
+        for size, step in rows:
+            whole, rest = divmod(size, step)
+            blocks = [(n * k, r * s) for n, r in blocks for k, s in ((whole, step), (1, rest)) if k and s]
+        crowded = any(tile[x] > 1 for x in self.crowd)
+        total = 0.0
+        for m, v in ((vectors // width, width), (1, vectors % width)):
+            if not m or not v:
+                continue
+            loads_b = 1 if self.b == 0 else v * (1 if self.b == 1 or self.packs else lanes)
+            for n, r in blocks:
+                loads_a = r if not self.a else r * v * (2 if self.a == 1 else lanes)
+                if crowded and r > 12:
+                    loads_a *= 3
+                each = max(r * v / 2, (loads_a + loads_b) / 2, 4.0) + 0.5
+                coming = r * v * (1.5 if self.c in (0, 1) else 2.0 * lanes) + 12
+                total += n * m * (each * terms + coming)
+        if self.packs:
+            total += terms * vectors * 4
+        uneven, several = sum(1 for size, step in rows if size % step), sum(1 for _, step in rows if step > 1)
+        return self.others * total * (1 + 0.004 * uneven + 0.001 * several) + 1e-3 * sum(n for n, _ in blocks)
 
 
 def clipped_alone(p: Problem, label: str) -> bool:
@@ -59,21 +119,6 @@ def clipped_alone(p: Problem, label: str) -> bool:
             if other in p.kept or sum(other in c.steps for c in p.clips) > 1:
                 return False
     return True
-
-
-def peels(p: Problem, tile: dict[str, int], vector: str) -> bool:
-    """Whether a tile may be used with the clips: few border tiles, and not too much code for them."""
-    rows_of_tile = [x for x in tile if x != vector]
-    cut = [x for x in rows_of_tile if tile[x] > 1 and any(x in c.steps for c in p.clips)]
-    if any(not clipped_alone(p, label) for label in cut):
-        return False
-    code = math.prod(tile[x] for x in rows_of_tile)  # how much there is to write: rows times sums of their own
-    for label in cut:
-        apart = len(borders(p, label, tile[label])) if tile[label] < p.sizes[label] else 0
-        if apart > 4:
-            return False
-        code *= 3 if not apart else 1 + 2 * apart
-    return code <= CODE
 
 
 def borders(p: Problem, label: str, step: int) -> list[int]:
@@ -99,47 +144,6 @@ def inside(p: Problem, label: str, start: int, count: int) -> bool:
             if min(ends) < 0 or max(ends) >= clip.size:
                 return False
     return True
-
-
-def cost(p: Problem, vector: str, tile: dict[str, int], lanes: int) -> float:
-    """Cycles, roughly: per tile, the port that is busiest at each term, and the accumulators' coming and going."""
-    width = tile[vector] // lanes
-    vectors = -(-p.sizes.get(vector, 1) // lanes)
-    rows = [(p.sizes[label], tile[label]) for label in rows_of(p, vector)]
-    others = math.prod(n for label, n in p.sizes.items() if label in p.kept and label != vector and p.b.step(label))
-    blocks: list[tuple[int, int]] = [(1, 1)]  # (how many, rows in each)
-    for size, step in rows:
-        whole, rest = divmod(size, step)
-        blocks = [(n * k, r * s) for n, r in blocks for k, s in ((whole, step), (1, rest)) if k and s]
-    panels = [(vectors // width, width), (1, vectors % width)]
-    a_vector, b_step, c_step = p.a.step(vector), p.b.step(vector), p.c.step(vector)
-    terms = p.terms
-    if dot_label(p, vector, lanes):
-        return others * math.prod(size for size, _ in rows) * p.sizes[vector] * (terms / lanes + 6)
-    count = sum(n for n, _ in blocks)
-    packs = b_step not in (0, 1) and may_pack(p, vector)
-    # Rows of A a multiple of 2 KiB apart share few sets of the first cache: more than a dozen throw each other out.
-    crowded = any(
-        step > 1 and p.a.step(x) * p.dtype.itemsize % 2048 == 0 != p.a.step(x)
-        for x, step in tile.items()
-        if x != vector
-    )
-    total = 0.0
-    for n, r in blocks:
-        for m, v in panels:
-            if not m or not v:
-                continue
-            loads_a = r if not a_vector else r * v * (2 if a_vector == 1 else lanes)
-            loads_b = 1 if b_step == 0 else v * (1 if b_step == 1 or packs else lanes)
-            if crowded and r > 12:
-                loads_a *= 3
-            each = max(r * v / 2, (loads_a + loads_b) / 2, 4.0) + 0.5
-            coming = r * v * (1.5 if c_step in (0, 1) else 2.0 * lanes) + 12
-            total += n * m * (each * terms + coming)
-    if packs:
-        total += terms * vectors * 4
-    uneven = sum(1 for size, step in rows if size % step)
-    return others * total * (1 + 0.004 * uneven + 0.001 * sum(1 for _, step in rows if step > 1)) + 1e-3 * count
 
 
 def dot_label(p: Problem, vector: str, lanes: int) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +13,9 @@ from cutaway.engine.graph import Graph, Value
 from cutaway.engine.llvm.target import target
 from cutaway.engine.passes import PASSES, clean
 from cutaway.engine.passes.rewrite import Builder
-from cutaway.engine.program import ALIGN, Program, address_of
+from cutaway.engine.program import ALIGN, Program, address_of, addressof, first_byte
 from cutaway.engine.schedule import schedule
+from cutaway.engine.threads import Job
 
 Dims = tuple[int, ...]
 Addresses = Sequence[int]  # of an array, one a time
@@ -80,63 +80,66 @@ class Native:
         for v, dims in zip(graph.outputs, orders, strict=True):
             slot = slots[v]
             self.results.append(Result(*v.aval, slot.number, dims, slot.nbytes if slot.nbytes >= LARGE else 0))
-        self.address, self.scratch, self.threads = program.address, program.arena_bytes, program.threads
+        self.scratch, self.threads = program.arena_bytes, program.threads
         self._fixed = fixed
-        self._tables: list[Any] = []  # to be used; each is one run's
-
-    def _table(self) -> Any:
-        table = (ctypes.c_int64 * len(self.program.table))()
-        for number, address in self._fixed:
-            table[number] = address
-        return table, ctypes.addressof(table)
+        self._jobs: list[Job] = []  # to be used; each is one run's
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The results for these arguments, which lie in row-major order; so do the results, before their permutation."""
-        pair = self._take_table()
-        table, where = pair
+        job = self._take()
+        table = job.table
         for n, number in self.arguments:
-            table[number] = address_of(arrays[n])
+            a = arrays[n]
+            try:
+                table[number] = addressof(first_byte(a))  # address_of, without the call
+            except (TypeError, ValueError):
+                table[number] = address_of(a)
         out = []
         for shape, dtype, number, _, large in self.results:
             y = empty(shape, dtype, large) if large else np.empty(shape, dtype)
             table[number] = address_of(y)
             out.append(y)
-        nth = self._nth()
         if self.scratch:
             scratch = Scratch.take(self.scratch)
-            threads.pool().run(self.address, where, scratch.address, nth, hold=nth == 1)
+            self._run(job, scratch.address)
             Scratch.spare.append(scratch)
         else:
-            threads.pool().run(self.address, where, 0, nth, hold=nth == 1)
-        self._tables.append(pair)
+            self._run(job, 0)
+        self._jobs.append(job)
         return out
+
+    def _run(self, job: Job, arena: int) -> None:
+        program = self.program
+        if program.alone:
+            job.arena = arena
+            program.pool.alone(job.pointer)
+        else:
+            program.pool.run(program.address, job.where, arena, min(self.threads, threads.get_num_threads()))
 
     def repeat(
         self, times: int, arguments: Sequence[Addresses], results: Sequence[Addresses], last_first: bool = False
     ) -> None:
         """Run once for each time: where the arguments, by their index, and the results lie then."""
-        pair = self._take_table()
-        table, where = pair
+        job = self._take()
+        table = job.table
         moving = [(number, arguments[n]) for n, number in self.arguments]
         moving += [(r.number, addresses) for r, addresses in zip(self.results, results, strict=True)]
-        nth, run = self._nth(), threads.pool().run
         scratch = Scratch.take(self.scratch)
         for t in reversed(range(times)) if last_first else range(times):
             for number, addresses in moving:
                 table[number] = addresses[t]
-            run(self.address, where, scratch.address, nth, hold=nth == 1)
+            self._run(job, scratch.address)
         Scratch.spare.append(scratch)
-        self._tables.append(pair)
+        self._jobs.append(job)
 
-    def _take_table(self) -> Any:
+    def _take(self) -> Job:
         try:
-            return self._tables.pop()
+            return self._jobs.pop()
         except IndexError:
-            return self._table()
-
-    def _nth(self) -> int:
-        nth: int = self.threads
-        return nth if nth == 1 else min(nth, threads.get_num_threads())
+            job = Job(self.program.address, len(self.program.table))
+            for number, address in self._fixed:
+                job.table[number] = address
+            return job
 
 
 def _peel(graph: Graph, loose: Sequence[bool]) -> tuple[Graph, list[Dims | None]]:

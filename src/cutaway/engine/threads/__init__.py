@@ -11,6 +11,6 @@ way runs its program alone. `set_num_threads`, `get_num_threads` and CUTAWAY_NUM
 
 from __future__ import annotations
 
-from cutaway.engine.threads.workers import Pool, get_num_threads, pool, set_num_threads
+from cutaway.engine.threads.workers import Job, Pool, get_num_threads, pool, set_num_threads
 
-__all__ = ["Pool", "get_num_threads", "pool", "set_num_threads"]
+__all__ = ["Job", "Pool", "get_num_threads", "pool", "set_num_threads"]

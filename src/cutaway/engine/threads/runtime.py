@@ -1,6 +1,7 @@
 """The runtime in IR: waiting, the barrier, the worker's life, the launch.
 
     i64 launch(control, program, table, arena, nth)    run on nth threads, the caller being thread 0; returns how many ran
+    void alone(job)                                    run the job's program on the caller's thread, whoever else runs one
     void barrier(control, nth)                         all nth threads of a run meet here
     void worker(control, tid)                          waits for jobs until it is handed none
     i32 halt(control, workers)                         hand them none; 1 if a run is under way
@@ -18,7 +19,7 @@ from cutaway.engine.threads import layout as at
 from cutaway.engine.threads.system import System
 from cutaway.engine.threads.words import Words, i32, i64, word_function
 
-VERSION = 1  # raise it when the emitted code changes
+VERSION = 2  # raise it when the emitted code changes
 
 
 def key(system: System) -> str:
@@ -27,12 +28,13 @@ def key(system: System) -> str:
 
 
 def generate(system: System, arm: bool) -> ir.Module:
-    """The module of all five functions."""
+    """The module of all six functions."""
     module = ir.Module("threads")
     waiting = emit_wait(module, system, arm)
     barrier = emit_barrier(module, system, waiting)
     emit_worker(module, system, waiting, barrier, arm)
     emit_launch(module, system, waiting, barrier, arm)
+    emit_alone(module, barrier, arm)
     emit_halt(module, system)
     f = word_function(module, "pauses", "n", [I64])
     f.loop(0, f.args[0], body=lambda i, _: f.relax(arm))
@@ -185,6 +187,17 @@ def emit_launch(module: ir.Module, system: System, waiting: ir.Function, barrier
     f.put(0, f.place(control, at.BUSY))
     f.restore_denormals(arm, mode)
     f.b.ret(nth)
+
+
+def emit_alone(module: ir.Module, barrier: ir.Function, arm: bool) -> None:
+    """Void alone(job): one argument, since each costs the caller a conversion. A single thread never meets the barrier."""
+    f = word_function(module, "alone", "job", [PTR])
+    (job,) = f.args
+    mode = f.flush_denormals(arm)
+    program, table, arena = (f.read(job, word, PTR) for word in (at.PROGRAM, at.TABLE, at.ARENA))
+    f.through(program, VOID, table, arena, i64(0), i64(1), barrier, ir.Constant(PTR, None))
+    f.restore_denormals(arm, mode)
+    f.b.ret_void()
 
 
 def launcher_cpu(f: Words, control: Any, nth: Any) -> Any:

@@ -9,6 +9,7 @@ import mmap
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,29 @@ CROWDED = 100, 20  # more threads than cores: whom we wait for cannot run while 
 LAST_RUN = 0.5  # seconds that the interpreter's exit waits for a run under way
 
 
+class Job:
+    """A program with its table of `slots` addresses and its arena, for `pool().alone(job.pointer)`.
+
+    That runs it on the caller's thread, which keeps the interpreter's lock meanwhile: right for some ten microseconds,
+    beyond which other Python threads should get their turn.
+    """
+
+    def __init__(self, program: int, slots: int, arena: int = 0) -> None:
+        self.table = (ctypes.c_int64 * max(slots, 1))()
+        self.where = ctypes.addressof(self.table)
+        self._words = (ctypes.c_int64 * 3)(program, self.where, arena)  # in the order of layout.py
+        self.pointer = ctypes.c_void_p(ctypes.addressof(self._words))
+
+    @property
+    def arena(self) -> int:
+        """The address of the memory that the program works in."""
+        return self._words[2]
+
+    @arena.setter
+    def arena(self, address: int) -> None:
+        self._words[2] = address
+
+
 class Pool:
     """Threads 1 to n - 1; who calls `run` is thread 0."""
 
@@ -35,10 +59,9 @@ class Pool:
         arm = t.isa == "neon"
         self.code = jit.build(runtime.key(self.system), lambda: runtime.generate(self.system, arm), t, optimise=False)
         pointer, integer = ctypes.c_void_p, ctypes.c_int64
-        job = (integer, pointer, pointer, pointer, pointer, integer)
-        launch = self.code.address("launch")
-        self._launch = ctypes.CFUNCTYPE(*job)(launch)
-        self._launch_holding = ctypes.PYFUNCTYPE(*job)(launch)  # keeps the interpreter's lock
+        launch = ctypes.CFUNCTYPE(integer, pointer, pointer, pointer, pointer, integer)
+        self._launch = launch(self.code.address("launch"))
+        self.alone: Callable[[ctypes.c_void_p], None] = ctypes.PYFUNCTYPE(None, pointer)(self.code.address("alone"))
         self._worker = ctypes.CFUNCTYPE(None, pointer, integer)(self.code.address("worker"))
         self._halt = ctypes.CFUNCTYPE(ctypes.c_int32, pointer, integer)(self.code.address("halt"))
         self._pauses = ctypes.CFUNCTYPE(None, integer)(self.code.address("pauses"))
@@ -50,16 +73,14 @@ class Pool:
         """How many threads a run should use by default."""
         return get_num_threads()
 
-    def run(self, address: int, table: int, arena: int, nth: int, *, hold: bool = False) -> int:
+    def run(self, address: int, table: int, arena: int, nth: int) -> int:
         """Call the program at `address` on `nth` threads, return when all are done; how many there were.
 
-        It is one thread if another run is under way, or the interpreter is about to exit. `hold` keeps the interpreter's
-        lock meanwhile: right for some ten microseconds, beyond which other Python threads should get their turn.
+        It is one thread if another run is under way, or the interpreter is about to exit.
         """
         if nth > self.threads:
             nth = self._grow(nth)
-        launch = self._launch_holding if hold else self._launch
-        return launch(self.control, address, table, arena, nth)
+        return self._launch(self.control, address, table, arena, nth)
 
     def stop(self) -> None:
         """End the workers; later runs use the caller's thread alone. A run that lasts longer than LAST_RUN goes on."""

@@ -14,7 +14,7 @@ import numpy as np
 from cutaway.core.dtypes import FROM_NUMPY, device, dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.tensor import Size, Tensor
-from cutaway.core.watched import Watched, WatchedMemories
+from cutaway.core.watched import Watched, WatchedGroup, WatchedList, WatchedMemories
 from cutaway.interop.checkpoint import known
 from cutaway.interop.checkpoint.storage import NAMES, divide, plain
 from cutaway.nn.parameter import Buffer, Parameter, UninitializedParameter
@@ -423,6 +423,8 @@ COMPOUND: dict[type, Callable[[Pickler, Any], None]] = {
     Counter: Pickler.counter,
     defaultdict: Pickler.defaultdict_,
     Watched: Pickler.dict_,
+    WatchedGroup: Pickler.dict_,
+    WatchedList: Pickler.list_,
     WatchedMemories: Pickler.defaultdict_,
     bytes: Pickler.bytes_,
     np.ndarray: Pickler.numpy_array,
