@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,9 @@ from cutaway.functional.recurrent import recurrence
 
 HEAT = 50  # a signature is compiled at this many calls; larger arrays count for more
 LEAST = 3  # calls, however large
+SLOWLY = ("conv", "batch_norm")  # begin so: NumPy does these nearly as well, and their code takes long to make
+PATIENCE = 60  # times HEAT, for these
+COLUMNS = 5e7  # elements of im2col, in all its calls, at which a convolution is compiled
 LARGE_WINDOWS = 1 << 22  # elements of a convolution for which NumPy takes longer than compiling it
 RECURRENCE = recurrence.__wrapped__  # type: ignore[attr-defined]
 _SLOT = object()  # where a Tensor goes in a call
@@ -101,8 +105,9 @@ def _warm(
     tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
     size = sum([t._data.size for t in tensors])
     at_once = AT_ONCE.get() or (size >= LARGE_WINDOWS and fn.__name__.startswith("conv"))
-    heat += 1 + min(size // ELEMENTS, HEAT // LEAST)
-    if (heat < HEAT and not at_once) or not tensors:
+    need = HEAT * (PATIENCE if fn.__name__.startswith(SLOWLY) else 1)
+    heat += 1 + min(int(_columns(fn, args, kwargs) / COLUMNS * need) or size // ELEMENTS, need // LEAST)
+    if (heat < need and not at_once) or not tensors:
         _remember(signature, heat)
         return None
     inputs = []
@@ -127,6 +132,16 @@ def _warm(
         plan = None  # op by op; an error will be said there
     _remember(signature, plan)
     return plan
+
+
+def _columns(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
+    """Elements of a convolution's im2col, roughly: what a call costs NumPy; 0 of anything else."""
+    if not fn.__name__.startswith("conv") or not all(isinstance(a, Tensor) for a in args[:2]) or len(args) < 2:
+        return 0.0
+    x, w = args[0]._data, args[1]._data
+    stride = args[3] if len(args) > 3 else kwargs.get("stride", 1)
+    apart = 1 if "transpose" in fn.__name__ else math.prod(stride if isinstance(stride, tuple) else [stride] * (x.ndim - 2))
+    return x.size * math.prod(w.shape[2:]) / max(1, apart)
 
 
 def _remember(signature: Signature, what: Plan | Walk | int | None) -> None:

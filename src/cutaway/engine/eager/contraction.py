@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from cutaway.engine.passes.rewrite import Builder
 
 WORK = 1 << 24  # product of the factors' sizes, below which NumPy has finished before a kernel could start
 LEAST = 3  # calls before a kernel is made
+OPERATIONS = 4e9  # and multiplications and additions, in all: before, making it would cost more than it has saved
 MOST = 256  # kernels that are remembered
-KERNELS: dict[Any, Native | int | None] = {}
+KERNELS: dict[Any, Native | tuple[int, float] | None] = {}  # a kernel, or calls and operations so far, or None: never
 
 
 def run(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
@@ -37,17 +39,24 @@ def run(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
         orders.append(order)
         arrays.append(x.transpose(order) if order else x)
     key = (op.name, *attrs.values(), a.dtype.num, a.shape, b.shape, *orders)
-    found = KERNELS.get(key, 0)
-    if isinstance(found, int):
-        found += 1
-        made = _make(op, [a, b], orders, attrs) if found >= LEAST or AT_ONCE.get() else found
-        KERNELS[key] = made
+    found = KERNELS.get(key, (0, 0.0))
+    if type(found) is tuple:
+        calls, done = found[0] + 1, found[1] + _operations(op, a, b, attrs)
+        at_once = AT_ONCE.get() or (calls >= LEAST and done >= OPERATIONS)
+        found = KERNELS[key] = _make(op, [a, b], orders, attrs) if at_once else (calls, done)
         while len(KERNELS) > MOST:
             KERNELS.pop(next(iter(KERNELS)))
-        found = made
     if not isinstance(found, Native):
         return NOT
     return found(arrays)[0]
+
+
+def _operations(op: Op, a: np.ndarray, b: np.ndarray, attrs: dict[str, Any]) -> float:
+    """How many a call takes, roughly: for [m, k] x [k, n] the root of mk kn mn is mkn."""
+    try:
+        return 2 * math.sqrt(a.size * b.size * op.shape(Aval(a.shape, a.dtype), Aval(b.shape, b.dtype), **attrs).size)
+    except RAW:
+        return 0.0  # the op says what is wrong
 
 
 def _make(op: Op, arrays: list[np.ndarray], orders: list[tuple[int, ...]], attrs: dict[str, Any]) -> Native | None:
