@@ -135,13 +135,15 @@ def _warm(
 
 
 def _columns(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
-    """Elements of a convolution's im2col, roughly: what a call costs NumPy; 0 of anything else."""
-    if not fn.__name__.startswith("conv") or not all(isinstance(a, Tensor) for a in args[:2]) or len(args) < 2:
+    """Elements of a convolution's im2col and of its result, roughly: what a call costs NumPy; 0 of anything else."""
+    if not fn.__name__.startswith("conv") or len(args) < 2 or not all(isinstance(a, Tensor) for a in args[:2]):
         return 0.0
     x, w = args[0]._data, args[1]._data
+    if w.ndim < 3 or not w.size:
+        return 0.0
     stride = args[3] if len(args) > 3 else kwargs.get("stride", 1)
     apart = 1 if "transpose" in fn.__name__ else math.prod(stride if isinstance(stride, tuple) else [stride] * (x.ndim - 2))
-    return x.size * math.prod(w.shape[2:]) / max(1, apart)
+    return x.size * (math.prod(w.shape[2:]) + w.shape[0] / w.shape[1]) / max(1, apart)
 
 
 def _remember(signature: Signature, what: Plan | Walk | int | None) -> None:
