@@ -7,5 +7,5 @@ import os
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 # The order matters: Tensor first, then the interpreter that computes with it.
-from cutaway.core import eager as eager
-from cutaway.core import tensor as tensor
+from cutaway.core import tensor as tensor  # isort: skip
+from cutaway.core import eager as eager  # isort: skip
