@@ -103,8 +103,9 @@ def _page(folder: str, found: list[dict[str, str]]) -> str:
 def _cell(folder: str, n: int, cell: dict[str, str]) -> str:
     if cell["says"]:
         return cell["says"].strip()
-    code = f'??? code "Code"\n\n{_indented(cell["code"])}' if cell["code"] else ""
-    places = "".join(f'<a id="{name}"></a>' for name in CARD.findall(cell["shows"]))
+    title = "Imports" if cell["code"].startswith(("import ", "from ")) else "Code"
+    code = f'??? code "{title}"\n\n{_indented(cell["code"])}' if cell["code"] else ""
+    places = "".join(f'<a id="exercise-{name}"></a>' for name in CARD.findall(cell["shows"]))
     shown = f'<div data-cell="{folder}/{n}">{places}</div>' if cell["shows"] else ""
     return "\n\n".join(filter(None, [shown, code]))
 
@@ -120,9 +121,9 @@ def filled(html: str) -> str:
 
 def with_links(course: str) -> str:
     """docs/course.md with the way from each chapter's heading to its page, and from each exercise to its place there."""
-    here = {int(folder[2:4]): page(folder) for folder in cells()}
-    course = re.sub(r"(?m)^## (\d+) .*$", lambda m: f"{m[0]}\n\n[Read the chapter]({here[int(m[1])]})", course)
-    return re.sub(r"(?m)^\| `(\d+)\.(\w+)` \|", lambda m: f"| [`{m[1]}.{m[2]}`]({here[int(m[1])]}#{m[2]}) |", course)
+    at = {str(int(folder[2:4])): page(folder) for folder in cells()}
+    course = re.sub(r"(?m)^## (\d+) .*$", lambda m: f"{m[0]}\n\n[Read the chapter]({at[m[1]]})", course)
+    return re.sub(r"(?m)^\| (`(\d+)\.(\w+)`) \|", lambda m: f"| [{m[1]}]({at[m[2]]}#exercise-{m[3]}) |", course)
 
 
 # --- what a cell shows ------------------------------------------------------------------------------------------------
@@ -134,7 +135,7 @@ def _shown(html: str) -> str:
     html = re.sub(r"</?marimo-ui-element[^>]*>", "", html)
     html = re.sub(r"(?s)<marimo-tex[^>]*>(.*?)</marimo-tex>", lambda m: _tex(m[1]), html)
     html = re.sub(r"<marimo-([\w-]+) ([^>]*)></marimo-\1>", lambda m: _control(m[1], _data(m[2])), html)
-    html = CARD.sub(lambda m: m[0].replace("<h3>", f'<h3 id="{m[1]}">', 1), html)
+    html = CARD.sub(lambda m: m[0].replace("<h3>", f'<h3 id="exercise-{m[1]}">', 1), html)
     return f'<div class="shown">{html}</div>'
 
 

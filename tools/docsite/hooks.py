@@ -66,6 +66,8 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         return sources.mended(markdown, f"{uri.removeprefix('source/').removesuffix('index.md')}README.md")
     if uri == "course.md":
         markdown = chapters.with_links(markdown)
+    if uri in ("parity.md", "conformance.md"):
+        markdown = reference.linked(markdown)
     if uri.startswith(("source/", "reference/", "course/")):
         return markdown
     return marks.replaced(sources.mended(markdown, f"docs/{uri}"), f"docs/{uri}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -109,7 +110,8 @@ def _put(pkg: griffe.Module, name: names.Name) -> None:
         _fields(pkg, name)
     formula, made = getattr(name.value, "formula", ""), _look(pkg, name.path)
     if formula and isinstance(formula, str) and made.docstring and "$$" not in made.docstring.value:
-        made.docstring.value += f"\n\n$$\n{formula}\n$$"
+        said, raises, errors = made.docstring.value.partition("\n\n**Raises**")
+        made.docstring.value = f"{said}\n\n$$\n{formula}\n$$\n{raises}{errors}"
 
 
 def _look(pkg: griffe.Module, path: str) -> Any:
@@ -167,7 +169,7 @@ def _as_function(name: names.Name, method: Any) -> griffe.Function:
         parameters=griffe.Parameters(tensor, *(_copy(p) for p in rest)),
         returns=method.returns,
     )
-    made.docstring = griffe.Docstring(method.docstring.value) if method.docstring else None
+    made.docstring = griffe.Docstring(re.sub(r"\bself\b", "input", method.docstring.value)) if method.docstring else None
     return made
 
 

@@ -54,6 +54,24 @@ def _place(package: str) -> dict[str, Any]:
     return {short(package): [page(package), *below] if below else page(package)}
 
 
+def linked(markdown: str) -> str:
+    """A page with parts such as `## torch.nn`, in which names that stand as code lead to our entries of them."""
+    paths = {n.path for package in names.PACKAGES for n in names.names(package) if not n.is_value}
+    first, *parts = re.split(r"(?m)^(?=## torch)", markdown)
+    return first + "".join(_linked(part, paths) for part in parts)
+
+
+def _linked(part: str, paths: set[str]) -> str:
+    module = re.sub("^torchvision", "torch.vision", part.partition("\n")[0].removeprefix("## "))
+    ours = re.sub("^torch", "cutaway", module)
+
+    def link(match: re.Match[str]) -> str:
+        path = f"{ours}.{match[1]}"
+        return f"[{match[0]}][{path}]" if path in paths else match[0]
+
+    return re.sub(r"(?<![`\[])`(\w+)`(?!`)", link, part)
+
+
 def index() -> str:
     """The page that leads to all others."""
     lines = ["# Reference", "", "Made from the docstrings. Names are PyTorch's, and so is what they do. Where Cutaway"]
