@@ -10,6 +10,7 @@ from latex2mathml.converter import convert
 
 _FORMULA = re.compile(r'(?s)<(span|div) class="arithmatex">(?:\\\((.*?)\\\)|\\\[(.*?)\\\])</\1>')
 _BRACKETS = {"lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉"}  # which it cannot make large
+_FUNCTION = re.compile(r"(<mi>(?:log|ln|exp|tanh|sinh|cosh|sin|cos|tan)</mi>)(?=<(?:mi|mn|msub|msup|msubsup|mfrac|msqrt)\b)")
 _BEFORE = "&#x0003D;|&#x02190;|=|\\(|&#x00028;|&#x0002C;|,|&#x02264;|&#x0003E;"  # after these a minus is a sign
 _SIGN = re.compile(rf"(<mo(?: [^>]*)?>(?:{_BEFORE})</mo>(?:<mspace[^>]*>)?)<mo>&#x02212;</mo>")
 
@@ -25,6 +26,7 @@ def mathml(tex: str, block: bool = False) -> str:
     made = convert(readable, display="block" if block else "inline")
     if unread := re.search(r"[\\&](?!#|amp;|lt;|gt;|quot;)[^<]*", re.sub(r"<mtext>.*?</mtext>", "", made)):
         raise ValueError(f"{unread[0]!r} is left over of {tex.strip()!r}: write it in TeX that latex2mathml reads")
+    made = _FUNCTION.sub(r'\1<mspace width="0.167em" />', made)
     return _SIGN.sub(r'\1<mo form="prefix">&#x02212;</mo>', made)
 
 

@@ -151,9 +151,16 @@ def _entries(found: list[Name]) -> list[str]:
     lines = []
     for name in found:
         if not name.is_value and name.path != "cutaway.Tensor":  # which has pages of its own
-            heading = f"{short(name.package)}.{name.name}"
+            heading = f"{_known_as(name)}.{name.name}"
             lines += [f"::: {name.path}", _options(2, heading, f"toc_label: {name.name}"), ""]
     return lines
+
+
+def _known_as(name: Name) -> str:
+    """The package that a heading says: the shortest that has the name."""
+    import cutaway
+
+    return "cutaway" if getattr(cutaway, name.name, None) is name.value else short(name.package)
 
 
 def _options(level: int, heading: str, *more: str) -> str:
