@@ -35,7 +35,7 @@ from cutaway.core.generator import (
     seed,
     set_rng_state,
 )
-from cutaway.core.refusal import guarded
+from cutaway.core.refusal import guarded as _guarded
 from cutaway.core.tensor import Size, Tensor
 from cutaway.core.topics import NAMES as _TOPICS
 
@@ -134,7 +134,7 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value
         return value
     if name in _METHODS:
-        value = guarded(getattr(Tensor, name), out=True)
+        value = _guarded(getattr(Tensor, name), out=True)
         globals()[name] = value
         return value
     from cutaway.core.absent import absent
