@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -40,3 +41,20 @@ def test_bfloat16_asks_for_its_library():
     assert "ml_dtypes" not in loaded_by("import cutaway; print(cutaway.bfloat16, cutaway.ones(2).half() + 1)")
     asked = "\ntry: cutaway.ones(2, dtype=cutaway.bfloat16)\nexcept cutaway.CutawayError as e: print('install ml_dtypes' in str(e))"
     assert "True" in loaded_by(program + asked)
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(None, "4"), ("20", "20")])
+def test_openblas_is_told_to_block_before_numpy_is_loaded(chosen, expected):
+    watch = """
+import os, sys
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy":
+            print(os.environ.get("OPENBLAS_THREAD_TIMEOUT"))
+sys.meta_path.insert(0, Watch())
+import cutaway
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_THREAD_TIMEOUT"}
+    environment |= {"OPENBLAS_THREAD_TIMEOUT": chosen} if chosen else {}
+    done = subprocess.run([sys.executable, "-c", watch], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] == expected

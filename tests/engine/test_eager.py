@@ -644,3 +644,39 @@ def test_training_as_on_numpy():
         want = go()
     np.testing.assert_allclose(go(), want, rtol=1e-4)
     assert {"conv2d", "relu", "max_pool2d", "linear", "dropout", "surprise"} <= set(plans())
+
+
+# --- when -------------------------------------------------------------------------------------------------------------
+
+
+def calls_until_native(work: Callable[[], Any], made: Callable[[], bool], most: int) -> int:
+    """How many calls it takes until there is a program."""
+    token = accelerate.AT_ONCE.set(False)
+    try:
+        for n in range(1, most):
+            work()
+            if made():
+                return n
+    finally:
+        accelerate.AT_ONCE.reset(token)
+    return most
+
+
+def test_the_more_there_is_to_do_the_sooner_there_is_a_program():
+    def first(fn: Callable[..., Any], *shapes: tuple[int, ...]) -> int:
+        composite.CALLS.clear()
+        given = [cutaway.ones(*s) for s in shapes]
+        return calls_until_native(lambda: fn(*given), lambda: bool(plans()), 400)
+
+    assert first(F.softplus, (3, 4)) == composite.HEAT
+    assert composite.LEAST <= first(F.softplus, (64, 64, 16)) < composite.HEAT // 2
+    small, large = ((2, 3, 8, 8), (4, 3, 3, 3)), ((8, 16, 32, 32), (16, 16, 3, 3))
+    assert first(F.conv2d, *small) == 400  # NumPy does these nearly as well
+    assert composite.LEAST <= first(F.conv2d, *large) < 50 < first(lambda x, w: F.conv2d(x, w, stride=4), *large)
+
+
+def test_products_become_kernels_when_they_have_cost_as_much():
+    a, b = cutaway.ones(512, 512), cutaway.ones(512, 1024)
+    made = lambda: any(isinstance(k, Native) for k in contraction.KERNELS.values())
+    n = calls_until_native(lambda: cutaway.einsum("ij,jk->ik", a, b), made, 99)
+    assert n == -(-contraction.OPERATIONS // (2 * 512 * 512 * 1024))
