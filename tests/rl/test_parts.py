@@ -7,8 +7,9 @@ import pytest
 
 from cutaway.core.errors import ArgumentError
 from cutaway.rl import arithmetic, roster, settings
-from cutaway.rl.environment import Envs, Spaces, Step
+from cutaway.rl.environment import Envs, Step
 from cutaway.rl.replay import Memory, PrioritizedMemory
+from cutaway.rl.spaces import Spaces, spaces
 
 SPACES = Spaces(observation=1, actions=3)
 
@@ -114,10 +115,12 @@ def test_a_time_limit_is_no_end_and_the_next_episode_begins():
     assert len(envs.finished) == 1
 
 
-@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1", "cliff"])
+@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1", "LunarLander-v3", "cliff"])
 def test_environments_are_put_back(name):
     if name not in ("cliff",):
         pytest.importorskip("gymnasium")
+    if "Lunar" in name:
+        pytest.importorskip("Box2D")
     envs, other = Envs(name, [1, 2]), Envs(name, [8, 9])
     rng = np.random.default_rng(0)
 
@@ -141,8 +144,6 @@ def test_what_an_environment_cannot_be():
         Envs("cartpole-v1", [0])
     with pytest.raises(ArgumentError, match="did you mean cliff"):
         Envs("clif", [0])
-    from cutaway.rl.environment import spaces
-
     class Odd:
         observation_space = gymnasium.spaces.Box(0, 1, (2,))
         action_space = gymnasium.spaces.MultiBinary(3)

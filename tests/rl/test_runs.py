@@ -236,5 +236,5 @@ def test_an_agent_of_ones_own(tmp_path):
 
 def test_a_page_is_a_film_of_any_environment(tmp_path):
     frames = (np.zeros((900, 640, 3), np.uint8),) * 2
-    assert watch.smaller(frames[0]).shape == (300, 214, 3)
+    assert evaluate.smaller(frames[0]).shape == (300, 214, 3)
     assert report._film("Unknown-v0", [{"film": [[0, [1.0]]], "step": 0}]) == ""

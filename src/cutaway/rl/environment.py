@@ -1,40 +1,19 @@
 """Environments side by side: gymnasium's by name, our own grids, one way to see them all.
 
-An observation is float32[d]: a Box is flattened, a number of a Discrete space is one-hot. Where an episode ends the next one
+An observation is float32[d]: a Box is flattened, the number of a state is one-hot. Where an episode ends the next one
 begins at once, and what the last one ended in is kept apart: a time limit is not an end of the task (Pardo et al. 2018).
 """
 
 from __future__ import annotations
 
-import difflib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cutaway.core.errors import ArgumentError
-from cutaway.rl import grids
-
-
-@dataclass(frozen=True)
-class Spaces:
-    """What an agent must know: `observation` numbers come in; one of `actions` goes out or, where `low` and `high` are
-    given, `actions` numbers between them.
-    """
-
-    observation: int
-    actions: int
-    low: np.ndarray | None = None
-    high: np.ndarray | None = None
-    states: int | None = None
-    """Of an environment whose observation is the number of a state."""
-
-    @property
-    def discrete(self) -> bool:
-        """True if an action is one of some."""
-        return self.low is None
+from cutaway.rl.make import make
+from cutaway.rl.spaces import numbering, spaces
 
 
 @dataclass(frozen=True)
@@ -68,50 +47,6 @@ class Episode:
     at: int
 
 
-def make(name: str, pictures: bool = False) -> Any:
-    """A new environment; with `pictures` one whose `render()` gives them.
-
-    Raises ArgumentError for a name that neither gymnasium nor we know, or if a package is missing that it needs.
-    """
-    if name in grids.NAMES:
-        return grids.GridEnv(grids.NAMES[name])
-    try:
-        import gymnasium
-    except ImportError:
-        raise ArgumentError(
-            f"--env {name} is gymnasium's: pip install 'cutaway[rl]'. Without it there are {', '.join(grids.NAMES)}"
-        ) from None
-    try:
-        return gymnasium.make(name, disable_env_checker=True, render_mode="rgb_array" if pictures else None)
-    except gymnasium.error.DependencyNotInstalled as e:
-        raise ArgumentError(f"--env {name} needs a package that is not installed: {e}") from None
-    except gymnasium.error.Error:
-        names = {n.lower(): n for n in (*grids.NAMES, *gymnasium.registry)}
-        near = [names[n] for n in difflib.get_close_matches(name.lower(), names, 3)]
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise ArgumentError(
-            f"--env: there is no {name!r}; {hint}There are {', '.join(grids.NAMES)}, and gymnasium's, such as CartPole-v1"
-        ) from None
-
-
-def spaces(env: Any, name: str) -> Spaces:
-    """Of an environment.  Raises ArgumentError for spaces that no agent here can use."""
-    o, a = env.observation_space, env.action_space
-    states = int(o.n) if _is(o, "Discrete") else None
-    if not (states or _is(o, "Box")):
-        raise ArgumentError(f"--env {name}: observations in {o} are not supported; Box and Discrete are")
-    size = states or math.prod(o.shape)
-    if _is(a, "Discrete"):
-        return Spaces(size, int(a.n), states=states)
-    if _is(a, "Box") and len(a.shape) == 1 and np.isfinite(a.low).all() and np.isfinite(a.high).all():
-        return Spaces(size, a.shape[0], np.asarray(a.low, np.float32), np.asarray(a.high, np.float32), states)
-    raise ArgumentError(f"--env {name}: actions in {a} are not supported; Discrete and a bounded Box[n] are")
-
-
-def _is(space: Any, kind: str) -> bool:
-    return type(space).__name__ == kind
-
-
 class Envs:
     """`n` copies of an environment that go on by themselves.  `obs[n, d]` is what there is to act on.
 
@@ -122,9 +57,9 @@ class Envs:
         self.name, self.n = name, len(seeds)
         self.copies = [make(name, pictures) for _ in seeds]
         self.spaces = spaces(self.copies[0], name)
-        first = lambda space: int(getattr(space, "start", 0))  # a Discrete space may count from another number
-        self._first = first(self.copies[0].action_space)
-        self._first_state = first(self.copies[0].observation_space)
+        self._first = int(getattr(self.copies[0].action_space, "start", 0))  # a Discrete space may count from another number
+        if self.spaces.states:
+            self._state = numbering(self.copies[0].observation_space)
         self.obs = np.zeros((self.n, self.spaces.observation), np.float32)
         self.finished: list[Episode] = []
         self.steps = 0
@@ -168,7 +103,7 @@ class Envs:
     def _see(self, into: np.ndarray, i: int, seen: Any) -> None:
         if self.spaces.states:
             into[i] = 0
-            into[i, int(seen) - self._first_state] = 1
+            into[i, self._state(seen)] = 1
         else:
             into[i] = np.ravel(seen)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from cutaway.core.errors import ArgumentError
 from cutaway.rl import scenes
 from cutaway.rl.environment import Envs, seeds
 from cutaway.rl.learner import JUDGE, Learner, Played
@@ -17,6 +16,10 @@ SOLVED = {
     "MountainCarContinuous-v0": 90.0, "LunarLander-v3": 200.0, "grid-4x4": -2.5, "cliff": -13.0,
 }  # fmt: skip
 """The mean return from which on a task counts as solved."""
+
+
+PICTURE = 320
+"""Pixels that the longer side of an environment's own picture is brought down to."""
 
 
 def returns(agent: Learner, count: int, stop: Callable[[], bool] = lambda: False) -> np.ndarray:
@@ -34,45 +37,48 @@ def returns(agent: Learner, count: int, stop: Callable[[], bool] = lambda: False
     return total[~playing]
 
 
-def record(agent: Learner, count: int, seed: int | None = None) -> list[Played]:
+def record(agent: Learner, count: int, seed: int | None = None, draw: bool = True) -> list[Played]:
     """Greedy episodes, one after the other, with all that was seen; by default the first ones that `returns` plays.
 
-    Of an environment that `scenes` cannot draw the pictures are kept, if it draws itself.
+    Of an environment that `scenes` cannot draw the pictures are kept, if it draws itself and `draw` is true.
     """
     s = agent.settings
-    return [_episode(agent, each) for each in seeds(s.seed if seed is None else seed, JUDGE, count)]
+    draw = draw and not scenes.known(s.env)
+    return [_episode(agent, each, draw) for each in seeds(s.seed if seed is None else seed, JUDGE, count)]
 
 
-def _episode(agent: Learner, seed: int) -> Played:
-    name = agent.settings.env
-    draw = False
-    if not scenes.known(name):
-        try:
-            envs, draw = Envs(name, [seed], pictures=True), True
-            envs.copies[0].render()
-        except (ArgumentError, ImportError, _not_installed()):
-            draw = False
-    if not draw:
-        envs = Envs(name, [seed])
+def _episode(agent: Learner, seed: int, draw: bool) -> Played:
+    envs, first, blind = _opened(agent.settings.env, seed, draw)
     obs, action, reward = [envs.obs[0].copy()], [], []
-    frames: list[Any] = [envs.copies[0].render()] if draw else []
+    frames = [] if first is None else [first]
     while True:
         step = envs.step(agent.greedy(envs.obs))
         obs.append(step.next_obs[0])
         action.append(step.action[0])
         reward.append(step.reward[0])
-        if draw:
-            frames.append(frames[-1] if step.ended[0] else envs.copies[0].render())  # after an end it shows the next episode
+        if frames:  # after an end it shows the next episode
+            frames.append(frames[-1] if step.ended[0] else smaller(envs.copies[0].render()))
         if step.ended[0]:
             break
-    pictures = tuple(np.asarray(f, np.uint8) for f in frames)
-    return Played(np.array(obs), np.array(action), np.array(reward, np.float32), bool(step.terminated[0]), pictures)
+    return Played(
+        np.array(obs), np.array(action), np.array(reward, np.float32), bool(step.terminated[0]), tuple(frames), blind
+    )
 
 
-def _not_installed() -> type[Exception]:
-    """gymnasium's exception for a package that drawing needs."""
-    try:
-        from gymnasium.error import DependencyNotInstalled
-    except ImportError:
-        return ArgumentError
-    return DependencyNotInstalled
+def _opened(name: str, seed: int, draw: bool) -> tuple[Envs, np.ndarray | None, str]:
+    """An environment, its first picture if it can `draw`, or why it cannot."""
+    blind = ""
+    if draw:
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame draws into memory and looks for no screen
+        try:
+            envs = Envs(name, [seed], pictures=True)
+            return envs, smaller(envs.copies[0].render()), ""
+        except Exception as e:  # whatever an environment's drawing may raise: it is played without
+            blind = f"{name} shows no pictures: {e}"
+    return Envs(name, [seed]), None, blind
+
+
+def smaller(frame: np.ndarray) -> np.ndarray:
+    """Every so many-th pixel of a picture [H, W, 3], so that no side is longer than PICTURE."""
+    every = -(-max(frame.shape[:2]) // PICTURE)
+    return np.asarray(frame[::every, ::every], np.uint8)

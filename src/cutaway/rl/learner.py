@@ -30,7 +30,8 @@ PLAY, ACT, JUDGE = 1, 2, 3
 class Played:
     """One episode, to be looked at: obs[T + 1, d], action[T] or [T, a], reward[T], and how it ended.
 
-    `frames` has T + 1 pictures [H, W, 3] of an environment that draws itself, if that was asked for.
+    `frames` has T + 1 pictures [H, W, 3] of an environment that draws itself, if that was asked for; `blind` says why there
+    are none where it failed.
     """
 
     obs: np.ndarray
@@ -38,6 +39,7 @@ class Played:
     reward: np.ndarray
     terminated: bool
     frames: tuple[np.ndarray, ...] = ()
+    blind: str = ""
 
 
 class Learner:

@@ -16,8 +16,8 @@ import cutaway
 from cutaway import nn
 from cutaway.core.tensor import Tensor
 from cutaway.nn import functional as F
-from cutaway.rl.environment import Spaces
 from cutaway.rl.networks import orthogonal
+from cutaway.rl.spaces import Spaces
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 

@@ -14,7 +14,8 @@ import numpy as np
 from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
 from cutaway.rl.arithmetic import n_step
-from cutaway.rl.environment import Spaces, Step
+from cutaway.rl.environment import Step
+from cutaway.rl.spaces import Spaces
 
 
 class Memory:

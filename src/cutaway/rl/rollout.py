@@ -6,7 +6,8 @@ import numpy as np
 
 from cutaway.core.tensor import Tensor
 from cutaway.rl.arithmetic import gae
-from cutaway.rl.environment import Envs, Spaces
+from cutaway.rl.environment import Envs
+from cutaway.rl.spaces import Spaces
 
 
 class Rollout:

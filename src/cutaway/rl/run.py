@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ def start(name: str, words: list[str], out: Path | None, console: Console) -> in
     program = roster.find(name)
     s = program.config.of(**read(program.config, words))
     agent = program.agent(s)
-    folder = RunFolder.create(out or default_path(f"{program.name}-{s.env}"), program, s)
+    label = re.sub(r"[^\w.-]+", "-", f"{program.name}-{s.env}").strip("-")  # a name may hold / : ( )
+    folder = RunFolder.create(out or default_path(label), program, s)
     return _go(program, agent, folder, console)
 
 
@@ -151,7 +153,7 @@ def judge(agent: Learner, stop: Any = lambda: False) -> dict[str, Any] | None:
     agent.evaluated = agent.step
     recent, losses = [e.total for e in agent.episodes[-RECENT:]], agent.losses[agent.told :]
     agent.told = len(agent.losses)
-    seen = evaluate.record(agent, 1)[0]
+    seen = evaluate.record(agent, 1, draw=False)[0]
     film = np.unique(np.linspace(0, len(seen.action), FILM).round().astype(int))
     return {
         "step": agent.step,

@@ -23,21 +23,26 @@ PAPER = "#fbfaf7"
 Shape = list[Any]
 
 
+def plain(name: str) -> str:
+    """The environment's name without its arguments in brackets."""
+    return name.partition("(")[0]
+
+
 def known(name: str) -> bool:
     """True if there are pictures of this environment."""
-    return name in SCENES or name in grids.NAMES
+    return plain(name) in SCENES or name in grids.NAMES
 
 
 def background(name: str) -> list[Shape]:
     """What is the same in every picture."""
     if name in grids.NAMES:
         return _cells(grids.NAMES[name])
-    return SCENES[name][0]
+    return SCENES[plain(name)][0]
 
 
 def foreground(name: str, obs: np.ndarray, action: Any = None) -> list[Shape]:
     """What stands before it: the state that `obs[d]` shows and, where it is known, the action that is taken in it."""
-    shapes = _walker(grids.NAMES[name], obs, action) if name in grids.NAMES else SCENES[name][1](obs, action)
+    shapes = _walker(grids.NAMES[name], obs, action) if name in grids.NAMES else SCENES[plain(name)][1](obs, action)
     return [[round(x, 1) if isinstance(x, float) else x for x in shape] for shape in shapes]
 
 
@@ -203,6 +208,8 @@ SCENES: dict[str, tuple[list[Shape], Callable[[np.ndarray, Any], list[Shape]]]] 
     "MountainCarContinuous-v0": (_GROUND, _car),
 }
 
+_LANDER = ("x", "y", "speed along x", "speed along y", "angle", "turning", "left leg down", "right leg down")
+
 # What the numbers of an observation and of an action are called.
 OBSERVED = {
     "CartPole-v1": ("position", "speed", "angle", "turning"),
@@ -210,6 +217,7 @@ OBSERVED = {
     "Pendulum-v1": ("cos θ", "sin θ", "turning"),
     "MountainCar-v0": ("position", "speed"),
     "MountainCarContinuous-v0": ("position", "speed"),
+    **dict.fromkeys(("LunarLander-v3", "LunarLanderContinuous-v3"), _LANDER),
 }
 ACTED = {
     "CartPole-v1": ("left", "right"),
@@ -217,5 +225,12 @@ ACTED = {
     "Pendulum-v1": ("torque",),
     "MountainCar-v0": ("left", "nothing", "right"),
     "MountainCarContinuous-v0": ("push",),
+    "LunarLander-v3": ("nothing", "left engine", "main engine", "right engine"),
+    "LunarLanderContinuous-v3": ("main engine", "side engines"),
+    "FrozenLake-v1": ("left", "down", "right", "up"),
+    "FrozenLake8x8-v1": ("left", "down", "right", "up"),
+    "CliffWalking-v1": grids.ACTIONS,
+    **dict.fromkeys(("Taxi-v3", "Taxi-v4"), ("down", "up", "right", "left", "pick up", "drop off")),
+    "Blackjack-v1": ("stick", "hit"),
     **dict.fromkeys(grids.NAMES, grids.ACTIONS),
 }

@@ -19,7 +19,9 @@ class Settings:
     """What all agents share.  An agent's `Config` inherits from this, adds its own and changes the defaults."""
 
     env: str = "CartPole-v1"
-    """The environment: a name that gymnasium knows, or grid-4x4, grid-5x5, cliff."""
+    """The environment: a name that gymnasium knows, or grid-4x4, grid-5x5, cliff. `module:Name-v0` imports the module that
+    registers it; in brackets stand the environment's arguments: `FrozenLake-v1(is_slippery=False)`. Where it has no time
+    limit, episodes end after 1,000 steps; `(max_episode_steps=...)` sets another."""
 
     seed: int = 0
     """Of weights, exploration, batches and environments: the same seed gives the same curve."""
@@ -85,7 +87,7 @@ class Settings:
         for name in given:
             if name not in names:
                 raise unknown("option", name, names)
-        env = given.get("env", cls.env)
+        env = given.get("env", cls.env).partition("(")[0]
         return cls(**{**cls.tuned.get(env, {}), **given})
 
 

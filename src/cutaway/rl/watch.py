@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,6 @@ from cutaway.train.report.png import data_uri
 from cutaway.train.settings import at_least
 
 PAGE, TENSORS = "watch.html", "episodes.safetensors"
-PICTURE = 320
-"""Pixels that the longer side of an environment's own picture is brought down to."""
-
 GIF_FRAMES = 150
 
 
@@ -34,7 +32,10 @@ def write(run: Path, episodes: int, seed: int | None, out: Path | None, gif: Pat
     """
     at_least("--episodes", episodes, 1)
     program, agent, _ = load(run, "watch")
-    played = evaluate.record(agent, episodes, seed)
+    with agent.computing():
+        played = evaluate.record(agent, episodes, seed)
+    if played[0].blind:
+        print(f"cutaway: {played[0].blind}", file=sys.stderr)
     looked = [agent.look(p) for p in played]
     target = out or run / PAGE
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -58,41 +59,32 @@ def data(agent: Learner, played: list[Played], looked: list[dict[str, Any]]) -> 
         "inks": scenes.INKS,
         "paper": scenes.PAPER,
         "background": scenes.background(name) if drawn else None,
-        "observed": list(scenes.OBSERVED.get(name, [])),
-        "acted": list(scenes.ACTED.get(name, [])),
+        "observed": list(scenes.OBSERVED.get(scenes.plain(name), [])),
+        "acted": list(scenes.ACTED.get(scenes.plain(name), [])),
         "states": agent.spaces.states,
         "formulas": [list(f) for f in agent.formulas],
         "bars": dict(agent.bars),
         "line": list(agent.line),
-        "episodes": [_episode(name, drawn, p, arrays) for p, arrays in zip(played, looked)],
+        "episodes": [_episode(name, drawn, bool(agent.spaces.states), p, arrays) for p, arrays in zip(played, looked)],
     }
 
 
-def _episode(name: str, drawn: bool, p: Played, arrays: dict[str, Any]) -> dict[str, Any]:
+def _episode(name: str, drawn: bool, states: bool, p: Played, arrays: dict[str, Any]) -> dict[str, Any]:
     last = len(p.action)
     actions = [a.item() if a.ndim == 0 else a for a in p.action]
     pictures: list[Any] | None = None
     if drawn:
         pictures = [scenes.foreground(name, obs, actions[t] if t < last else None) for t, obs in enumerate(p.obs)]
     elif p.frames:
-        pictures = [data_uri(smaller(f)) for f in p.frames]
+        pictures = [data_uri(f) for f in p.frames]
     return {
-        "obs": p.obs.argmax(1).tolist() if _one_hot(p.obs) else p.obs.tolist(),
+        "obs": p.obs.argmax(1).tolist() if states else p.obs.tolist(),
         "action": p.action.tolist(),
         "terminated": p.terminated,
         "pictures": pictures,
+        "blind": p.blind,
         "arrays": {"reward": p.reward.tolist(), **{key: np.asarray(a).tolist() for key, a in arrays.items()}},
     }
-
-
-def _one_hot(obs: np.ndarray) -> bool:
-    return obs.shape[1] > 8 and bool(((obs == 0) | (obs == 1)).all())
-
-
-def smaller(frame: np.ndarray) -> np.ndarray:
-    """Every so many-th pixel, so that no side is longer than PICTURE."""
-    every = -(-max(frame.shape[:2]) // PICTURE)
-    return frame[::every, ::every]
 
 
 def page(content: dict[str, Any], title: str, about: str) -> str:
@@ -133,7 +125,7 @@ def moving_picture(name: str, p: Played, path: Path) -> None:
     except ImportError:
         raise ArgumentError("--gif needs Pillow: pip install 'cutaway[vision]'") from None
     if not (scenes.known(name) or p.frames):
-        raise ArgumentError(f"--gif: {name} cannot be drawn: it shows no pictures without the packages it draws with")
+        raise ArgumentError(f"--gif: {p.blind or f'{name} shows no pictures'}")
     every = -(-len(p.obs) // GIF_FRAMES)
     at = range(0, len(p.obs), every)
     if scenes.known(name):
@@ -141,7 +133,7 @@ def moving_picture(name: str, p: Played, path: Path) -> None:
         action = lambda t: None if t >= last else p.action[t].item() if p.action[t].ndim == 0 else p.action[t]
         pictures = [scenes.image(back + scenes.foreground(name, p.obs[t], action(t))) for t in at]
     else:
-        pictures = [Image.fromarray(smaller(p.frames[t])) for t in at]
+        pictures = [Image.fromarray(p.frames[t]) for t in at]
     slow = 4 if len(p.obs) < 40 else 1
     with replacing(path, "rl watch --gif") as f:
         pictures[0].save(

@@ -85,5 +85,5 @@ def unknown(option: str, got: str, known: Iterable[str]) -> ArgumentError:
     """The error for a name that is not in a table, with the nearest name that is."""
     names = list(known)
     near = difflib.get_close_matches(got.lower(), names, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return ArgumentError(f"{option}: there is no {got!r}; {hint}There are: {', '.join(names)}")
+    hint = f"; did you mean {near[0]}?" if near else "."
+    return ArgumentError(f"{option}: there is no {got!r}{hint} There are: {', '.join(names)}")

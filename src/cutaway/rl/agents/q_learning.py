@@ -66,7 +66,8 @@ class Agent(Learner):
         super().__init__(s)
         if not (self.spaces.states and self.spaces.discrete):
             raise ArgumentError(
-                f"{s.env} has no numbered states, which a table needs; the grids have: {', '.join(grids.NAMES)}"
+                f"{s.env} has no numbered states and actions, which a table needs; {', '.join(grids.NAMES)} have, "
+                "and gymnasium's FrozenLake-v1, CliffWalking-v1, Taxi and Blackjack-v1"
             )
         self.model = nn.ModuleDict({"table": Table(self.spaces.states, self.spaces.actions)})
         self.next: int | None = None

@@ -123,7 +123,7 @@ export function show(host, data) {
   }
 
   function paint(e, t) {
-    if (e.pictures === null) return picture.replaceChildren(element("p", { class: "soft" }, `There is no picture of ${data.env}: what the agent sees is told on the right.`));
+    if (e.pictures === null) return picture.replaceChildren(element("p", { class: "soft" }, `${e.blind || `There is no picture of ${data.env}`}. What the agent sees is told beside.`));
     if (typeof e.pictures[t] === "string") return picture.replaceChildren(element("img", { src: e.pictures[t], alt: `step ${t}` }));
     const shapes = [...data.background, ...e.pictures[t]].map(([kind, ...rest]) => { const ink = data.inks[rest.pop()]; return PAINT[kind](ink, ...rest); });
     picture.replaceChildren(svg("svg", { viewBox: `0 0 ${data.width} ${data.height}`, role: "img", "aria-label": `${data.env}, step ${t}` }, svg("rect", { width: data.width, height: data.height, fill: data.paper }), ...shapes));
