@@ -370,12 +370,15 @@ def _agent_help(context: typer.Context, agent: str | None, asked: bool) -> bool:
             raise ArgumentError(f"name the agent first, then its options: {context.command_path} dqn {agent} ...")
         return False
     print(context.get_help())
-    if agent is not None:
-        from cutaway.rl import roster
-        from cutaway.rl.settings import described
+    from cutaway.rl import roster
+    from cutaway.rl.settings import described
 
+    if agent is not None:
         program = roster.find(agent)
         print(f"{program.name}: {program.summary}\n\n{described(program.config)}")
+    else:
+        for name in roster.NAMES:
+            print(f"{name:<12} {roster.find(name).summary}")
     return True
 
 

@@ -214,7 +214,7 @@ def test_bench_counts_what_was_solved(tmp_path, capsys):
     rows = json.loads((tmp_path / "numbers.json").read_text())["seeds"]
     assert [r["seed"] for r in rows] == [5, 6] and all(-2.5 <= r["return"] <= -1 for r in rows)
     mean = np.mean([r["return"] for r in rows])
-    assert f"mean {mean:.1f}" in (out := capsys.readouterr().out) and "by 2 of 2" in out
+    assert f"mean {mean:.2f}" in (out := capsys.readouterr().out) and "by 2 of 2" in out
     with pytest.raises(ArgumentError, match="give --seeds"):
         bench.start("q-learning", ["--seed", "3"], 2, 0, None, console)
 
@@ -235,6 +235,7 @@ def test_an_agent_of_ones_own(tmp_path):
 
 
 def test_a_page_is_a_film_of_any_environment(tmp_path):
-    frames = (np.zeros((900, 640, 3), np.uint8),) * 2
-    assert evaluate.smaller(frames[0]).shape == (300, 214, 3)
+    frames = (np.arange(900 * 640 * 3).reshape(900, 640, 3).astype(np.uint8),) * 2
+    assert evaluate.smaller(frames[0]).shape == (300, 213, 3)
+    assert evaluate.smaller(frames[0])[1, 2].tolist() == frames[0][3:6, 6:9].mean((0, 1)).round().tolist()
     assert report._film("Unknown-v0", [{"film": [[0, [1.0]]], "step": 0}]) == ""

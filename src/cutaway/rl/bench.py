@@ -11,7 +11,9 @@ import numpy as np
 from rich.console import Console
 
 from cutaway.core.errors import ArgumentError
+from cutaway.core.replace import replacing
 from cutaway.rl import evaluate, roster
+from cutaway.rl.live import number
 from cutaway.rl.settings import read
 from cutaway.train.settings import at_least
 from cutaway.train.stop import Stop
@@ -23,12 +25,15 @@ def start(name: str, words: list[str], seeds: int, first: int, target: Path | No
     Raises ArgumentError for an option that cannot be.
     """
     at_least("--seeds", seeds, 1)
+    at_least("--first", first, 0)
+    if target is not None and not target.absolute().parent.is_dir():
+        raise ArgumentError(f"--json {target}: there is no folder {target.absolute().parent}; make it, or choose another")
     program = roster.find(name)
     given = read(program.config, words)
     if "seed" in given:
         raise ArgumentError("rl bench: give --seeds, how many, and --first, the first one, in place of --seed")
     s = program.config.of(**given)
-    solved = evaluate.SOLVED.get(s.env)
+    enough = evaluate.solved(s.env)
     console.print(f"{program.name} in {s.env}, {s.steps:,} steps, judged by {s.final_episodes} greedy episodes")
     console.print("seed   mean return   its spread   worst     updates   seconds   CPU seconds", style="dim")
     rows: list[dict[str, Any]] = []
@@ -39,17 +44,18 @@ def start(name: str, words: list[str], seeds: int, first: int, target: Path | No
                 break
             rows.append(row)
             console.print(
-                f"{seed:4}   {row['return']:11.1f}   {row['spread']:10.1f}   {row['worst']:5.0f}   {row['updates']:9,}   "
-                f"{row['seconds']:7.1f}   {row['cpu_seconds']:11.1f}"
+                f"{seed:4}   {number(row['return']):>11}   {number(row['spread']):>10}   {row['worst']:5.0f}   "
+                f"{row['updates']:9,}   {row['seconds']:7.1f}   {row['cpu_seconds']:11.1f}"
             )
     if rows:
         found = np.array([row["return"] for row in rows])
-        text = f"mean {found.mean():.1f}, spread {found.std():.1f}, median {np.median(found):.1f}"
-        if solved is not None:
-            text += f", solved (at least {solved:g}) by {int((found >= solved).sum())} of {len(found)}"
+        text = f"mean {number(found.mean())}, spread {number(found.std())}, median {number(np.median(found))}"
+        if enough is not None:
+            text += f", solved (at least {enough:g}) by {int((found >= enough).sum())} of {len(found)}"
         print(text, flush=True)
         if target is not None:
-            target.write_text(json.dumps({"agent": program.name, "env": s.env, "seeds": rows}, indent=1) + "\n")
+            with replacing(target, "--json") as f:
+                f.write((json.dumps({"agent": program.name, "env": s.env, "seeds": rows}, indent=1) + "\n").encode())
     return stop.exit_code if stop.asked else 0
 
 

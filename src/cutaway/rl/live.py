@@ -23,15 +23,15 @@ class Display(Screen):
 
     def row(self, m: dict[str, Any]) -> Text:
         """The line of one evaluation."""
-        text = Text(f"{m['step']:10,}   {m['episodes']:8,}   {_number(m['train_return'], 12, 1)}   ")
-        text.append(f"{m['return']:13.1f}", style="bold")
-        text.append(f"  {_number(m['loss'], 10, 4)}  {self._clock.rate:8,.0f}   {spoken(m['seconds']):>6}")
+        text = Text(f"{m['step']:10,}   {m['episodes']:8,}   {number(m['train_return']):>12}   ")
+        text.append(f"{number(m['return']):>13}", style="bold")
+        text.append(f"  {number(m['loss'], 4):>10}  {self._clock.rate:8,.0f}   {spoken(m['seconds']):>6}")
         return text
 
     def sign(self) -> str:
         """The step and the recent return."""
         a = self._agent
-        return f"{a.step:10,}   {len(a.episodes):8,}   {_number(self._recent(), 12, 1)}   {self.left()} left"
+        return f"{a.step:10,}   {len(a.episodes):8,}   {number(self._recent()):>12}   {self.left()} left"
 
     def progress(self) -> tuple[str, float]:
         """In steps of the environment."""
@@ -49,7 +49,7 @@ class Display(Screen):
         words = Text("return ", style="dim", no_wrap=True, overflow="ellipsis")
         totals = [e.total for e in list(a.episodes)]
         if totals:
-            words.append(f"{self._recent():.1f} ", style="bold default")
+            words.append(f"{number(self._recent())} ", style="bold default")
             words.append(bars(totals, 16) + "  ", style="cyan")
         if a.losses:
             recent = a.losses[-100:]
@@ -63,5 +63,8 @@ class Display(Screen):
         return sum(totals) / len(totals) if totals else None
 
 
-def _number(value: float | None, width: int, digits: int) -> str:
-    return f"{'-':>{width}}" if value is None else f"{value:{width},.{digits}f}"
+def number(value: float | None, digits: int | None = None) -> str:
+    """With so many digits after the point, by default one, or two where it is below 10; a dash for None."""
+    if value is None:
+        return "-"
+    return f"{value:,.{(2 if abs(value) < 10 else 1) if digits is None else digits}f}"

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from cutaway.rl import scenes
-from cutaway.rl.evaluate import SOLVED
+from cutaway.rl.evaluate import solved
 from cutaway.rl.learner import Learner
+from cutaway.rl.live import number
 from cutaway.rl.roster import Program
 from cutaway.train.clock import spoken
 from cutaway.train.report import scale
@@ -38,7 +39,7 @@ def render(program: Program, agent: Learner, metrics: list[dict[str, Any]]) -> s
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f'<link rel="icon" href="data:,"><title>{escape(title)} · {last["return"]:.1f}</title>\n'
+        f'<link rel="icon" href="data:,"><title>{escape(title)} · {number(last["return"])}</title>\n'
         f"<style>\n{style}{_STYLE}</style></head>\n<body><main>\n"
         + "\n".join(filter(None, sections))
         + "\n<footer>Written by <code>cutaway rl train</code>. Beside this file: <code>config.json</code>, "
@@ -50,11 +51,11 @@ def render(program: Program, agent: Learner, metrics: list[dict[str, Any]]) -> s
 
 def _head(title: str, program: Program, agent: Learner, metrics: list[dict[str, Any]]) -> str:
     last = metrics[-1]
-    solved = SOLVED.get(agent.settings.env)
-    note = "" if solved is None else f" (solved from {solved:g} on)"
+    enough = solved(agent.settings.env)
+    note = "" if enough is None else f" (solved from {enough:g} on)"
     figures = [
-        ("main", f"{last['return']:.1f}", f"mean return of {last['judged']} greedy episodes{note}"),
-        ("", f"{last['spread']:.1f}", "their spread"),
+        ("main", number(last["return"]), f"mean return of {last['judged']} greedy episodes{note}"),
+        ("", number(last["spread"]), "their spread"),
         ("", f"{last['step']:,}", "environment steps"),
         ("", f"{last['updates']:,}", "updates"),
         ("", spoken(last.get("seconds", 0.0)), "of training"),

@@ -14,7 +14,7 @@ from rich.console import Console
 from cutaway.core.errors import ArgumentError
 from cutaway.rl import evaluate, report, roster
 from cutaway.rl.learner import Learner
-from cutaway.rl.live import Display
+from cutaway.rl.live import Display, number
 from cutaway.rl.roster import Program
 from cutaway.rl.settings import Settings, read
 from cutaway.train import checkpoint
@@ -96,7 +96,7 @@ def _go(program: Program, agent: Learner, folder: RunFolder, console: Console) -
             metrics = folder.metrics()
             folder.write_report(report.render(program, agent, metrics))
     last = metrics[-1]
-    print(f"mean return {last['return']:.1f} over {last['judged']} greedy episodes · {folder.report}", flush=True)
+    print(f"mean return {number(last['return'])} over {last['judged']} greedy episodes · {folder.report}", flush=True)
     return 0
 
 

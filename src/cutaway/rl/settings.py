@@ -137,6 +137,8 @@ def read(config: type[Settings], words: list[str]) -> dict[str, Any]:
         if word.startswith("--no-") and word not in known and bare in known and known[bare].kind is bool:
             given[known[bare].name] = False
             continue
+        if not word.startswith("-"):
+            raise ArgumentError(f"{word}: what stands here must be an option, --name value; an environment is --env {word}")
         if word not in known:
             raise unknown("option", word, known)
         o = known[word]

@@ -31,6 +31,7 @@ def write(run: Path, episodes: int, seed: int | None, out: Path | None, gif: Pat
     Raises ArgumentError if no run is there, or for a GIF without Pillow.
     """
     at_least("--episodes", episodes, 1)
+    at_least("--seed", seed or 0, 0)
     program, agent, _ = load(run, "watch")
     with agent.computing():
         played = evaluate.record(agent, episodes, seed)

@@ -19,6 +19,12 @@ from cutaway.rl.learner import tensor
 from cutaway.train.settings import at_least
 
 
+_LANDER = {
+    "steps": 300_000, "eval_every": 30_000, "envs": 16, "length": 256, "epochs": 6, "batches": 32, "gamma": 0.999, "lam": 0.98,
+    "entropy_weight": 0.01, "reward_scale": 0.05,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Config(a2c.Config):
     """Proximal policy optimisation's settings; those of A2C mean the same."""
@@ -40,6 +46,8 @@ class Config(a2c.Config):
     tuned: ClassVar[dict[str, dict[str, Any]]] = {
         "CartPole-v1": {"reward_scale": 0.1},
         "Pendulum-v1": {"envs": 4, "length": 256, "batches": 16, "gamma": 0.9, "reward_scale": 0.1},
+        "LunarLander-v3": _LANDER,
+        "LunarLanderContinuous-v3": {**_LANDER, "entropy_weight": 0.0},
     }
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from cutaway.rl import grids
 from cutaway.rl.arithmetic import td_target
 from cutaway.rl.learner import Learner, Played
 from cutaway.rl.settings import Settings
+
+
+_LAKE = {"gamma": 0.99, "lr": 0.1, "lr_end": 0.01, "epsilon": 0.3}  # the ice slips: an average over many tries
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,12 @@ class Config(Settings):
     epsilon: float = 0.1
     """Share of random actions."""
 
-    tuned = {"grid-5x5": {"gamma": grids.FIVE_BY_FIVE.gamma}}
+    tuned: ClassVar[dict[str, dict[str, Any]]] = {
+        "grid-5x5": {"gamma": grids.FIVE_BY_FIVE.gamma},
+        "FrozenLake-v1": {"steps": 100_000, "eval_every": 10_000, **_LAKE},
+        "FrozenLake8x8-v1": {"steps": 300_000, "eval_every": 30_000, **_LAKE},
+        **dict.fromkeys(("Taxi-v3", "Taxi-v4"), {"steps": 200_000, "eval_every": 20_000, "gamma": 0.99, "lr_end": 0.05}),
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
