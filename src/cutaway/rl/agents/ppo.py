@@ -18,10 +18,9 @@ from cutaway.rl.agents import a2c
 from cutaway.rl.learner import tensor
 from cutaway.train.settings import at_least
 
-
 _LANDER = {
-    "steps": 300_000, "eval_every": 30_000, "envs": 16, "length": 256, "epochs": 6, "batches": 32, "gamma": 0.999, "lam": 0.98,
-    "entropy_weight": 0.01, "reward_scale": 0.05,
+    "steps": 300_000, "eval_every": 30_000, "envs": 16, "length": 256, "epochs": 6, "batches": 32, "gamma": 0.999,
+    "lam": 0.98, "entropy_weight": 0.01, "reward_scale": 0.05,
 }  # fmt: skip
 
 

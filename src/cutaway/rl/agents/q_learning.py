@@ -19,8 +19,8 @@ from cutaway.rl.arithmetic import td_target
 from cutaway.rl.learner import Learner, Played
 from cutaway.rl.settings import Settings
 
-
 _LAKE = {"gamma": 0.99, "lr": 0.1, "lr_end": 0.01, "epsilon": 0.3}  # the ice slips: an average over many tries
+_TAXI = {"steps": 200_000, "eval_every": 20_000, "gamma": 0.99, "lr_end": 0.05}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Config(Settings):
         "grid-5x5": {"gamma": grids.FIVE_BY_FIVE.gamma},
         "FrozenLake-v1": {"steps": 100_000, "eval_every": 10_000, **_LAKE},
         "FrozenLake8x8-v1": {"steps": 300_000, "eval_every": 30_000, **_LAKE},
-        **dict.fromkeys(("Taxi-v3", "Taxi-v4"), {"steps": 200_000, "eval_every": 20_000, "gamma": 0.99, "lr_end": 0.05}),
+        "Taxi-v3": _TAXI,
+        "Taxi-v4": _TAXI,
     }
 
     def __post_init__(self) -> None:
