@@ -108,11 +108,16 @@ class Learner:
         """How much of the run is over, from 0 to 1."""
         return min(self.step / self.settings.steps, 1.0)
 
-    def anneal(self) -> None:
-        """Set the learning rates to what this point of the run wants."""
+    @property
+    def lr(self) -> float:
+        """The learning rate at this point of the run: on a line from `lr` to `lr_end` times that."""
         s = self.settings
+        return s.lr * (1 + (s.lr_end - 1) * self.share)
+
+    def anneal(self) -> None:
+        """Tell the optimisers the learning rate."""
         for optimizer in self.optimizers.values():
-            optimizer.param_groups[0]["lr"] = s.lr * (1 + (s.lr_end - 1) * self.share)
+            optimizer.param_groups[0]["lr"] = self.lr
 
     def compiled(self, f: Callable[..., Any]) -> Callable[..., Any]:
         """`f` as one native program, or as it is where the settings say so."""

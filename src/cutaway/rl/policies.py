@@ -58,7 +58,7 @@ class Policy(nn.Module):
 
     def draw(self, said: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Actions[N] or [N, a], in the network's units."""
-        if self.discrete:
+        if self.discrete:  # the greatest of logits + Gumbel noise is a draw from their softmax
             return (said + rng.gumbel(size=said.shape)).argmax(1)
         noise = rng.standard_normal(said.shape, np.float32)
         return said + np.exp(self.log_std.detach().numpy()) * noise

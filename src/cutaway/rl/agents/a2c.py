@@ -1,6 +1,6 @@
 """Advantage actor-critic (Mnih et al. 2016), synchronous: a policy, a critic, one update for each short stretch of play.
 
-    advantage  A_t = sum_k (gamma lam)^k (r + gamma V(s') - V(s))_{t+k}
+    advantage  A_t = sum_k (gamma lam)^k (r + gamma V(s') - V(s))_{t+k}        Schulman et al. 2016, equation 16
     loss       - mean A log pi(a|s)  +  value_weight * mean (V(s) - (A + V_old))^2  -  entropy_weight * entropy
 """
 

@@ -1,9 +1,11 @@
 """Deep Q-learning (Mnih et al. 2015): a network learns what each action is worth, from a memory of what happened.
 
-    target = r + gamma * max_a Q'(s', a)          Q' the target network, which follows slowly; 0 after an end
-    loss   = mean huber(target - Q(s, a))
+    target = r + gamma * max_a Q'(s', a)          Q' the target network; r alone where s' is an end
+    loss   = mean huber(target - Q(s, a))         the paper's error, clipped to -1..1, has the same gradient
+    Q'    <- Q' + tau * (Q - Q')                  slowly (Lillicrap et al. 2016), where the paper copies now and then
 
-Options: Double (van Hasselt et al. 2016), Dueling (Wang et al. 2016), prioritised replay (Schaul et al. 2016), n steps.
+Options: Double (van Hasselt et al. 2016, equation 4), whose target is r + gamma * Q'(s', argmax_a Q(s', a)); Dueling (Wang
+et al. 2016); prioritised replay (Schaul et al. 2016); n steps (Sutton & Barto, equation 7.1): n rewards, then gamma^n * Q'.
 """
 
 from __future__ import annotations
@@ -157,7 +159,7 @@ class Agent(Learner):
             with cutaway.no_grad():
                 next_obs = memory.next_obs[rows]
                 q_next = target(next_obs)
-                if s.double:
+                if s.double:  # one network chooses, the other says what it is worth
                     best = q_next.gather(1, online(next_obs).argmax(1, keepdim=True))[:, 0]
                 else:
                     best = q_next.amax(1)
@@ -182,7 +184,7 @@ class Agent(Learner):
 
         self._values, self._act = values, self.compiled(act)
         self._update, self._update_and_follow = self.compiled(update), self.compiled(update_and_follow)
-        self._even = cutaway.ones(s.batch_size)
+        self._even = cutaway.ones(s.batch_size)  # weights of transitions that were drawn evenly
 
     @property
     def epsilon(self) -> float:

@@ -1,8 +1,8 @@
 """Proximal policy optimisation (Schulman et al. 2017): several passes over each stretch of play, none of which goes too far.
 
     ratio  pi(a|s) / pi_old(a|s)
-    loss   - mean min(A ratio, A clip(ratio, 1 - eps, 1 + eps))
-           + value_weight * mean (V - wanted)^2  -  entropy_weight * entropy
+    loss   - mean min(A ratio, A clip(ratio, 1 - eps, 1 + eps))                       equation 7; eps is `ratio_clip`
+           + value_weight * mean (V - wanted)^2  -  entropy_weight * entropy          equation 9; wanted is A + V_old
 """
 
 from __future__ import annotations

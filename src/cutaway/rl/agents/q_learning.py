@@ -1,7 +1,7 @@
 """Q-learning in a table (Watkins 1989; Sutton & Barto 2018, section 6.5): no network, each state on its own.
 
-    target    r + gamma * max_a Q(s', a)
-    Q(s, a) + alpha * (target - Q(s, a))
+    target = r + gamma * max_a Q(s', a)                r alone where s' is an end
+    Q(s, a) <- Q(s, a) + lr * (target - Q(s, a))       equation 6.8; the book's alpha is the learning rate
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Agent(Learner):
                 "and gymnasium's FrozenLake-v1, CliffWalking-v1, Taxi and Blackjack-v1"
             )
         self.model = nn.ModuleDict({"table": Table(self.spaces.states, self.spaces.actions)})
-        self.next: int | None = None
+        self.next: int | None = None  # an action that is chosen already; SARSA's
         self.build()
 
     def build(self) -> None:
@@ -107,7 +107,7 @@ class Agent(Learner):
         discount = 0.0 if step.terminated[0] else self.settings.gamma
         target = td_target(float(step.reward[0]), discount, self.worth(s2, bool(step.ended[0])))
         error = target - self.q[s, action]
-        self.q[s, action] += self.settings.lr * (1 + (self.settings.lr_end - 1) * self.share) * error
+        self.q[s, action] += self.lr * error
         self.losses.append(error * error)
 
     def greedy(self, obs: np.ndarray) -> np.ndarray:

@@ -1,9 +1,10 @@
 """REINFORCE (Williams 1992): play whole episodes, make what was followed by much reward likelier.
 
-    G_t    r_t + gamma r_{t+1} + ...
+    G_t    r_t + gamma r_{t+1} + ...                     the return: what was earned from t on
     loss   - mean (G_t - V(s_t)) log pi(a_t|s_t)  +  value_weight * mean (V(s_t) - G_t)^2
 
-Without `baseline` V is 0: the first policy gradient, and the noisiest.
+The gradient of the first term is that of Sutton & Barto's equation 13.11. With `normalize`, G - V is brought to mean 0 and
+spread 1 first. Without `baseline`, V is 0: the first policy gradient, and the noisiest.
 """
 
 from __future__ import annotations

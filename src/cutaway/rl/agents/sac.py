@@ -4,6 +4,9 @@
     critic loss  mean (Q1 - target)^2 + mean (Q2 - target)^2
     actor loss   mean alpha log pi(a|s) - min(Q1, Q2)(s, a)                    a drawn so that gradients go through it
     alpha loss   - log alpha * mean (log pi + entropy wanted)                  wanted: minus the number of actions
+    Q'        <- Q' + tau * (Q - Q')
+
+Targets and losses are those of sections 4.2 and 5 of "Soft Actor-Critic Algorithms and Applications", which learns alpha.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from cutaway.rl.settings import Settings
 from cutaway.train.settings import at_least
 
 LOG_STD = (-5.0, 2.0)
+"""Between which the logarithm of a spread stays."""
 
 
 @dataclass(frozen=True)

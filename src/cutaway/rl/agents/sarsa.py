@@ -1,7 +1,7 @@
 """SARSA in a table (Rummery & Niranjan 1994; Sutton & Barto 2018, section 6.4): what will be done next counts, be it unwise.
 
-    target    r + gamma * Q(s', a')        a' is the action that is taken next
-    Q(s, a) + alpha * (target - Q(s, a))
+    target = r + gamma * Q(s', a')                     a' is the action that is taken next; r alone where s' is an end
+    Q(s, a) <- Q(s, a) + lr * (target - Q(s, a))       equation 6.7
 """
 
 from __future__ import annotations
