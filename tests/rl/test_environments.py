@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from cutaway.core.errors import ArgumentError
-from cutaway.rl import evaluate, grids, planning, roster
+from cutaway.rl import evaluate, grids, planning, report, roster
 from cutaway.rl.environment import Envs
 from cutaway.rl.make import LIMIT, make
 from cutaway.rl.spaces import numbering, spaces
+from cutaway.train.report.png import data_uri
 
 gymnasium = pytest.importorskip("gymnasium")
 
@@ -106,6 +107,27 @@ def test_a_table_learns_gymnasiums_lake_to_the_known_values():
     open_ = ~terminal
     assert np.abs(agent.q - exact.q)[open_].max() < 1e-6
     assert evaluate.returns(agent, 2).tolist() == [1, 1]
+
+
+def test_pictures_of_what_draws_itself():
+    """The report's pictures are those of the episode that is watched; no picture is told with its reason."""
+    pytest.importorskip("pygame")
+    program = roster.find("q-learning")
+    agent = program.agent(program.config.of(env="FrozenLake-v1", seed=3))
+    (played,) = evaluate.record(agent, 1)
+    assert len(played.frames) == len(played.action) + 1 and played.blind == ""
+    film = evaluate.film(agent, 4)
+    assert film == [(t, data_uri(evaluate.smaller(played.frames[t], evaluate.STILL))) for t, _ in film]
+    assert len({seen for _, seen in film}) > 1
+    assert report._film("FrozenLake-v1", [{"film": film, "step": 0}]).count("<img") == len(film)
+
+
+def test_why_there_is_no_picture(corridor):
+    program = roster.find("q-learning")
+    agent = program.agent(program.config.of(env="corridors:Corridor-v0"))
+    (played,) = evaluate.record(agent, 1)
+    assert played.frames == () and played.blind.endswith("shows no pictures: its class takes no render_mode")
+    assert evaluate.film(agent, 4) == []
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +12,13 @@ from cutaway.rl import grids, scenes
 from cutaway.rl.environment import Envs, seeds
 from cutaway.rl.learner import JUDGE, Learner, Played
 from cutaway.rl.make import make
+from cutaway.train.report.png import data_uri
 
 SOLVED = {"Pendulum-v1": -200.0, "grid-4x4": -2.5, "cliff": -13.0}
 """The mean return from which on a task counts as solved, where gymnasium does not say."""
 
-PICTURE = 320
-"""Pixels that the longer side of an environment's own picture is brought down to."""
+PICTURE, STILL = 320, 160
+"""Pixels that the longer side of an environment's own picture is brought down to, in an episode and in a report."""
 
 
 def solved(name: str) -> float | None:
@@ -40,14 +42,37 @@ def returns(agent: Learner, count: int, stop: Callable[[], bool] = lambda: False
     return total[~playing]
 
 
-def record(agent: Learner, count: int, seed: int | None = None, draw: bool = True) -> list[Played]:
+def record(agent: Learner, count: int, seed: int | None = None) -> list[Played]:
     """Greedy episodes, one after the other, with all that was seen; by default the first ones that `returns` plays.
 
-    Of an environment that `scenes` cannot draw the pictures are kept, if it draws itself and `draw` is true.
+    Of an environment that `scenes` cannot draw the pictures are kept, if it draws itself.
     """
     s = agent.settings
-    draw = draw and not scenes.known(s.env)
+    draw = not scenes.known(s.env)
     return [_episode(agent, each, draw) for each in seeds(s.seed if seed is None else seed, JUDGE, count)]
+
+
+def film(agent: Learner, count: int) -> list[tuple[int, Any]]:
+    """(step, what is seen) at moments of one greedy episode; of an environment that draws itself, (step, a PNG as data:).
+
+    For the pictures the episode is played again, as drawing each of its steps would take longer than all the rest.
+    """
+    name = agent.settings.env
+    (seed,) = seeds(agent.settings.seed, JUDGE, 1)
+    played = _episode(agent, seed, draw=False)
+    end = len(played.action) - (not scenes.known(name))  # after an end an environment shows the next episode
+    at = np.unique(np.linspace(0, end, count).round().astype(int)).tolist()
+    if scenes.known(name):
+        return [(t, played.obs[t].round(4).tolist()) for t in at]
+    envs, first, _ = _opened(name, seed, draw=True)
+    if first is None:
+        return []
+    shown = [(0, data_uri(smaller(first, STILL)))]
+    for t, action in enumerate(played.action[:end], 1):
+        envs.step(action[None])
+        if t in at:
+            shown.append((t, data_uri(smaller(envs.copies[0].render(), STILL))))
+    return shown
 
 
 def _episode(agent: Learner, seed: int, draw: bool) -> Played:
@@ -81,9 +106,9 @@ def _opened(name: str, seed: int, draw: bool) -> tuple[Envs, np.ndarray | None, 
     return Envs(name, [seed]), None, blind
 
 
-def smaller(frame: np.ndarray) -> np.ndarray:
-    """The picture [H, W, 3] with the mean of so many pixels in place of each, so that no side is longer than PICTURE."""
+def smaller(frame: np.ndarray, side: int = PICTURE) -> np.ndarray:
+    """The picture [H, W, 3] with the mean of so many pixels in place of each, so that no side is longer than `side`."""
     frame = np.asarray(frame)
-    k = -(-max(frame.shape[:2]) // PICTURE)
+    k = -(-max(frame.shape[:2]) // side)
     h, w = frame.shape[0] // k, frame.shape[1] // k
     return frame[: h * k, : w * k].reshape(h, k, w, k, 3).mean((1, 3)).round().astype(np.uint8)

@@ -56,6 +56,8 @@ def make(name: str, pictures: bool = False) -> Any:
             ) from None
         raise ArgumentError(f"--env {name} needs a package that is not installed: {missing or e}") from None
     except TypeError as e:
+        if pictures and "render_mode" in str(e).partition(" was raised")[0]:
+            raise ArgumentError("its class takes no render_mode") from None
         if arguments and "argument" in str(e):
             raise ArgumentError(f"--env {name}: the environment does not take what is in the brackets: {e}") from None
         raise

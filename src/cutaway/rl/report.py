@@ -111,8 +111,9 @@ def _first_update(agent: Learner) -> float:
 
 
 def _film(name: str, metrics: list[dict[str, Any]]) -> str:
-    shown = [m for m in metrics if m.get("film")]
-    if not shown or not scenes.known(name):
+    paints = lambda seen: scenes.known(name) or isinstance(seen, str)
+    shown = [m for m in metrics if m.get("film") and paints(m["film"][0][1])]
+    if not shown:
         return ""
     chosen = [shown[i] for i in np.unique(np.linspace(0, len(shown) - 1, STRIPS).round().astype(int))]
     strips = "".join(f"<h3>After {m['step']:,} steps</h3><div class='strip'>{_strip(name, m)}</div>" for m in chosen)
@@ -122,10 +123,15 @@ def _film(name: str, metrics: list[dict[str, Any]]) -> str:
 
 def _strip(name: str, m: dict[str, Any]) -> str:
     return "".join(
-        f"<figure>{scenes.svg(scenes.background(name) + scenes.foreground(name, np.array(obs)), f'step {t}')}"
-        f"<figcaption>step {t}</figcaption></figure>"
-        for t, obs in m["film"]
+        f"<figure>{_picture(name, seen, f'step {t}')}<figcaption>step {t}</figcaption></figure>" for t, seen in m["film"]
     )
+
+
+def _picture(name: str, seen: Any, label: str) -> str:
+    """Of an observation, or a picture as it is."""
+    if isinstance(seen, str):
+        return f'<img class="scene" src="{escape(seen)}" alt="{escape(label)}">'
+    return scenes.svg(scenes.background(name) + scenes.foreground(name, np.array(seen)), label)
 
 
 def _settings(agent: Learner) -> str:

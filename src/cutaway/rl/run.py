@@ -153,8 +153,6 @@ def judge(agent: Learner, stop: Any = lambda: False) -> dict[str, Any] | None:
     agent.evaluated = agent.step
     recent, losses = [e.total for e in agent.episodes[-RECENT:]], agent.losses[agent.told :]
     agent.told = len(agent.losses)
-    seen = evaluate.record(agent, 1, draw=False)[0]
-    film = np.unique(np.linspace(0, len(seen.action), FILM).round().astype(int))
     return {
         "step": agent.step,
         "episodes": len(agent.episodes),
@@ -164,7 +162,7 @@ def judge(agent: Learner, stop: Any = lambda: False) -> dict[str, Any] | None:
         "judged": count,
         "train_return": float(np.mean(recent)) if recent else None,
         "loss": float(np.mean(losses)) if losses else None,
-        "film": [[int(t), seen.obs[t].round(4).tolist()] for t in film] if seen.obs.shape[1] <= 100 else [],
+        "film": evaluate.film(agent, FILM),
     }
 
 
