@@ -26,6 +26,7 @@ _STYLE = """
 .strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(118px, 1fr)); gap: 8px; margin: 4px 0 22px; }
 .strip figure { margin: 0; } .scene { display: block; width: 100%; border: 1px solid var(--rule); border-radius: 6px; }
 .strip figcaption { font-size: 12.5px; }
+@media (max-width: 560px) { .strip { grid-template-columns: repeat(4, 1fr); gap: 5px; } }
 """
 
 

@@ -18,7 +18,9 @@ from cutaway.rl.learner import Played
 
 @dataclass(frozen=True)
 class Config(q_learning.Config):
-    """SARSA's settings, those of Q-learning."""
+    """SARSA's settings, those of Q-learning; values that waver to the end would send the greedy walk in circles."""
+
+    lr_end: float = 0.05
 
 
 class Agent(q_learning.Agent):
