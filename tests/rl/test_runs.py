@@ -132,7 +132,7 @@ def test_displayed_targets_are_those_of_the_stored_tensors(trained):
     assert not re.search(r"https?://(?!www\.w3\.org)", text)  # no network
 
 
-@pytest.mark.parametrize("options", [{"n_step": 3}, {"double": True, "n_step": 2}], ids=str)
+@pytest.mark.parametrize("options", [{"n_step": 3}, {"double": True, "n_step": 2, "reward_scale": 0.5}], ids=str)
 def test_targets_of_several_steps_are_what_the_memory_holds(options):
     """What the page says of a step is what an update would have learned from it."""
     program = roster.find("dqn")
@@ -154,7 +154,7 @@ def test_targets_of_several_steps_are_what_the_memory_holds(options):
     next_obs = memory.next_obs.numpy()[:count]
     online, target = (q.numpy() for q in agent._values(memory.next_obs[:count]))
     choice = (online if options.get("double") else target).argmax(1)
-    wanted = memory.reward.numpy()[:count] + memory.discount.numpy()[:count] * target[np.arange(count), choice]
+    wanted = options.get("reward_scale", 1) * memory.reward.numpy()[:count] + memory.discount.numpy()[:count] * target[np.arange(count), choice]
     np.testing.assert_allclose(seen["target"], wanted, rtol=1e-6)
     assert next_obs.shape == (count, 16)
 
@@ -174,6 +174,15 @@ def test_every_formula_of_a_page_comes_out(name):
         code = re.sub(r"\{(\w+)\}", r"arrays['\1']", numbers).replace("×", "*").replace("−", "-")
         np.testing.assert_allclose(eval(code), arrays[result], rtol=1e-5, atol=1e-5, err_msg=result)
     assert agent.line[0] in arrays
+
+
+@pytest.mark.parametrize("name", ["dqn", "a2c"])
+def test_the_page_scales_rewards_as_the_update_does(name):
+    program = roster.find(name)
+    agent = program.agent(program.config.of(env="grid-4x4", compile=False, hidden=8, reward_scale=0.25))
+    played = evaluate.record(agent, 1)[0]
+    assert np.array_equal(agent.look(played)["reward_sum"], played.reward / 4)
+    assert agent.formulas[0][1].startswith("0.25 r + γ")
 
 
 def test_the_report_has_curves_film_and_settings(trained):

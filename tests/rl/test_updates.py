@@ -55,7 +55,7 @@ def make(name, **given):
     return (program := roster.find(name)).agent(program.config.of(**{"hidden": 16, "seed": 1, **given}))
 
 
-@pytest.mark.parametrize("options", [{"compile": False}, {"double": True, "prioritized": True, "n_step": 2}, {"dueling": True, "compile": False}], ids=str)
+@pytest.mark.parametrize("options", [{"compile": False}, {"double": True, "prioritized": True, "n_step": 2, "reward_scale": 0.1}, {"dueling": True, "compile": False}], ids=str)
 def test_dqn(options):
     agent = make("dqn", env="grid-4x4", capacity=256, batch_size=32, tau=0.1, clip=0.05, **options)
     memory = filled(agent)
@@ -79,7 +79,7 @@ def test_dqn(options):
         with torch.no_grad():
             q_next = forward(slow, b["next_obs"])
             choice = forward(parts if options.get("double") else slow, b["next_obs"]).argmax(1)
-            target = b["reward"] + b["discount"] * q_next[torch.arange(32), choice]
+            target = options.get("reward_scale", 1) * b["reward"] + b["discount"] * q_next[torch.arange(32), choice]
         q = forward(parts, b["obs"])[torch.arange(32), b["action"]]
         wanted = (torch.tensor(weight) * F.smooth_l1_loss(q, target, reduction="none")).mean()
         optimizer.zero_grad()

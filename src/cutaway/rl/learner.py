@@ -180,6 +180,11 @@ def once(f: Callable[..., Any]) -> Callable[..., Any]:
     return getattr(f, "fn", f)
 
 
+def scaled(scale: float, rewards: str = "r") -> str:
+    """The rewards of a formula, as they are or times `reward_scale`."""
+    return rewards if scale == 1 else f"{scale:g} {rewards}"
+
+
 def tensor(a: np.ndarray) -> Tensor:
     """The array as a Tensor of the same memory."""
     return Tensor._wrap(np.ascontiguousarray(a))

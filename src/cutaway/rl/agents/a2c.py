@@ -16,7 +16,7 @@ from cutaway import nn
 from cutaway.core.tensor import Tensor
 from cutaway.optim import Adam
 from cutaway.rl.arithmetic import gae, td_target
-from cutaway.rl.learner import Learner, Played, once, tensor
+from cutaway.rl.learner import Learner, Played, once, scaled, tensor
 from cutaway.rl.networks import orthogonal
 from cutaway.rl.policies import Policy
 from cutaway.rl.rollout import Rollout
@@ -67,13 +67,17 @@ class Agent(Learner):
     """`model["policy"]` acts, `model["critic"]` says what a state is worth."""
 
     settings: Config
-    formulas = (
-        ("target", "r + γ V(s′)", "{reward_sum} + {discount} × {best}"),
-        ("error", "δ = target − V(s)", "{target} − {value}"),
-        ("advantage", "A = δ + γ λ A′", "{error} + {passed} × {later}"),
-    )
     bars = {"policy": "π(a|s), how likely each action is", "mean": "the mean of π(a|s)", "std": "and its spread"}
     line = ("value", "V(s), what the critic expects")
+
+    @property
+    def formulas(self) -> list[tuple[str, str, str]]:  # type: ignore[override]
+        """As the settings have it."""
+        return [
+            ("target", f"{scaled(self.settings.reward_scale)} + γ V(s′)", "{reward_sum} + {discount} × {best}"),
+            ("error", "δ = target − V(s)", "{target} − {value}"),
+            ("advantage", "A = δ + γ λ A′", "{error} + {passed} × {later}"),
+        ]
 
     def __init__(self, s: Config) -> None:
         super().__init__(s)

@@ -22,7 +22,7 @@ from cutaway.core.tensor import Tensor
 from cutaway.nn import functional as F
 from cutaway.optim import Adam
 from cutaway.rl.arithmetic import n_step, td_target
-from cutaway.rl.learner import Learner, Played, tensor
+from cutaway.rl.learner import Learner, Played, scaled, tensor
 from cutaway.rl.networks import Dueling, mlp
 from cutaway.rl.replay import Memory, PrioritizedMemory
 from cutaway.rl.settings import Settings
@@ -82,6 +82,9 @@ class Config(Settings):
     beta: float = 0.4
     """Of prioritised replay: how much of the preference is undone at the beginning; in the end all of it."""
 
+    reward_scale: float = 1.0
+    """Rewards are multiplied by it: where they are large, every error is beyond the bend of the Huber loss."""
+
     clip: float = 10.0
     """The gradient's greatest length."""
 
@@ -117,10 +120,10 @@ class Agent(Learner):
     def formulas(self) -> list[tuple[str, str, str]]:  # type: ignore[override]
         """As the settings have it."""
         s = self.settings
-        rewards, gamma = ("r", "γ") if s.n_step == 1 else (f"r₁ + γ r₂ + … ({s.n_step} rewards)", f"γ{_raised(s.n_step)}")
+        rewards, gamma = ("r", "γ") if s.n_step == 1 else (f"(r₁ + γ r₂ + … {s.n_step} rewards)", f"γ{_raised(s.n_step)}")
         best = "Q′(s′, argmax Q(s′, a))" if s.double else "max Q′(s′, a)"
         return [
-            ("target", f"{rewards} + {gamma} {best}", "{reward_sum} + {discount} × {best}"),
+            ("target", f"{scaled(s.reward_scale, rewards)} + {gamma} {best}", "{reward_sum} + {discount} × {best}"),
             ("error", "target − Q(s, a)", "{target} − {taken}"),
         ]
 
@@ -163,7 +166,7 @@ class Agent(Learner):
                     best = q_next.gather(1, online(next_obs).argmax(1, keepdim=True))[:, 0]
                 else:
                     best = q_next.amax(1)
-                wanted = td_target(memory.reward[rows], memory.discount[rows], best)
+                wanted = td_target(s.reward_scale * memory.reward[rows], memory.discount[rows], best)
             q = online(memory.obs[rows]).gather(1, memory.action[rows][:, None])[:, 0]
             loss = (weight * F.smooth_l1_loss(q, wanted, reduction="none")).mean()
             optimizer.zero_grad()
@@ -234,6 +237,7 @@ class Agent(Learner):
             for t in range(count)
         ]
         reward, discount = (np.array(x, np.float32) for x in zip(*sums))
+        reward *= s.reward_scale
         after = np.minimum(np.arange(count) + s.n_step, count)
         choice = online[after].argmax(1) if s.double else target[after].argmax(1)
         best = target[after, choice]

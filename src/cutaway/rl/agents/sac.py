@@ -24,7 +24,7 @@ from cutaway.core.tensor import Tensor
 from cutaway.nn import functional as F
 from cutaway.optim import Adam
 from cutaway.rl.arithmetic import td_target
-from cutaway.rl.learner import Learner, Played, once, tensor
+from cutaway.rl.learner import Learner, Played, once, scaled, tensor
 from cutaway.rl.networks import mlp
 from cutaway.rl.policies import HALF_LOG_2PI
 from cutaway.rl.replay import Memory
@@ -105,13 +105,17 @@ class Agent(Learner):
     """`model["policy"]`, `model["critics"]`, their slow copies `model["slow"]`, and `log_alpha`."""
 
     settings: Config
-    formulas = (
-        ("best", "min(Q₁′, Q₂′)(s′, a′) − α log π(a′|s′)", "{less} − {alpha} × {log_prob}"),
-        ("target", "r + γ that", "{reward_sum} + {discount} × {best}"),
-        ("error", "target − min(Q₁, Q₂)(s, a)", "{target} − {taken}"),
-    )
     bars = {"mean": "the middle of π(a|s)", "std": "its spread, before tanh"}
     line = ("taken", "min(Q₁, Q₂)(s, a) of what is done")
+
+    @property
+    def formulas(self) -> list[tuple[str, str, str]]:  # type: ignore[override]
+        """As the settings have it."""
+        return [
+            ("best", "min(Q₁′, Q₂′)(s′, a′) − α log π(a′|s′)", "{less} − {alpha} × {log_prob}"),
+            ("target", f"{scaled(self.settings.reward_scale)} + γ that", "{reward_sum} + {discount} × {best}"),
+            ("error", "target − min(Q₁, Q₂)(s, a)", "{target} − {taken}"),
+        ]
 
     def __init__(self, s: Config) -> None:
         super().__init__(s)
