@@ -121,6 +121,7 @@ def test_environments_are_put_back(name):
         pytest.importorskip("gymnasium")
     if "Lunar" in name:
         pytest.importorskip("Box2D")
+        pytest.importorskip("pygame")  # which gymnasium imports together
     envs, other = Envs(name, [1, 2]), Envs(name, [8, 9])
     rng = np.random.default_rng(0)
 
@@ -160,6 +161,14 @@ def test_every_setting_is_told(name):
     assert [o.name for o in found if not o.text.endswith((".", ")"))] == []
     assert program.summary.endswith(".")
     assert "--gamma" in settings.described(program.config)
+
+
+@pytest.mark.parametrize("name", roster.NAMES)
+def test_what_help_says_of_an_environment_can_be_typed(name):
+    config = roster.find(name).config
+    for env, other in config.tuned.items():
+        (line,) = [t for t in settings.described(config).splitlines() if t.startswith(f"  in {env}: ")]
+        assert settings.read(config, line.partition(": ")[2].split()) == other
 
 
 def test_settings_are_read_from_words():

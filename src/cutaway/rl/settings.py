@@ -119,8 +119,15 @@ def described(config: type[Settings]) -> str:
     indent = " " * (wide + middle + 6)
     lines = [f"  {a:<{wide}}  {b:<{middle}}  " + f"\n{indent}".join(textwrap.wrap(c, 76)) for a, b, c in rows]
     for env, other in config.tuned.items():
-        lines.append(f"  in {env}: " + ", ".join(f"{option(k)} {v}" for k, v in other.items()))
+        lines.append(f"  in {env}: " + " ".join(_word(k, v) for k, v in other.items()))
     return "\n".join(lines)
+
+
+def _word(name: str, value: Any) -> str:
+    """A field as it is given on the command line."""
+    if isinstance(value, bool):
+        return option(name) if value else f"--no-{option(name)[2:]}"
+    return f"{option(name)} {value}"
 
 
 def read(config: type[Settings], words: list[str]) -> dict[str, Any]:

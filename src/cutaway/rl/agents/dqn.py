@@ -91,7 +91,9 @@ class Config(Settings):
     tuned: ClassVar[dict[str, dict[str, Any]]] = {
         "CartPole-v1": {"n_step": 5, "double": True},
         "Acrobot-v1": {"n_step": 5, "double": True},
-        "LunarLander-v3": {"steps": 200_000, "eval_every": 20_000, "n_step": 3, "double": True},
+        "LunarLander-v3": {
+            "steps": 200_000, "eval_every": 20_000, "n_step": 3, "double": True, "dueling": True, "reward_scale": 0.1,
+        },
     }
 
     def __post_init__(self) -> None:
