@@ -68,6 +68,22 @@ def a_network():
     return r
 
 
+TWO_LAYERS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid}
+
+
+def two_layers(between):
+    """A whole training step of the plainest net, and what it holds afterwards: gradients, parameters."""
+    cutaway.manual_seed(3)
+    model = nn.Sequential(nn.Linear(3, 4), TWO_LAYERS[between](), nn.Linear(4, 3))
+    optimizer = cutaway.optim.SGD(model.parameters(), lr=0.1)
+    x, t = cutaway.randn(5, 3), cutaway.tensor([0, 2, 1, 1, 0])
+    with record() as r:
+        loss = F.cross_entropy(model(x), t)
+        loss.backward()
+        optimizer.step()
+    return r, model, x, t, loss
+
+
 class Halved(cutaway.autograd.Function):
     @staticmethod
     def forward(ctx, x):
@@ -151,17 +167,22 @@ def small(data, *values) -> list[float]:
     return [float(x) for v in values for x in data["values"][v].get("data", [])]
 
 
-@pytest.mark.parametrize("what", [groceries, a_network, own_function, one_time_of_an_lstm, written_in_place])
+def a_step_of_two_layers():
+    return two_layers("relu")[0]
+
+
+@pytest.mark.parametrize("what", [groceries, a_step_of_two_layers, a_network, own_function, one_time_of_an_lstm, written_in_place])
 def test_every_step_shows_pythons_numbers(show, what):
     r = what()
     page, data = show(r), r.data
-    for n, node in enumerate(data["nodes"]):
+    forward = [node for node in data["nodes"] if node["kind"] != "update"]
+    for n, node in enumerate(forward):
         page.evaluate(f"recording.go({n + 1})")
         want = small(data, *node["inputs"], *node["outputs"])
         np.testing.assert_allclose(numbers_on(page), want, rtol=1e-6)
         assert page.text_content(".detail h2") == f"Forward: {node['op']}"
     for n, step in enumerate(data["backward"]):
-        page.evaluate(f"recording.go({len(data['nodes']) + n + 1})")
+        page.evaluate(f"recording.go({len(forward) + n + 1})")
         values = [*step["arrived"].values()]
         for p in step["parts"]:
             node = data["nodes"][step["node"]] if "node" in step else None
@@ -171,6 +192,46 @@ def test_every_step_shows_pythons_numbers(show, what):
             values += [node["outputs"][0] if w == "y" else node["inputs"][w] for _, w in rule["reads"]] if rule else []
             values += [p["gradient"]]
         np.testing.assert_allclose(numbers_on(page), small(data, *values), rtol=1e-6)
+    for n, node in enumerate(data["nodes"][len(forward) :]):
+        page.evaluate(f"recording.go({len(forward) + len(data['backward']) + n + 1})")
+        terms = [t["value"] for t in node["terms"]]
+        np.testing.assert_allclose(numbers_on(page), small(data, *node["inputs"], *terms, node["change"], *node["outputs"]), rtol=1e-6)
+
+
+SEEN = """() => [...Array(Number(document.querySelector(".steps input").max)).keys()].map((n) => {
+  recording.go(n + 1);
+  return [document.querySelector(".steps output").textContent.split(" ")[0], [...document.querySelectorAll(".detail figure")].map((f) => [f.querySelector("b").textContent, [...f.querySelectorAll("td")].map((c) => c.title)]), [...document.querySelectorAll(".detail section")].map((s) => [s.querySelector("h3").textContent, [...s.querySelectorAll("figure:last-of-type td")].map((c) => c.title)])];
+})"""
+
+
+@pytest.mark.parametrize("between", TWO_LAYERS)
+def test_a_two_layer_net_shows_what_python_has(show, between):
+    """Beside the graph, against `.grad` and the parameters in Python, and against the formulas in NumPy."""
+    r, model, x, t, loss = two_layers(between)
+    steps = show(r).evaluate(SEEN)
+    assert [k for k in ("forward", "backward", "update") if any(kind == k for kind, *_ in steps)] == ["forward", "backward", "update"]
+    values = [as_numbers(titles) for kind, figures, _ in steps if kind == "forward" for _, titles in figures]
+    gradients = {h.split(" = ")[1].split(" (")[0]: as_numbers(g) for _, _, parts in steps for h, g in parts if "added to its .grad" in h}
+    after = {figures[0][0].split(" = ")[1]: as_numbers(figures[-1][1]) for kind, figures, _ in steps if kind == "update"}
+    before = {figures[0][0].split(" = ")[1]: as_numbers(figures[0][1]) for kind, figures, _ in steps if kind == "update"}
+    names = dict(model.named_parameters())
+    assert set(gradients) == set(after) == set(names)
+    for name, p in names.items():
+        np.testing.assert_allclose(gradients[name], p.grad.numpy().ravel(), rtol=1e-6)
+        np.testing.assert_allclose(after[name], p.detach().numpy().ravel(), rtol=1e-6)
+    X = x.numpy().astype(np.float64)
+    W1, b1, W2, b2 = (np.reshape(before[n], p.shape) for n, p in names.items())
+    a = X @ W1.T + b1
+    h = np.maximum(a, 0) if between == "relu" else 1 / (1 + np.exp(-a))
+    z = h @ W2.T + b2
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    dz = (p - np.eye(3)[t.numpy()]) / 5
+    da = dz @ W2 * ((a > 0) if between == "relu" else h * (1 - h))
+    for name, g in zip(names, (da.T @ X, da.sum(0), dz.T @ h, dz.sum(0))):
+        np.testing.assert_allclose(gradients[name], g.ravel(), rtol=2e-5, atol=1e-7)
+    for want in (a, h, z, -np.log(p[np.arange(5), t.numpy()]).mean()):
+        assert any(len(v) == np.size(want) and np.allclose(v, np.ravel(want), rtol=1e-5, atol=1e-6) for v in values)
+    assert any(v == [loss.item()] for v in values)
 
 
 SHOWN = """(steps) => steps.map((n) => { recording.go(n); return [document.querySelector(".detail h2").textContent, [...document.querySelectorAll(".detail td")].map((c) => c.title), document.querySelectorAll(".stage .now[data-key]").length]; })"""
