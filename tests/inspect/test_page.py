@@ -273,6 +273,36 @@ def test_a_gpt_of_a_thousand_operations(show, monkeypatch):
         np.testing.assert_allclose(as_numbers(titles)[: len(want)], want, rtol=1e-6)
 
 
+ALL = """() => [...document.querySelectorAll(".stage g g")].map((g) => [g.getAttribute("class"), g.classList.contains("later") ? "" : g.textContent])"""
+TOUCHED = """async (steps) => {
+  const touched = [];
+  const watch = new MutationObserver((list) => touched.push(new Set(list.map((x) => x.target.closest?.("g") ?? x.target.parentNode)).size));
+  watch.observe(document.querySelector(".stage svg"), { subtree: true, attributes: true, characterData: true, childList: true });
+  for (const n of steps) { recording.go(n); await new Promise((r) => setTimeout(r, 0)); }
+  return touched;
+}"""
+
+
+def test_a_jump_touches_what_is_in_sight_and_the_rest_when_it_comes_into_sight(show):
+    page = show(a_network(), 4000)
+    page.click("text=open all")
+    page.click("text=fit")
+    assert not page.locator(".tiny").count()
+    several, want, zoom = [31, 2, 40], {}, "e => { for (let i = 0; i < 12; i++) e.click(); }"
+    for n in several:
+        page.evaluate(f"recording.go({n})")
+        want[n] = page.evaluate(ALL)
+    assert len({str(w) for w in want.values()}) == len(several)
+    whole = page.evaluate(TOUCHED, several)[1:]
+    page.eval_on_selector("[title=larger]", zoom)
+    assert max(page.evaluate(TOUCHED, several)) < min(whole) / 2
+    for n in several:
+        page.evaluate(f"recording.go({n})")
+        page.click("text=fit")
+        assert page.evaluate(ALL) == want[n]
+        page.eval_on_selector("[title=larger]", zoom)
+
+
 def test_the_books_graph(show):
     page = show(groceries())
     texts = page.eval_on_selector_all(".edge text", "all => all.map(t => t.textContent)")

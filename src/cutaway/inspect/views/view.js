@@ -63,6 +63,7 @@ export function show(host, data, walks = [], rest = "") {
   host.querySelector(".left").append(legend);
   const room = { width: 1, height: 1 }; // of the stage; asking for it costs a layout
   let drawing = null, view = { x: 0, y: 0, k: 1 }, size = { width: 1, height: 1 }, shapes = new Map(), named = new Map(), labels = [], lines = [];
+  let seen = new Set(), tiny = false; // groups in or near the stage; whether it is too small for words
 
   // --- which step -----------------------------------------------------------------------------------------------------
 
@@ -70,7 +71,7 @@ export function show(host, data, walks = [], rest = "") {
     state.at = Math.max(0, Math.min(last, step));
     state.marked = new Set();
     if (state.tab !== "step") state.tab = "step";
-    paint(); tell(); follow(); toHash();
+    follow(); paint(); tell(); toHash();
   }
 
   /** The operation of the present step, as a key; null before the first. */
@@ -210,25 +211,29 @@ export function show(host, data, walks = [], rest = "") {
     where.textContent = state.at ? order[state.at - 1].word : start;
     const key = current(), now = new Set(key === null ? [] : m.up(key)), marked = new Set([...state.marked].flatMap((n) => m.up(`n${n}`)));
     if (key !== null) now.add(visible(m, key, state.open));
-    for (const [key, g] of shapes) { // only what changes is touched: large graphs have thousands of these
-      const later = started(m.boxes.get(key)) > state.at, name = `${now.has(key)} ${later} ${marked.has(key)}`;
+    for (const [key, g] of shapes) { // only what changes in sight is touched: large graphs have thousands of these
+      const lit = `${now.has(key)} ${marked.has(key)}`;
+      if (!seen.has(g) && g.lit === lit) continue;
+      const later = started(m.boxes.get(key)) > state.at, name = `${lit} ${later}`;
       if (g.shown === name) continue;
-      g.shown = name;
+      g.shown = name; g.lit = lit;
       g.classList.toggle("now", now.has(key));
       g.classList.toggle("later", later);
       named.get(key)?.classList.toggle("later", later);
       g.classList.toggle("marked", marked.has(key));
     }
     for (const made of labels) {
+      if (!seen.has(made.g)) continue;
       made.times ??= timesOf(made);
-      const known = (firstStep.get(made.value) ?? 0) <= state.at, name = `${known} ${passed(made.times, state.at)}`;
+      const known = (firstStep.get(made.value) ?? 0) <= state.at, name = `${known} ${passed(made.times, state.at)} ${tiny}`;
       if (made.shown === name) continue;
       made.shown = name;
       const value = data.values[made.value], parts = partsOf(made, state.at);
       made.g.classList.toggle("later", !known);
+      made.g.classList.toggle("returned", parts.length > 0);
+      if (tiny) continue; // no words are shown
       write(made.above, !known ? "" : made.many ? `${made.many} values` : brief(value));
       write(made.under, !parts.length ? "" : made.many ? `${parts.length} ${parts.length > 1 ? "gradients" : "gradient"}` : [...new Set(parts.map(([, p]) => brief(data.values[p.gradient])))].slice(0, 2).join(", "));
-      made.g.classList.toggle("returned", parts.length > 0);
     }
   }
 
@@ -384,18 +389,26 @@ export function show(host, data, walks = [], rest = "") {
   }
 
   function place() {
+    let fresh = false; // whether anything comes into sight that may show an earlier step
     if (drawing.scale !== view.k) { // a browser lays out all words anew if the drawing is scaled or moved inside its <svg>: the <svg> moves
       drawing.scale = view.k;
       drawing.setAttribute("width", size.width * view.k);
       drawing.setAttribute("height", size.height * view.k);
-      drawing.classList.toggle("tiny", view.k < TINY);
+      fresh = tiny !== (tiny = view.k < TINY);
+      drawing.classList.toggle("tiny", tiny);
     }
     drawing.style.transform = `translate(${view.x}px, ${view.y}px)`;
     const [left, top, right, low] = [-view.x, -view.y, room.width - view.x, room.height - view.y].map((x) => x / view.k);
-    for (const made of lines) { // what is out of sight is not there: of thousands of lines the browser then has few to think of
-      const [a, b, c, d] = made.around, seen = c > left - AROUND && a < right + AROUND && d > top - AROUND && b < low + AROUND;
-      if (made.seen !== seen) { made.seen = seen; made.g.style.display = seen ? "" : "none"; }
+    const before = seen, inSight = (a, b, c, d) => c > left - AROUND && a < right + AROUND && d > top - AROUND && b < low + AROUND;
+    const note = (g) => { seen.add(g); fresh ||= !before.has(g); };
+    seen = new Set();
+    for (const { g, around } of lines) { // what is out of sight is not there: of thousands of lines the browser then has few to think of
+      const there = inSight(...around);
+      if (there) note(g);
+      if (g.there !== there) { g.there = there; g.style.display = there ? "" : "none"; }
     }
+    for (const [key, g] of shapes) { const { x, y, w, h } = size.positions.get(key); if (inSight(x, y, x + w, y + h)) note(g); }
+    if (fresh) paint();
   }
   function fit() {
     const k = Math.min(room.width / size.width, room.height / size.height, 1.4);
