@@ -140,6 +140,14 @@ def test_a_list_of_layers_is_told_in_the_path_of_its_layers():
     assert [row[0].split() for row in summary(Net(), (3, 2), times=0).cells()] == [[], ["blocks.0"], ["0"], ["blocks.1"], ["0"]]
 
 
+def test_in_a_notebook_its_text_is_returned_and_not_shown_beside_the_table(monkeypatch):
+    import rich.console
+
+    plain = str(summary(convnet(cutaway), (3, 2, 8, 8), times=0))
+    monkeypatch.setattr(rich.console, "_is_jupyter", lambda: True)
+    assert str(summary(convnet(cutaway), (3, 2, 8, 8), times=0)) == plain
+
+
 def test_a_shape_that_does_not_fit_is_told_with_its_story():
     net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(100, 10))
     with pytest.raises(cutaway.ShapeError) as plain:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from cutaway.core.aval import Aval
-from cutaway.core.diary import INSIDE, note
 from cutaway.core.diary import SEQ as _SEQ
+from cutaway.core.diary import note, ours
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten, ShapeError
 from cutaway.core.grad_names import Name
 from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, INTERPRETER, RESULT, SCOPE, STAGE, Op
@@ -118,7 +118,7 @@ def _decorate(fn: Callable[..., Any], mode: bool) -> Callable[..., Any]:
     if getattr(getattr(fn, "__code__", None), "co_flags", 0) & CO_GENERATOR:
         return _decorate_generator(fn, mode)
 
-    told = not mode and not getattr(getattr(fn, "__code__", None), "co_filename", "").startswith(INSIDE)
+    told = not mode and not ours(getattr(getattr(fn, "__code__", None), "co_filename", ""))
 
     @wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:

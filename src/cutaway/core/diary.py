@@ -16,6 +16,7 @@ from weakref import ref
 
 SEQ = count()  # the age of nodes and of notes
 INSIDE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+CHAPTER = os.sep + "chapter.py"  # the course's notebooks: programs that a person reads and runs, as any outside the package
 GUARD = os.path.join(INSIDE, "core", "refusal.py")  # wrappers that lie between a method and who called it
 
 Place = tuple[CodeType, int, str]  # code, line, the module's file
@@ -44,6 +45,11 @@ MOST = 256  # lines
 _NOTES: dict[tuple[str, int, int], deque[Note]] = {}
 
 
+def ours(name: str) -> bool:
+    """Whether a file of code is Cutaway's own."""
+    return name.startswith(INSIDE) and not name.endswith(CHAPTER)
+
+
 def notes() -> list[Note]:
     """All that are kept, the oldest first."""
     return sorted(n for held in list(_NOTES.values()) for n in list(held))
@@ -62,7 +68,7 @@ def note(kind: str, *about: Any, detail: Any = None, through: bool = False) -> N
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith(INSIDE):
+        if not ours(name):
             break
         if not through and name != GUARD:
             return

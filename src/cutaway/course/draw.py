@@ -226,7 +226,8 @@ def _place(v: float, low: float, high: float, count: int) -> int:
 
 def ansi(drawing: RenderableType, width: int, colour: bool) -> str:
     """The drawing as text for a terminal."""
-    console = Console(width=width, force_terminal=colour, color_system="truecolor" if colour else None, highlight=False)
+    system = "truecolor" if colour else None
+    console = Console(width=width, force_terminal=colour, force_jupyter=False, color_system=system, highlight=False)
     with console.capture() as held:
         console.print(drawing)
     return held.get().rstrip("\n")

@@ -10,8 +10,6 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import FrameType
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -27,12 +25,11 @@ from cutaway.core.promote import coerce
 from cutaway.core.tensor import Tensor
 from cutaway.core.views import catch_up, has_base, remember
 from cutaway.engine.graph import Graph, Source, Value, Write, below
-from cutaway.engine.line import Line
+from cutaway.engine.line import Line, outside
 from cutaway.engine.symbol import Symbol
 
 COPY = OPS["copy"]
 # Frames of these folders are not the user's.
-INSIDE = (str(Path(__file__).parents[1]), str(Path(np.__file__).parent))
 
 
 class Tracer:
@@ -195,9 +192,7 @@ class Tracer:
 
     def line(self) -> str:
         """The Line of the user's code that is running: the innermost frame outside this package and NumPy."""
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None and frame.f_code.co_filename.startswith(INSIDE):
-            frame = frame.f_back
+        frame = outside(sys._getframe(1))
         return Line.of(frame) if frame is not None else ""
 
     def where(self) -> str:

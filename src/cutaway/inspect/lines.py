@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from linecache import getline
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-import numpy as np
-
 from cutaway.core.autograd import FunctionNode, Node
-from cutaway.core.diary import INSIDE, Place
-from cutaway.engine.line import Line, _path, source
+from cutaway.core.diary import Place
+from cutaway.engine.line import Line, inside, outside, source
 
-NUMPY = str(Path(np.__file__).parent)
 GRADIENTS: frozenset[CodeType] = frozenset(c.gradients.__code__ for c in (Node, FunctionNode))
 
 
@@ -27,7 +22,7 @@ def here(depth: int = 2) -> tuple[Place | None, Any]:
         code = frame.f_code
         if code in GRADIENTS:
             node = frame.f_locals["self"] if node is None else node
-        elif not code.co_filename.startswith((INSIDE, NUMPY)):
+        elif not inside(code.co_filename):
             return place_of(frame), node
         frame = frame.f_back
     return None, node
@@ -35,10 +30,7 @@ def here(depth: int = 2) -> tuple[Place | None, Any]:
 
 def users_frame(depth: int = 2) -> FrameType | None:
     """The innermost frame outside the package and NumPy."""
-    frame: FrameType | None = sys._getframe(depth)
-    while frame is not None and frame.f_code.co_filename.startswith((INSIDE, NUMPY)):
-        frame = frame.f_back
-    return frame
+    return outside(sys._getframe(depth))
 
 
 def place_of(frame: FrameType) -> Place:
@@ -64,9 +56,7 @@ def line_at(place: Place | None) -> Line:
         line.path, line.number = "", 0
         return line
     code, number, file = place
-    line = Line(f"{os.path.basename(code.co_filename)}:{number}")
-    line.path, line.number = _path(code.co_filename, file), number
-    return line
+    return Line.at(code.co_filename, number, file)
 
 
 def quoted(place: Place | None) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-MODULES = ("tensor", "formula", "graph", "weight", "view")  # each after those that it imports
+MODULES = ("theme", "tensor", "formula", "graph", "weight", "view")  # each after those that it imports
 
 
 def page(data: dict[str, Any], walks: list[dict[str, Any]], rest: str, title: str) -> str:

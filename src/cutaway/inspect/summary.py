@@ -114,7 +114,7 @@ class Summary:
         out = io.StringIO()
         wide = sum(max(len(HEAD[k]), *(len(row[k]) for row in self.cells())) + 3 for k in range(len(HEAD))) + 1
         wide = max(wide, *map(len, self.totals().splitlines()))
-        Console(file=out, width=wide, color_system=None, highlight=False).print(self)
+        Console(file=out, width=wide, color_system=None, highlight=False, force_jupyter=False).print(self)
         return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines())
 
     __repr__ = __str__

@@ -3,6 +3,7 @@ import { model, layout, visible, label, SYMBOLS } from "./graph.js";
 import { brief, element, line, short, tensor } from "./tensor.js";
 import { formula } from "./formula.js";
 import { panel } from "./weight.js";
+import { theme } from "./theme.js";
 
 const READABLE = 0.85; // the scale below which the smallest words are too small
 
@@ -32,6 +33,7 @@ function timeline(data) {
 
 /** Show `data` in `host`; `walks` of some weights, `rest` in words of the others. */
 export function show(host, data, walks = [], rest = "") {
+  theme(host);
   const m = model(data);
   const { order, ofNode, ofBack, start } = timeline(data), last = order.length;
   const state = { at: last, open: new Set(firstOpen(m)), marked: new Set(), tab: "step" };
