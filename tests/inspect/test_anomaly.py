@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 
+import numpy as np
 import pytest
 
 import cutaway
@@ -378,8 +379,51 @@ def test_a_user_s_function():
     with pytest.raises(cutaway.AnomalyError, match="backward of Bad") as caught, detect_anomaly():
         Bad.apply(x).sum().backward()
     assert Bad.calls == 1
-    line = inspect.getsourcelines(Bad.backward)[1] + 1  # below the decorator
-    assert str(caught.value.line) == f"test_anomaly.py:{line}" and "the backward that you wrote" in str(caught.value)
+    line = inspect.getsourcelines(Bad.backward)[1] + 3
+    assert str(caught.value.line) == f"test_anomaly.py:{line}" and "return g / 0 (the backward that you wrote)" in str(caught.value)
+
+
+class Quotient(cutaway.autograd.Function):
+    """x / (x - 3), whose backward is wrong: it divides by (x - 1)², in a helper or in NumPy."""
+
+    in_numpy = False
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x / (x - 3)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        if Quotient.in_numpy:
+            with np.errstate(all="ignore"):
+                return cutaway.tensor(-3 * g.numpy() / (x.numpy() - 1) ** 2)
+        h = g * -3
+        h = over(h, x - 1)
+        return h * 1.0
+
+
+def over(h, x):
+    return h / (x * x)
+
+
+def test_the_line_in_a_users_backward_is_named_where_it_is_of_our_operations(monkeypatch):
+    x = cutaway.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(cutaway.AnomalyError) as caught, detect_anomaly():
+        (Quotient.apply(x) ** 2).sum().backward()
+    assert str(caught.value.line) == f"test_anomaly.py:{inspect.getsourcelines(over)[1] + 1}"
+    assert "around [0]: >0< 1" in str(caught.value) and caught.value.cause == "function"  # what it divided by
+    monkeypatch.setattr(Quotient, "in_numpy", True)
+    with pytest.raises(cutaway.AnomalyError) as caught, detect_anomaly():
+        (Quotient.apply(x) ** 2).sum().backward()
+    assert str(caught.value.line) == f"test_anomaly.py:{inspect.getsourcelines(Quotient.backward)[1] + 1}"
+    monkeypatch.setattr(Quotient, "in_numpy", False)
+    good = cutaway.tensor([2.0, 5.0], requires_grad=True)
+    with detect_anomaly():
+        Quotient.apply(good).sum().backward()
+        (g,) = cutaway.autograd.grad(Quotient.apply(good).sum(), good, create_graph=True)
+        g.sum().backward()
 
 
 def test_numbers_are_those_without_the_box():

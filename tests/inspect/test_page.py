@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import time
 from collections.abc import Iterator
@@ -183,7 +184,7 @@ def test_every_step_shows_pythons_numbers(show, what):
         assert page.text_content(".detail h2") == f"Forward: {node['op']}"
     for n, step in enumerate(data["backward"]):
         page.evaluate(f"recording.go({len(forward) + n + 1})")
-        values = [*step["arrived"].values()]
+        values = [*step["arrived"].values(), *[x["value"] for x in step.get("ran", [])]]
         for p in step["parts"]:
             node = data["nodes"][step["node"]] if "node" in step else None
             rule = node["rules"][p["input"]] if node and "rules" in node else None
@@ -370,6 +371,14 @@ def test_the_gradient_of_a_users_function_stands_on_the_line_to_its_input(show):
     assert page.text_content(".detail h3") == "to a = x (added to its .grad)"
     page.evaluate("recording.go(recording.state.at - 1)")
     assert page.eval_on_selector_all(".edge .back", "all => all.map(t => t.textContent)").count("[2]") == 2
+
+
+def test_a_users_backward_is_shown_line_by_line(show):
+    page = show(own_function())
+    page.evaluate("recording.go(recording.state.at)")
+    found = page.eval_on_selector_all(".detail .term", "all => all.map(t => [t.querySelector('code').textContent, t.querySelector('.soft').textContent, ...[...t.querySelectorAll('td')].map(c => c.title)])")
+    line = inspect.getsourcelines(Halved.backward)[1] + 2
+    assert found == [["return g / 2", f"test_page.py:{line}, div", "1.5", "-0.5"]]
 
 
 def test_edges_go_round_the_boxes_between(show):

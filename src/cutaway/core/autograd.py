@@ -718,7 +718,8 @@ class FunctionNode(Node):
             if part is None and ctx._materialize and meta is not None:
                 part = _Tensor._wrap(np.zeros(*meta))
             arrived.append(None if part is None else part.contiguous())
-        out = self.function.backward(ctx, *arrived)
+        run, observer = self.function.backward, SCOPE.get()
+        out = run(ctx, *arrived) if observer is None else observer(run, (ctx, *arrived), {})
         results = out if isinstance(out, (tuple, list)) else (out,)
         if len(results) < len(self.parents) or any(r is not None for r in results[len(self.parents) :]):
             raise GradError(

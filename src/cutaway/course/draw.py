@@ -226,8 +226,10 @@ def _place(v: float, low: float, high: float, count: int) -> int:
 
 def ansi(drawing: RenderableType, width: int, colour: bool) -> str:
     """The drawing as text for a terminal."""
-    system = "truecolor" if colour else None
-    console = Console(width=width, force_terminal=colour, force_jupyter=False, color_system=system, highlight=False)
+    console = Console(
+        width=width, highlight=False, force_terminal=colour, force_jupyter=False,
+        color_system="truecolor" if colour else None,
+    )  # fmt: skip
     with console.capture() as held:
         console.print(drawing)
     return held.get().rstrip("\n")

@@ -46,7 +46,7 @@ class Blame(NamedTuple):
     state: int
     rule: str
     shown: Shown
-    written: Place | None = None  # where the backward of a user's Function is
+    written: Place | None = None  # of a user's Function: the line of its backward, or where that is
 
 
 class Box(Watch):
@@ -108,8 +108,13 @@ class Box(Watch):
         if blame is None and before:
             self._arrived(node, before, begins)
         if blame is None:
-            written = backward_of(node) if isinstance(node, FunctionNode) else None
-            blame = Blame(node.name, self.nodes.get(node), before, *_inside(node, g, parent, gi), written)
+            state, rule, shown = _inside(node, g, parent, gi)
+            written = None
+            if isinstance(node, FunctionNode):
+                made = _own(self.origin(gi))
+                written = backward_of(node) if made is None else made.place
+                shown = shown if made is None else made.fact.get("shown", shown)
+            blame = Blame(node.name, self.nodes.get(node), before, state, rule, shown, written)
         self._blame[parent] = blame
         if state == NAN or isinstance(parent, Leaf):
             t = parent.tensor() if isinstance(parent, Leaf) else None
@@ -249,6 +254,15 @@ def _inside(node: Node, g: Any, parent: Node, gi: Any) -> tuple[int, str, Shown]
         return state, op.name, Shown.of(inputs, y, first_bad(y))
     given = [g._data] if isinstance(g, Tensor) else []
     return state, "", Shown.of(given, gi._data, first_bad(gi._data))
+
+
+def _own(made: Step | Source) -> Step | None:
+    """Where in a user's backward, which returned what is bad: the first operation that made or read such; None: NumPy."""
+    if not isinstance(made, Step) or made.of is None or not made.state:
+        return None
+    while (led := next((i for i in made.inputs if isinstance(i, Step) and i.state and i.of is made.of), None)) is not None:
+        made = led
+    return made
 
 
 def _where(step: Step) -> str:

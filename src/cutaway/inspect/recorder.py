@@ -99,6 +99,14 @@ class Flow(NamedTuple):
     via: Node | None = None  # what the tape calls the parent, where a box was opened
 
 
+class Ran(NamedTuple):
+    """An operation in the backward that a user wrote."""
+
+    op: Op
+    place: Place | None
+    y: np.ndarray
+
+
 class Written(NamedTuple):
     """A write to a view: what the whole held, what was written, how the view is taken, where in the program."""
 
@@ -123,6 +131,7 @@ class Recorder:
         self.roots: dict[int, Any] = {}  # modules called from outside any other
         self.kept: dict[tuple[int, int], np.ndarray] = {}  # what an event made, as it was before it was written to
         self.same: dict[tuple[int, int], Ref] = {}  # what a write left there: the value that was written
+        self.ran: dict[int, list[list[Ran]]] = {}  # in the backward of a user's Function, by the id of its node; each time
         self._writes: dict[tuple[int, int], Written] = {}  # to a view: what it leaves in the whole
         self._made_in: dict[int, list[Ref]] = {}  # by the owner of the memory
         self._flows_in: dict[int, list[int]] = {}
@@ -170,6 +179,8 @@ class Recorder:
         owner = getattr(fn, "__self__", None)
         if owner is None:
             ctx = args[0] if args and isinstance(args[0], Context) else None
+            if ctx is not None and ctx._node is not None:
+                return self._users_backward(ctx._node, fn, args)
             kind, owner = (COMPOSITE, fn) if ctx is None else (FUNCTION, (ctx, fn))
         else:
             kind = LAYER if hasattr(owner, "named_modules") else STEP
@@ -339,6 +350,26 @@ class Recorder:
             for a in part.values() if isinstance(part, dict) else (part,):
                 self._flows_in.setdefault(_owner(a), []).append(len(self.flows))
         self.flows.append(f)
+
+    def _users_backward(self, node: Node, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """What a user's backward does is noted beside its step; with create_graph it is seen as any other code."""
+        if INTERPRETER.get() is self:
+            return fn(*args)
+        ran: list[Ran] = []
+        self.ran.setdefault(id(node), []).append(ran)
+
+        def noting(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
+            y = Op.eager(op, coerce(op, inputs), attrs)
+            frame = users_frame(2)
+            ran.append(Ran(op, None if frame is None else place_of(frame), y._data.copy()))
+            return y
+
+        tokens = INTERPRETER.set(noting), SCOPE.set(None)
+        try:
+            return fn(*args)
+        finally:
+            SCOPE.reset(tokens[1])
+            INTERPRETER.reset(tokens[0])
 
     def _walk(self, node: Node, arrived: Any) -> int:
         """The number of the backward pass: within one, nodes come from the youngest to the oldest, each once."""

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.autograd import FunctionNode, Leaf, Node, OutputNode
+from cutaway.core.diary import Place
 from cutaway.engine.line import source
 from cutaway.inspect import rules
 from cutaway.inspect.expand import Key, expand
 from cutaway.inspect.lines import line_at
-from cutaway.inspect.recorder import COMPOSITE, FUNCTION, LAYER, Event, Flow, Place, Recorder, Ref, Scope, Update, first
+from cutaway.inspect.recorder import COMPOSITE, FUNCTION, LAYER, Event, Flow, Ran, Recorder, Ref, Scope, Update, first
 from cutaway.inspect.updates import moved, terms
 from cutaway.inspect.values import SIDE, SMALL, number, to_json
 from cutaway.optim.optimizer import Optimizer
@@ -49,6 +50,7 @@ class Story:
         self.roots = list(recorder.roots.values())
         self.copied = set(recorder.copies)
         self.of_parameters = recorder.gradients_of
+        self.ran = {n: list(times) for n, times in recorder.ran.items()}
         self.passes: dict[int, dict[Key, np.ndarray]] = {}  # gradients of each backward pass, once asked for
         self._alive: list[Any] = [recorder]
         self.flows = self._add(recorder, {}, -1, None)
@@ -248,10 +250,16 @@ class _Writer:
                     step["node"] = by_node[id(f.node)]
                 elif isinstance(f.node, FunctionNode):
                     step["scope"] = self._function(f.node)
+                    times = self.story.ran.get(id(f.node))
+                    if times:
+                        step["ran"] = [self._ran(r) for r in times.pop(0)]
                 steps.append(step)
                 inputs = iter([i for i, p in enumerate(f.node.parents) if p is not None])
             self._part(steps[-1], f, inputs)
         return steps
+
+    def _ran(self, r: Ran) -> dict[str, Any]:
+        return {"op": r.op.name, "value": self._gradient(r.y)} | _where(r.place)
 
     def _part(self, step: dict[str, Any], f: Flow, inputs: Any) -> None:
         i = next((i for i in inputs if f.node.parents[i] is (f.via or f.parent)), None)

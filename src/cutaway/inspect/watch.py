@@ -42,7 +42,7 @@ class Step:
     inputs     the Steps and Sources that made what it read;  shape, dtype: of its result;  place: the user's line
     layers     the modules that it ran in, outermost first;  scopes: the composites
     node       a weak reference to its entry on the tape;  attached: which inputs came with a history
-    recording  whether gradients were on;  of: in a backward, the Step whose gradient rule it belongs to, or its Node
+    recording  whether gradients were on;  of: in a backward (a rule's, or a user's), the Step that it is of, or its Node
     state      FINE, INF or NAN;  fact: what a subclass notes of it
     """
 
@@ -80,6 +80,7 @@ class Watch:
         self._layers: tuple[Any, ...] = ()
         self._scopes: tuple[str, ...] = ()
         self._within = 0
+        self._of: Node | None = None  # of a user's Function, while its backward runs
 
     # --- what subclasses ask ----------------------------------------------------------------------------------------
 
@@ -123,6 +124,7 @@ class Watch:
         step.shape, step.dtype = y._data.shape, y._data.dtype
         step.layers, step.scopes, step.within = self._layers, self._scopes, self._within > 0
         step.recording, (step.place, node) = RECORDING.get(), here()
+        node = self._of if node is None else node
         step.of = None if node is None else self.nodes.get(node, node)
         step.node = step.result = None
         if y._node is not None:
@@ -137,6 +139,8 @@ class Watch:
     def enter(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A module, a composite, a user's Function, or an optimiser's step is called."""
         owner = getattr(fn, "__self__", None)
+        if owner is None and args and isinstance(args[0], Context) and args[0]._node is not None:
+            return self._within_backward(args[0]._node, fn, args, kwargs)
         layers, scopes, within = self._layers, self._scopes, self._within
         stepping = owner is not None and hasattr(owner, "param_groups")
         if owner is None:
@@ -151,6 +155,17 @@ class Watch:
         if stepping:
             self.stepped(owner, here()[0])
         return out
+
+    def _within_backward(self, node: Node, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A user's backward: its operations are steps of the Function's, each with its line."""
+        if self._outer is not None:
+            return self._outer(fn, args, kwargs)
+        token, before, self._of = INTERPRETER.set(self), self._of, node
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            self._of = before
+            INTERPRETER.reset(token)
 
     def _flow(self, node: Node, g: Any, parent: Node, gi: Any) -> None:
         if self._beside is not None:

@@ -318,7 +318,9 @@ export function show(host, data, walks = [], rest = "") {
     const made = node ? heading(node, "Backward: ") : [element("h2", {}, "Backward: ", element("code", {}, step.scope !== undefined && step.scope !== null ? data.scopes[step.scope].name : "a step of the tape"))];
     const called = node ? null : data.scopes[step.scope ?? -1];
     if (called?.line) made.push(element("p", { class: "source" }, element("code", {}, called.source || called.line), " ", element("span", { class: "soft" }, called.line)), element("p", { class: "soft" }, "Its own backward, as the program writes it."));
+    const ran = (step.ran ?? []).map((r) => element("div", { class: "term" }, element("p", { class: "source" }, element("code", {}, r.source || r.op), " ", element("span", { class: "soft" }, [r.line, r.op].filter(Boolean).join(", "))), tensor(data.values[r.value], "")));
     for (const [k, v] of Object.entries(step.arrived)) made.push(tensor(data.values[v], Object.keys(step.arrived).length > 1 ? `g, arrived at result ${k}` : "g: the gradient that arrived"));
+    if (ran.length) made.push(element("p", { class: "soft" }, "What it did with it:"), ...ran);
     if (step.hook) made.push(element("p", {}, "A hook (register_hook) was given what came here before this step read it: g is what the hook made of it."));
     for (const p of step.parts) {
       const rule = node?.rules?.[p.input], to = node && p.input !== null ? data.values[node.inputs[p.input]] : data.values[p.value ?? -1];
