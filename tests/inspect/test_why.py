@@ -195,6 +195,90 @@ def test_replaced():
     assert why(alone).kind == why(fresh.fc1.weight).kind == "fine"
 
 
+def in_a_list(net, new):
+    net.layers[0] = new  # here
+
+
+def in_a_sequential(net, new):
+    net.rest[0] = new  # here
+
+
+def in_a_dict(net, new):
+    net.named["first"] = new  # here
+
+
+def by_name(net, new):
+    net.fc = new  # here
+
+
+def by_add_module(net, new):
+    net.add_module("fc", new)  # here
+
+
+def deleted(net, new):
+    del net.fc  # here
+    net.fc = new
+
+
+def set_to_none(net, new):
+    net.fc = None  # here
+    net.fc = new
+
+
+def popped(net, new):
+    net.layers.pop(0)  # here
+    net.layers.insert(0, new)
+
+
+def out_of_a_dict(net, new):
+    net.named.clear()  # here
+    net.named["first"] = new
+
+
+class Many(nn.Module):
+    """Four layers, each held in another way."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.layers = nn.Linear(4, 4), nn.ModuleList([nn.Linear(4, 4), nn.Identity()])
+        self.rest, self.named = nn.Sequential(nn.Linear(4, 4), nn.Tanh()), nn.ModuleDict({"first": nn.Linear(4, 4)})
+
+    def forward(self, x):
+        return self.named["first"](self.rest(self.layers[0](self.fc(x))))
+
+
+@pytest.mark.parametrize(
+    "put", [in_a_list, in_a_sequential, in_a_dict, by_name, by_add_module, deleted, set_to_none, popped, out_of_a_dict]
+)
+def test_a_layer_put_in_the_place_of_another_after_the_optimiser_was_made(put):
+    net = Many()
+    before = {id(p) for p in net.parameters()}
+    olds = list(net.parameters())
+    opt, new = cutaway.optim.SGD(net.parameters(), lr=0.1), nn.Linear(4, 4)
+    put(net, new)
+    still = {id(p) for p in net.parameters()}
+    lost = [p for p in olds if id(p) not in still]
+    assert len(lost) == 2 and len(before & still) == 6
+
+    def step():
+        opt.zero_grad()
+        loss = net(cutaway.ones(2, 4)).square().sum()
+        loss.backward()
+        opt.step()
+        return loss
+
+    loss = step()
+    told = why(lost[0], loss)
+    for found in (told, why(new.bias, step)):
+        assert found.kind == "replaced" and found.certain and found.line == marked(put), (put, found)
+    gone = put in (deleted, set_to_none, popped, out_of_a_dict)
+    assert ("was taken out at" if gone else "is another module now, assigned at") in told.text
+    if put is popped:
+        assert why(net.rest[0].weight, loss).kind == "fine"
+        opt = cutaway.optim.SGD(net.parameters(), lr=0.1)
+        assert why(new.weight, step).kind == "fine"
+
+
 def test_replaced_is_found_without_the_line():
     from cutaway.core.diary import forget
 

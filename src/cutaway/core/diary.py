@@ -26,9 +26,9 @@ class Note(NamedTuple):
     """One entry.
 
     seq     when, on the clock of nodes
-    kind    backward, detach, no_grad, zero_grad, freeze, freed, assign
+    kind    backward, detach, no_grad, zero_grad, freeze, freed, assign (to the place of a parameter or a layer)
     place   the user's line
-    about   weak references: of the loss's node, of the tensor's array, of the tensor
+    about   weak references: of the loss's node, of the tensor's array, of the tensor, of the module and its lost parameters
     detail  what the kind needs besides
     """
 

@@ -1,4 +1,4 @@
-"""A parameter that was assigned anew: the module holds one tensor, the optimiser another."""
+"""A parameter that was replaced, alone or with its layer: the module holds one tensor, the optimiser another."""
 
 from __future__ import annotations
 
@@ -22,21 +22,23 @@ def another_in_its_place(t: Tensor, notes: Sequence[Note], facts: Facts) -> Answ
 
 
 def _assignment(t: Tensor, notes: Sequence[Note]) -> Note | None:
-    """Where another parameter was assigned to the place of `t`."""
-    return next((n for n in reversed(notes) if n.kind == "assign" and n.about[0]() is t), None)
+    """Where `t` lost its place to another parameter or layer, or to none."""
+    return next((n for n in reversed(notes) if n.kind == "assign" and any(r() is t for r in n.about[1:])), None)
 
 
 def _left_behind(t: Tensor, notes: Sequence[Note], facts: Facts) -> Answer | None:
     """For the tensor that no module holds any more."""
     note = _assignment(t, notes)
     holder = next((o for o, _, _ in facts.holders(t)), None)
-    owner = None if note is None else note.about[1]()
+    owner = None if note is None else note.about[0]()
     if note is None and (holder is None or t._grad is not None or not facts.successors(t, holder)):
         return None  # a parameter of its own, which was never in a module
     held = f", while {type(holder).__name__} still steps this one" if holder is not None else ""
     now = "One of its shape is in a module now, and no optimiser steps that."
     if note is not None and owner is not None:
-        now = f"{note.detail!r} of {facts.path(owner)} is another tensor now, assigned at {quoted(note.place)}."
+        (name, kind), at = note.detail, quoted(note.place)
+        what = f"was taken out at {at}" if kind == "gone" else f"is another {kind} now, assigned at {at}"
+        now = f"{name!r} of {facts.path(owner)} {what}."
     return Answer(
         "replaced", f"No module holds it any more{held}, so the model does not read it. {now}", FIX,
         line=line_at(note.place if note else None), certain=note is not None, subject=facts.described(t),
@@ -50,7 +52,8 @@ def _not_stepped(t: Tensor, notes: Sequence[Note], facts: Facts) -> Answer | Non
     for o, p in facts.orphans(t):
         note = _assignment(p, notes)
         if p._data.shape == t._data.shape and (note is not None or p._grad is None):
-            where = f", until another was assigned at {quoted(note.place)}" if note is not None else ""
+            how = "it was taken out" if note is not None and note.detail[1] == "gone" else "another was assigned"
+            where = f", until {how} at {quoted(note.place)}" if note is not None else ""
             return Answer(
                 "replaced",
                 f"{type(o).__name__} does not step it: it holds another tensor of this shape, which was in the model "

@@ -50,7 +50,7 @@ class _Numbered(Module):
     def __delitem__(self, index: int | slice) -> None:
         names = list(self._modules)
         for name in names[index] if isinstance(index, slice) else [names[self._at(index)]]:
-            del self._modules[name]
+            delattr(self, name)
         self._renumber(list(self))
 
     def append(self, module: Module) -> Any:
@@ -196,7 +196,7 @@ class ModuleDict(Module):
 
     def __delitem__(self, key: str) -> None:
         _ = self[key]
-        del self._modules[key]
+        delattr(self, key)
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -209,7 +209,8 @@ class ModuleDict(Module):
 
     def clear(self) -> None:
         """Remove all."""
-        self._modules.clear()
+        for key in list(self):
+            del self[key]
 
     def pop(self, key: str) -> Any:
         """Take a module out and return it."""

@@ -172,12 +172,14 @@ class Module:
             raise ArgumentTypeError(
                 f"{type(self).__name__}: {name!r} is a buffer; assign a Tensor or None, not {type(value).__name__}"
             )
+        if value is None:
+            _gone(self, name, self.__dict__[table][name])
         self.__dict__[table][name] = value
 
     def __delattr__(self, name: str) -> None:
         for table in TABLES:
             if name in self.__dict__.get(table, ()):
-                del self.__dict__[table][name]
+                _gone(self, name, self.__dict__[table].pop(name))
                 self._non_persistent_buffers_set.discard(name)
                 return
         if name not in self.__dict__:
@@ -189,7 +191,7 @@ class Module:
         self.__dict__.pop(name, None)
         for table in TABLES:
             if table != keep:
-                self.__dict__[table].pop(name, None)
+                _gone(self, name, self.__dict__[table].pop(name, None))
         self._non_persistent_buffers_set.discard(name)
 
     def __dir__(self) -> list[str]:
@@ -216,9 +218,7 @@ class Module:
                     f"register_parameter: {name!r} is the result of a computation; a parameter must be a leaf. "
                     "Wrap its values with nn.Parameter(t.detach())"
                 )
-        before = self._parameters.get(name)
-        if before is not None and before is not param:
-            note("assign", before, self, detail=name, through=True)
+        _gone(self, name, self._parameters.get(name), param)
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -245,6 +245,7 @@ class Module:
             raise ArgumentTypeError(
                 f"add_module: {name!r} must be a Module or None, got {describe(module)}{_make_one(module)}"
             )
+        _gone(self, name, self._modules.get(name), module)
         self._modules[name] = module
 
     add_module = register_module
@@ -617,6 +618,16 @@ def _framed(name: str, extra: list[str], lines: list[str]) -> str:
 
 def _indent(text: str) -> str:
     return text.replace("\n", "\n  ")
+
+
+def _gone(owner: Module, name: str, before: Any, now: Any = None) -> None:
+    """Write down for `inspect.why` that the parameters of `before` are in `owner` no longer; `now` takes their place."""
+    if before is None or before is now:
+        return
+    lost = [*before.parameters()] if isinstance(before, Module) else [before] if isinstance(before, Parameter) else []
+    if lost:
+        kind = "gone" if now is None else "module" if isinstance(now, Module) else "tensor"
+        note("assign", owner, *lost, detail=(name, kind), through=True)
 
 
 def _not_set_up(module: Module, doing: str) -> MissingAttribute:
