@@ -52,7 +52,8 @@ def page() -> str:
         for plug in c.plugs:
             answers = " and ".join(f"`{n}`" for n in plug.names)
             parts = ", ".join(f"`{n}`" for n in plug.parts)
-            lines += ["", f"Passed, {answers} can take the place of the library's {parts} (`cutaway train --mine`)."]
+            command = "cutaway rl train" if plug.agents else " ".join(["cutaway train", *plug.recipes])
+            lines += ["", f"Passed, {answers} can take the place of the library's {parts} (`{command} --mine`)."]
     return "\n".join(lines) + "\n"
 
 

@@ -113,8 +113,15 @@ def train(
     ] = None,
     out: Annotated[Path | None, _run("The folder for the results.", "runs/RECIPE-DATE-TIME")] = None,
     resume: Annotated[Path | None, _run("Go on with the run in this folder, to the same numbers.")] = None,
-    mine: Annotated[bool, typer.Option("--mine", help="Use the parts that you wrote in the course, and say which.",
-                                       rich_help_panel="The run")] = False,
+    mine: Annotated[
+        bool | None,
+        typer.Option(
+            "--mine/--no-mine",
+            help="Use the parts that you wrote in the course, and say which; a resumed run keeps to those it began with.",
+            rich_help_panel="The run",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train a network on data that comes with the package, and write what it learned to a run folder.
 
@@ -138,19 +145,31 @@ def train(
 
         console = Console(highlight=False)
         with ExitStack() as parts:
-            if mine:
-                from cutaway.course.folder import Folder
-                from cutaway.course.mine import mine as in_use
-
-                parts.enter_context(in_use(Folder(), lambda text: console.print(text, style="cyan", soft_wrap=True)))
+            yours = _yours(parts, mine, resume, console, recipe or DEFAULT)
             if resume is not None:
-                code = run.resume(resume, console, compiled)
+                code = run.resume(resume, console, compiled, yours)
             else:
-                code = run.start(recipe or DEFAULT, options, out, console)
+                code = run.start(recipe or DEFAULT, options, out, console, yours)
     except KeyboardInterrupt:
         print("cutaway: quit at once; what was saved last stands", file=sys.stderr)
         code = 130
     raise typer.Exit(code)
+
+
+def _yours(
+    parts: ExitStack, mine: bool | None, resume: Path | None, console: Any, what: str, agents: bool = False
+) -> Any:
+    """The learner's parts that are asked for, or that the run began with, in use from here on: what a run keeps of them."""
+    from cutaway.train.folder import RunFolder
+
+    begun, known = RunFolder.begun(resume) if resume is not None else (what, None)
+    if mine is False or (known is None and not mine):
+        return None
+    from cutaway.course import mine as course
+    from cutaway.course.folder import Folder
+
+    say = lambda text: console.print(text, style="cyan", soft_wrap=True)
+    return parts.enter_context(course.mine(Folder(), say, begun, agents) if mine else course.again(known or {}, say))
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
@@ -293,6 +312,15 @@ def _rl_train(
     agent: _Agent = None,
     out: Annotated[Path | None, _run("The folder for the results.", "runs/AGENT-ENV-DATE-TIME")] = None,
     resume: Annotated[Path | None, _run("Go on with the run in this folder, to the same numbers.")] = None,
+    mine: Annotated[
+        bool | None,
+        typer.Option(
+            "--mine/--no-mine",
+            help="Use the parts that you wrote in the course, and say which; a resumed run keeps to those it began with.",
+            rich_help_panel="The run",
+            show_default=False,
+        ),
+    ] = None,
     help: _AgentHelp = False,
 ) -> None:
     """Train an agent in an environment, and write what it learned to a run folder.
@@ -314,7 +342,12 @@ def _rl_train(
         from cutaway.rl import run
 
         console = Console(highlight=False)
-        code = run.resume(resume, console) if resume else run.start(agent or "", context.args, out, console)
+        with ExitStack() as parts:
+            yours = _yours(parts, mine, resume, console, agent or "", agents=True)
+            if resume is not None:
+                code = run.resume(resume, console, yours)
+            else:
+                code = run.start(agent or "", context.args, out, console, yours)
     except KeyboardInterrupt:
         print("cutaway: quit at once; what was saved last stands", file=sys.stderr)
         code = 130

@@ -33,11 +33,15 @@ class Plug:
     names   the exercises of the chapter that they are made of
     make    their answers -> the arguments of `cutaway.use`
     parts   the library's names that these are
+    agents  whether they are parts of `cutaway.rl`: for `cutaway rl train --mine` only
+    recipes the only ones that they are used for, if that is so
     """
 
     names: tuple[str, ...]
     make: Callable[..., dict[str, Any]]
     parts: tuple[str, ...]
+    agents: bool = False
+    recipes: tuple[str, ...] = ()
 
 
 class Numbers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
@@ -14,8 +15,13 @@ from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.op import PARTS
 from cutaway.core.refusal import describe
 from cutaway.core.tensor import Tensor
+from cutaway.data import augment
 
+SPACES: list[Any] = [functional, nn, optim, augment]  # where names are looked for; rl/parts.py adds those of agents
 Place = tuple[Any, str, Any]  # where a name is (a module, or Tensor), the name, and what stood behind it
+
+
+_AT_WORK: Counter[str] = Counter()
 
 
 class Use:
@@ -25,7 +31,9 @@ class Use:
         self.names = list(parts)
         self.calls: dict[str, int] = dict.fromkeys(parts, 0)
         self._places: list[Place] = []
+        _AT_WORK.update(self.names)
         self._inside: set[str] = set()  # parts that are at work
+        self._undone = False
         self._stop: list[Callable[[], None]] = []
         try:
             for name, part in parts.items():
@@ -87,7 +95,8 @@ class Use:
             finally:
                 self._inside.discard(name)
             self.calls[name] += 1
-            if not isinstance(y, (Tensor, tuple)):
+            tensors = any(isinstance(x, Tensor) for x in (*args, *kwargs.values()))  # a few are of arrays
+            if tensors and not isinstance(y, (Tensor, tuple)):
                 raise ArgumentTypeError(
                     f"use: your {name} must give a Tensor, got {describe(y)}; a function of NumPy arrays and its backward "
                     "are plugged in with cutaway.plug.arrays(forward, backward)"
@@ -121,6 +130,9 @@ class Use:
 
     def undo(self) -> None:
         """The library's own again."""
+        if not self._undone:
+            self._undone = True
+            _AT_WORK.subtract(self.names)
         while self._stop:
             self._stop.pop()()
         while self._places:
@@ -144,6 +156,8 @@ def use(**parts: Any) -> Use:
     relu=f          a function of `nn.functional`: F.relu, nn.ReLU, Tensor.relu call f, with the same arguments
     Linear=C        a layer of `nn`: models made from now on have C
     SGD=C           an optimiser of `optim`
+    shifted=f       what moves the training images of `cutaway train`; after `import cutaway.rl`, the parts of agents
+                    (rl/parts.py): q_targets, q_step, epsilon_greedy, Memory, returns_to_go, policy_loss
     autograd=Value  a tape of your own for numbers (plug/scalars.py says what `Value` needs): loss.backward() is yours
 
     Inside a part of yours the name is the library's. Parts of the same name nest; undo them in reverse.
@@ -201,12 +215,18 @@ def original(name: str) -> Any:
     """What is behind a name of the library now.  Raises ArgumentError, with the nearest name."""
     from difflib import get_close_matches
 
-    spaces = [functional, nn, optim]
-    for space in spaces:
-        found = vars(space).get(name)
-        if callable(found) and not name.startswith("_"):
-            return found
-    known = [n for s in spaces for n, v in vars(s).items() if callable(v) and not n.startswith("_")]
+    known = {n: v for s in reversed(SPACES) for n, v in vars(s).items() if _is_part(n, v)}
+    if name in known:
+        return known[name]
     near = get_close_matches(name, known, 1)
     more = f"; did you mean {near[0]}?" if near else ""
     raise ArgumentError(f"use: the library has no part {name!r}{more} (functions of nn.functional, layers, optimisers)")
+
+
+def _is_part(name: str, value: Any) -> bool:
+    return callable(value) and not name.startswith("_") and not (isinstance(value, type) and issubclass(value, Exception))
+
+
+def replaced(name: str) -> bool:
+    """Whether a part of someone's own stands behind a name of the library now."""
+    return _AT_WORK[name] > 0

@@ -15,6 +15,20 @@ def td_target(reward: Any, discount: Any, value: Any) -> Any:
     return reward + discount * value
 
 
+def q_targets(reward: Any, discount: Any, q_next: Any) -> Any:
+    """reward[N] + discount[N] * max_a q_next[N, A], of Tensors: what a network of Q should have said (Mnih et al. 2015)."""
+    return td_target(reward, discount, q_next.amax(1))
+
+
+def q_step(
+    q: np.ndarray, s: int, a: int, reward: float, s2: int, terminated: bool, rate: float, gamma: float
+) -> float:
+    """Q(s, a) <- Q(s, a) + rate (r + gamma max_a' Q(s', a') - Q(s, a)) in the table q[S, A] (equation 6.8).  The error."""
+    error = td_target(reward, 0.0 if terminated else gamma, q[s2].max()) - q[s, a]
+    q[s, a] += rate * error
+    return error
+
+
 def n_step(rewards: list[float], gamma: float, terminated: bool) -> tuple[float, float]:
     """(r_1 + gamma r_2 + ... + gamma^(n-1) r_n, the discount of what follows), equation 7.1."""
     total = 0.0

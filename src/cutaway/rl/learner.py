@@ -16,6 +16,7 @@ import numpy as np
 import cutaway
 from cutaway import nn
 from cutaway.core.accelerate import at_once
+from cutaway.core.errors import TraceError
 from cutaway.core.tensor import Tensor
 from cutaway.engine.threads import get_num_threads, set_num_threads
 from cutaway.optim import Optimizer
@@ -57,6 +58,9 @@ class Learner:
     formulas: Sequence[tuple[str, str, str]] = ()
     bars: Mapping[str, str] = {}
     line: tuple[str, str]
+
+    say: Callable[[str], None] = staticmethod(lambda text: None)
+    """What is told of a run that could not go as it was meant to."""
 
     def __init__(self, s: Settings) -> None:
         self.settings = s
@@ -120,8 +124,8 @@ class Learner:
             optimizer.param_groups[0]["lr"] = self.lr
 
     def compiled(self, f: Callable[..., Any]) -> Callable[..., Any]:
-        """`f` as one native program, or as it is where the settings say so."""
-        return cutaway.compile(f) if self.settings.compile else f
+        """`f` as one native program, or as it is where the settings say so, or where it cannot be compiled."""
+        return Attempt(f, self) if self.settings.compile else f
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -173,6 +177,30 @@ class Learner:
         self.losses = np.asarray(state["losses"]).tolist()
         self.evaluated, self.told, self.seconds = state["evaluated"], state["told"], state["seconds"]
         self.build()  # programs know the optimiser's memory as it was
+
+
+class Attempt:
+    """A function as a native program; if it cannot be one, that is said, and from then on it goes operation by operation."""
+
+    def __init__(self, fn: Callable[..., Any], learner: Learner) -> None:
+        self.fn, self._learner, self._compiled = fn, learner, True
+        self._program: Callable[..., Any] | None = None
+
+    def __call__(self, *args: Any) -> Any:
+        """What the function gives."""
+        if self._compiled:
+            try:
+                if self._program is None:
+                    self._program = cutaway.compile(self.fn)
+                return self._program(*args)
+            except (ImportError, TraceError) as e:
+                self._compiled, self._program = False, None
+                self._learner.say(f"not compiled, operation by operation instead: {str(e).splitlines()[0]}")
+                if not self._learner.losses:
+                    for optimizer in self._learner.optimizers.values():
+                        optimizer.state.clear()  # what the attempt began
+        with at_once():  # so that a run and a resumed one compute the same
+            return self.fn(*args)
 
 
 def once(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,24 @@ from cutaway.rl.networks import orthogonal
 from cutaway.rl.spaces import Spaces
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+
+def epsilon_greedy(
+    values: Callable[[], np.ndarray], shape: tuple[int, int], epsilon: float, rng: np.random.Generator
+) -> np.ndarray:
+    """An action for each of N states: with probability `epsilon` any of A, else the best by `values()`[N, A].
+
+    shape   (N, A); values are asked for only if someone wants them
+    """
+    count, actions = shape
+    drawn = rng.integers(0, actions, count)
+    chosen = rng.random(count) >= epsilon
+    return np.where(chosen, values().argmax(1), drawn) if chosen.any() else drawn
+
+
+def policy_loss(policy: Policy, said: Tensor, action: Tensor, counts: Tensor, weight: Tensor) -> Tensor:
+    """-sum weight[N] counts[N] log pi(action[N]), whose gradient is the policy's (Williams 1992); `said` is policy(obs)."""
+    return -(weight * counts * policy.log_prob(said, action)).sum()
 
 
 class Policy(nn.Module):

@@ -35,8 +35,10 @@ FILM = 8
 """Frames of one greedy episode that are kept at each evaluation."""
 
 
-def start(name: str, words: list[str], out: Path | None, console: Console) -> int:
-    """A new run of the agent `name`, with the options in `words`.  Gives the exit code.
+def start(name: str, words: list[str], out: Path | None, console: Console, mine: Any = None) -> int:
+    """A new run of the agent `name`, with the options in `words`; `mine`, the user's parts in use, goes on record.
+
+    Gives the exit code.
 
     Raises ArgumentError for an option that cannot be.
     """
@@ -44,16 +46,19 @@ def start(name: str, words: list[str], out: Path | None, console: Console) -> in
     s = program.config.of(**read(program.config, words))
     agent = program.agent(s)
     label = re.sub(r"[^\w.-]+", "-", f"{program.name}-{s.env}").strip("-")  # a name may hold / : ( )
-    folder = RunFolder.create(out or default_path(label), program, s)
+    folder = RunFolder.create(out or default_path(label), program, s, mine)
     return _go(program, agent, folder, console)
 
 
-def resume(path: Path, console: Console) -> int:
+def resume(path: Path, console: Console, mine: Any = None) -> int:
     """Go on with the run at `path`, to the very numbers of a run that was never stopped.  Gives the exit code.
+
+    mine    the parts of the user's that are in use
 
     Raises ArgumentError if no run is there, FileFormatError naming the file that is damaged.
     """
     program, agent, folder = load(path, "--resume")
+    folder.note_mine(mine)
     folder.cut_metrics(agent.evaluated)
     return _go(program, agent, folder, console)
 
@@ -86,6 +91,7 @@ def _go(program: Program, agent: Learner, folder: RunFolder, console: Console) -
     clock = Clock(agent.seconds)
     display = Display(console, agent, clock)
     display.line(_about(program, agent, folder))
+    agent.say = lambda text: display.line(text, style="yellow")  # type: ignore[method-assign]
     with Stop() as stop, display.open(), agent.computing():
         _loop(agent, folder, clock, display, stop)
         if not agent.finished or due(agent):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cutaway.core.errors import ArgumentError
-from cutaway.rl.arithmetic import returns_to_go, td_target
+from cutaway.rl.arithmetic import q_step, returns_to_go, td_target
 from cutaway.rl.grids import Grid, GridEnv
 from cutaway.train.settings import at_least
 
@@ -33,8 +33,7 @@ def q_learning(grid: Grid, episodes: int = 500, alpha: float = 0.5, epsilon: flo
         while not over:
             a = _choose(q[s], epsilon, rng)
             s2, r, terminated, truncated, _ = env.step(a)
-            target = td_target(r, 0.0 if terminated else grid.gamma, q[s2].max())
-            q[s, a] += alpha * (target - q[s, a])
+            q_step(q, s, a, r, s2, terminated, alpha, grid.gamma)
             returns[episode] += r
             s, over = s2, terminated or truncated
     return Learned(q, returns)

@@ -50,8 +50,11 @@ class RunFolder:
         self.report = path / REPORT
 
     @classmethod
-    def create(cls, path: Path, recipe: Program, s: Any) -> RunFolder:
-        """A new run at `path`, with its recipe and settings on record.  Raises ArgumentError if a run is there."""
+    def create(cls, path: Path, recipe: Program, s: Any, mine: Any = None) -> RunFolder:
+        """A new run at `path`, with its recipe and settings on record, and `mine`, what it knows its user's parts by.
+
+        Raises ArgumentError if a run is there.
+        """
         if (path / CONFIG).exists():
             raise ArgumentError(
                 f"--out {path}: holds a run already; continue it with --resume {path}, or choose another"
@@ -65,6 +68,7 @@ class RunFolder:
         folder = cls(path)
         _write_whole(path / RECIPE, recipe.source)
         config = {"cutaway": cutaway.__version__, "recipe": recipe.name, "settings": dataclasses.asdict(s)}
+        config |= {} if mine is None else {"mine": mine}
         _write_whole(path / CONFIG, json.dumps(config, indent=2) + "\n")
         return folder
 
@@ -87,6 +91,27 @@ class RunFolder:
             if isinstance(e, ArgumentError):
                 raise
             raise FileFormatError(f"{config_path}: damaged, or of another version ({e}); start a new run") from None
+
+    @staticmethod
+    def begun(path: Path) -> tuple[str, Any]:
+        """The name of what the run at `path` is a run of, and what it knows its user's parts by (None: it has none).
+
+        ("", None) where there is no run that can be read: `open` says so.
+        """
+        try:
+            config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+            return str(config["recipe"]), config.get("mine")
+        except (OSError, ValueError, AttributeError, KeyError, TypeError):
+            return "", None
+
+    def note_mine(self, mine: Any) -> None:
+        """From here on the run goes on with these parts, or (None) with none."""
+        file = self.path / CONFIG
+        config = json.loads(file.read_text(encoding="utf-8"))
+        before = config.pop("mine", None)
+        if mine != before:
+            config |= {} if mine is None else {"mine": mine}
+            _write_whole(file, json.dumps(config, indent=2) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
         """The evaluations so far.  A line torn by a kill, and what follows it, does not count."""

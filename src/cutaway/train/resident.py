@@ -10,6 +10,7 @@ import numpy as np
 import cutaway
 from cutaway.core.tensor import Tensor
 from cutaway.data import ImageData, TensorDataset
+from cutaway.plug.swap import replaced
 from cutaway.train.task import Examples
 
 Pick = Callable[..., tuple[Tensor, Tensor]]
@@ -29,8 +30,8 @@ def resident(examples: Examples, shift: int = 0) -> Pick | None:
         return None
     if not shift:
         return lambda rows: (finish(x[rows]), y[rows])
-    if x.ndim != 4:
-        return None  # a shift is for images: `gather` and `shifted` say so
+    if x.ndim != 4 or replaced("shifted"):
+        return None  # a shift is for images: `gather` and `shifted` say so; or it is someone's own
 
     def moved(rows: Tensor, down: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
         """What comes in from outside is 0."""

@@ -27,8 +27,9 @@ CHECKPOINT_EVERY = 30.0
 """Seconds of work that a kill can cost at most."""
 
 
-def start(name: str, options: dict[str, Any], out: Path | None, console: Console) -> int:
-    """A new run of the recipe `name`, with `options` in place of its defaults.  Gives the exit code.
+def start(name: str, options: dict[str, Any], out: Path | None, console: Console, mine: Any = None) -> int:
+    """A new run of the recipe `name`, with `options` in place of its defaults, and with `mine` on record: the parts of the
+    user's that are in use.  Gives the exit code.
 
     Raises ArgumentError for an option that cannot be, FileFormatError for data that is damaged.
     """
@@ -37,20 +38,21 @@ def start(name: str, options: dict[str, Any], out: Path | None, console: Console
     if os.path.isdir(s.data):
         s = recipe.config(**{**options, "data": os.path.abspath(s.data)})  # a resume may start from another folder
     trainer = _trainer(recipe, s)
-    folder = RunFolder.create(out or default_path(recipe.name), recipe, s)
+    folder = RunFolder.create(out or default_path(recipe.name), recipe, s, mine)
     return _go(recipe, trainer, folder, console)
 
 
-def resume(path: Path, console: Console, compiled: bool | None = None) -> int:
+def resume(path: Path, console: Console, compiled: bool | None = None, mine: Any = None) -> int:
     """Go on with the run at `path`, to the very numbers of a run that was never stopped.  Gives the exit code.
 
-    `compiled` says how, if not as before; then the numbers are the same to rounding.
+    `compiled` says how, if not as before; then the numbers are the same to rounding. `mine`: the user's parts in use.
 
     Raises ArgumentError if no run is there, FileFormatError naming the file that is damaged.
     """
     recipe: Recipe
     s: Settings
     folder, recipe, s = RunFolder.open(path)
+    folder.note_mine(mine)
     if compiled is not None:
         s = dataclasses.replace(s, compile=compiled)
     trainer = _trainer(recipe, s)

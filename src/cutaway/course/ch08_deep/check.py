@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from cutaway import Tensor, from_numpy
 from cutaway.course.ch08_deep import exercises as stub
-from cutaway.course.exercise import Exercise, Numbers, Wrong
+from cutaway.course.exercise import Exercise, Numbers, Plug, Wrong
 from cutaway.course.slopes import layer, numerical
 
 # --- mistakes ---------------------------------------------------------------------------------------------------------
@@ -298,3 +299,17 @@ QUANTISE = Exercise(
 
 
 EXERCISES = (MISTAKES, RECEPTIVE, PARAMETERS, SHIFT, RESIDUAL, COST, HALF, BFLOAT16, QUANTISE)
+
+
+def mover(move: Callable[..., np.ndarray]) -> Callable[..., Any]:
+    """What moves the training images of `cutaway train --shift`, of the answer."""
+
+    def shifted(x: Any, down: np.ndarray, right: np.ndarray) -> Any:
+        images = x.numpy() if isinstance(x, Tensor) else x
+        moved = np.ascontiguousarray(move(images, down, right), images.dtype)
+        return from_numpy(moved) if isinstance(x, Tensor) else moved
+
+    return shifted
+
+
+PLUGS = (Plug(("shift",), lambda move: {"shifted": mover(move)}, ("shifted",)),)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from cutaway.course.ch09_reinforcement import exercises as stub
-from cutaway.course.exercise import Exercise, Numbers, Wrong
+from cutaway.course.exercise import Exercise, Numbers, Plug, Wrong
 from cutaway.course.slopes import slope
+from cutaway.plug import arrays
 
 # --- averages and choices ---------------------------------------------------------------------------------------------
 
@@ -284,3 +286,116 @@ POLICY = Exercise(
 
 
 EXERCISES = (MEAN, CHOICE, RETURNS, VALUES, Q_UPDATE, REPLAY, TARGETS, POLICY)
+
+
+# --- in agents --------------------------------------------------------------------------------------------------------
+
+
+def chooser(choose: Callable[..., int]) -> Callable[..., np.ndarray]:
+    """cutaway.rl's epsilon_greedy of the answer: one state after the other."""
+
+    def epsilon_greedy(values: Callable[[], np.ndarray], shape: Any, epsilon: float, rng: np.random.Generator) -> np.ndarray:
+        return np.array([choose(row.astype(float), epsilon, *rng.random(2)) for row in values()], np.int64)
+
+    return epsilon_greedy
+
+
+def walker(totals: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Its returns_to_go: what an episode was cut off from is one reward more."""
+
+    def returns_to_go(reward: np.ndarray, gamma: float, after: float = 0.0) -> np.ndarray:
+        return np.asarray(totals(np.append(np.asarray(reward, float), after), gamma)[:-1], np.float32)
+
+    return returns_to_go
+
+
+def stepper(update: Callable[..., np.ndarray]) -> Callable[..., float]:
+    """Its q_step: the answer's new table is written over the old one."""
+
+    def q_step(q: np.ndarray, s: int, a: int, reward: float, s2: int, terminated: bool, rate: float, gamma: float) -> float:
+        before = float(q[s, a])
+        q[:] = update(q.copy(), s, a, reward, s2, terminated, rate, gamma)
+        return (float(q[s, a]) - before) / rate if rate else 0.0
+
+    return q_step
+
+
+def rememberer(replay: Any) -> Any:
+    """Its Memory: the rows stay where a network reads them, the answer remembers which there are and draws."""
+    from cutaway.rl.replay import Memory
+
+    class Remembers(Memory):
+        """A ring of rows; the numbers of those that are remembered are in the learner's Replay."""
+
+        def __init__(self, capacity: int, *more: Any) -> None:
+            super().__init__(capacity, *more)
+            self.own, self.added = replay(capacity), 0
+
+        def _write(self, *values: Any) -> int:
+            at = super()._write(*values)
+            self.own.add(at)
+            self.added += 1
+            return at
+
+        def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
+            """rows[count], as the answer draws them."""
+            return np.array(self.own.sample(count, rng), np.int64)
+
+        def state(self) -> dict[str, Any]:
+            """With how many were added."""
+            return super().state() | {"added": self.added}
+
+        def load_state(self, state: dict[str, Any]) -> None:
+            """All are added once more, so that the answer stands as it stood."""
+            super().load_state(state)
+            self.own, self.added = replay(self.capacity), state.get("added", state["size"])
+            for i in range(self.added):
+                self.own.add(i % self.capacity)
+
+    return Remembers
+
+
+def aimer(targets: Callable[..., np.ndarray]) -> Callable[..., Any]:
+    """Its q_targets.  Where several rewards were summed up, the discounts are several, too: one call for each."""
+
+    def q_targets(reward: np.ndarray, discount: np.ndarray, q_next: np.ndarray) -> np.ndarray:
+        y = np.empty(len(reward))
+        for d in np.unique(discount):
+            at = discount == d
+            y[at] = targets(reward[at].astype(float), q_next[at].astype(float), np.full(at.sum(), float(d == 0)), float(d))
+        return y
+
+    return arrays(q_targets, lambda g, *_: None, name="td_targets")
+
+
+def policy(gradient: Callable[..., np.ndarray]) -> Callable[..., Any]:
+    """Its policy_loss, whose gradient is the answer; of policies over actions that are numbers, the library's."""
+
+    def forward(z: np.ndarray, actions: np.ndarray, counts: np.ndarray, weight: np.ndarray) -> Any:
+        top = z.max(1)
+        log_p = z[np.arange(len(z)), actions] - top - np.log(np.exp(z - top[:, None]).sum(1))
+        return -(weight * counts * log_p).sum()
+
+    def backward(g: Any, z: np.ndarray, actions: np.ndarray, counts: np.ndarray, weight: np.ndarray) -> tuple[Any, ...]:
+        return (g * gradient(z, actions, counts * weight * len(z)), None, None, None)  # the answer divides by the number of rows
+
+    loss = arrays(forward, backward, name="policy_gradient")
+
+    def policy_loss(policy: Any, said: Any, action: Any, counts: Any, weight: Any) -> Any:
+        from cutaway.rl import policies
+
+        if not policy.discrete:
+            return policies.policy_loss(policy, said, action, counts, weight)
+        return loss(said, action, counts, weight)
+
+    return policy_loss
+
+
+PLUGS = (
+    Plug(("epsilon_greedy",), lambda f: {"epsilon_greedy": chooser(f)}, ("epsilon_greedy",), agents=True),
+    Plug(("returns",), lambda f: {"returns_to_go": walker(f)}, ("returns_to_go",), agents=True),
+    Plug(("q_update",), lambda f: {"q_step": stepper(f)}, ("q_step",), agents=True),
+    Plug(("Replay",), lambda f: {"Memory": rememberer(f)}, ("Memory",), agents=True),
+    Plug(("td_targets",), lambda f: {"q_targets": aimer(f)}, ("q_targets",), agents=True),
+    Plug(("policy_gradient",), lambda f: {"policy_loss": policy(f)}, ("policy_loss",), agents=True),
+)

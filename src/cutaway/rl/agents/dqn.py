@@ -21,9 +21,10 @@ from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
 from cutaway.nn import functional as F
 from cutaway.optim import Adam
-from cutaway.rl.arithmetic import n_step, td_target
+from cutaway.rl.arithmetic import n_step, q_targets, td_target
 from cutaway.rl.learner import Learner, Played, scaled, tensor
 from cutaway.rl.networks import Dueling, mlp
+from cutaway.rl.policies import epsilon_greedy
 from cutaway.rl.replay import Memory, PrioritizedMemory
 from cutaway.rl.settings import Settings
 from cutaway.train.settings import at_least
@@ -165,10 +166,8 @@ class Agent(Learner):
                 next_obs = memory.next_obs[rows]
                 q_next = target(next_obs)
                 if s.double:  # one network chooses, the other says what it is worth
-                    best = q_next.gather(1, online(next_obs).argmax(1, keepdim=True))[:, 0]
-                else:
-                    best = q_next.amax(1)
-                wanted = td_target(s.reward_scale * memory.reward[rows], memory.discount[rows], best)
+                    q_next = q_next.gather(1, online(next_obs).argmax(1, keepdim=True))
+                wanted = q_targets(s.reward_scale * memory.reward[rows], memory.discount[rows], q_next)
             q = online(memory.obs[rows]).gather(1, memory.action[rows][:, None])[:, 0]
             loss = (weight * F.smooth_l1_loss(q, wanted, reduction="none")).mean()
             optimizer.zero_grad()
@@ -201,10 +200,8 @@ class Agent(Learner):
     def advance(self) -> None:
         """One action in each environment, and the updates that are due."""
         s = self.settings
-        actions = self.rng.integers(0, self.spaces.actions, s.envs)
-        chosen = self.rng.random(s.envs) >= self.epsilon
-        if chosen.any():
-            actions = np.where(chosen, self.greedy(self.envs.obs), actions)
+        values = lambda: self._act(tensor(self.envs.obs)).numpy()
+        actions = epsilon_greedy(values, (s.envs, self.spaces.actions), self.epsilon, self.rng)
         before = self.step
         self.memory.add(self.envs.step(actions))
         if self.step >= s.learning_starts and self.memory.size:

@@ -15,7 +15,7 @@ import cutaway
 from cutaway import nn
 from cutaway.core.errors import ArgumentError
 from cutaway.rl import grids
-from cutaway.rl.arithmetic import td_target
+from cutaway.rl.arithmetic import q_step, td_target
 from cutaway.rl.learner import Learner, Played
 from cutaway.rl.settings import Settings
 
@@ -94,9 +94,9 @@ class Agent(Learner):
         best = np.flatnonzero(q == q.max())
         return int(best[self.rng.integers(len(best))])
 
-    def worth(self, state: int, ended: bool) -> float:
-        """What a state is worth that was come to: that of its best action."""
-        return self.q[state].max()
+    def learn(self, s: int, a: int, reward: float, s2: int, terminated: bool, ended: bool, rate: float) -> float:
+        """After `a` in `s` gave a reward and led to `s2`.  The error that there was."""
+        return q_step(self.q, s, a, reward, s2, terminated, rate, self.settings.gamma)
 
     def advance(self) -> None:
         """One action, one update."""
@@ -104,10 +104,8 @@ class Agent(Learner):
         step = self.envs.step(np.array([action]))
         s, s2 = int(step.obs[0].argmax()), int(step.next_obs[0].argmax())
         self.next = None
-        discount = 0.0 if step.terminated[0] else self.settings.gamma
-        target = td_target(float(step.reward[0]), discount, self.worth(s2, bool(step.ended[0])))
-        error = target - self.q[s, action]
-        self.q[s, action] += self.lr * error
+        over, ended = bool(step.terminated[0]), bool(step.ended[0])
+        error = self.learn(s, action, float(step.reward[0]), s2, over, ended, self.lr)
         self.losses.append(error * error)
 
     def greedy(self, obs: np.ndarray) -> np.ndarray:

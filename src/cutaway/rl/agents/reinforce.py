@@ -22,7 +22,7 @@ from cutaway.optim import Adam
 from cutaway.rl.arithmetic import returns_to_go
 from cutaway.rl.learner import Learner, Played, once, tensor
 from cutaway.rl.networks import orthogonal
-from cutaway.rl.policies import Policy
+from cutaway.rl.policies import Policy, policy_loss
 from cutaway.rl.settings import Settings
 from cutaway.train.settings import at_least
 
@@ -98,9 +98,9 @@ class Agent(Learner):
             if s.normalize:
                 counts = counts - (weight * counts).sum()
                 counts = counts / ((weight * counts**2).sum().sqrt() + 1e-8)
-            policy_loss = -(weight * counts * policy.log_prob(said, action)).sum()
             value_loss = (weight * (value - total) ** 2).sum()
-            loss = policy_loss + s.value_weight * value_loss - s.entropy_weight * policy.entropy(said)
+            gain = s.entropy_weight * policy.entropy(said)
+            loss = policy_loss(policy, said, action, counts, weight) + s.value_weight * value_loss - gain
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), s.clip)

@@ -31,6 +31,12 @@ class Agent(q_learning.Agent):
         ("error", "target − Q(s, a)", "{target} − {taken}"),
     )
 
+    def learn(self, s: int, a: int, reward: float, s2: int, terminated: bool, ended: bool, rate: float) -> float:
+        """The action that follows is chosen here."""
+        error = td_target(reward, 0.0 if terminated else self.settings.gamma, self.worth(s2, ended)) - self.q[s, a]
+        self.q[s, a] += rate * error
+        return error
+
     def worth(self, state: int, ended: bool) -> float:
         """That of the action that is taken there; after an end, where none will be, one is drawn."""
         if not ended:
