@@ -11,7 +11,7 @@ import time
 import pytest
 from rich.console import Console
 
-from cutaway.course import learn
+from cutaway.course import child, learn, process
 from cutaway.course.chapters import find
 from cutaway.course.folder import Folder
 from cutaway.course.process import findings
@@ -65,6 +65,26 @@ def test_what_ends_hangs_or_crashes_fails_and_the_next_is_checked_all_the_same(f
         assert "MemoryError" in found["learn"]["why"] and "memory" in found["learn"]["hint"]
     assert "ended the process" in found["rows_right"]["why"]
     assert found["half_adder"]["printed"].startswith("seen") and found["half_adder"]["call"] == "half_adder(1, 0)"
+
+
+def test_memory_is_limited_where_the_system_does_not_do_it(folder, monkeypatch):
+    monkeypatch.setattr(process, "KERNEL", False)
+    monkeypatch.setattr(process, "MEMORY", 1 << 28)
+    write(folder, neuron="return int(np.dot(w, x) + b > 0)", and_weights="held = []\n    while True: held.append(np.ones(1 << 18))")
+    first, second = findings(folder, CHAPTER, ["and_weights", "neuron"])
+    assert first["status"] == "failed" and second["status"] == "passed"
+    assert first["why"] == "it took more than 0.25 GiB of memory" and "grow" in first["hint"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="two ways to ask")
+def test_both_ways_to_ask_for_the_memory_speak_of_bytes(monkeypatch):
+    now = child.taken()
+
+    def absent(self, *_, **__):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(child.Path, "read_text", absent)
+    assert now / 2 < child.taken() < 1 << 40 and now > 1 << 24  # the most that there was
 
 
 def test_a_file_that_cannot_be_run_says_the_line(folder):

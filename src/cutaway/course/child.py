@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
+import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ from cutaway.course.judge import CHANGED, difference, judge
 from cutaway.course.words import leaves, named, short, whole
 
 LARGEST_OUTPUT = 1 << 20  # bytes that a program may print
+LOOK = 0.02  # seconds between looks at the memory, where the system does not limit it
+TOO_MUCH = 86  # the exit code that says that there was too much of it
 SHOWN = 600  # characters of it that are shown
 
 
@@ -35,7 +40,7 @@ def main() -> None:
     os.dup2(printed, 2)
     chapter, folder = Chapter(job["chapter"]), Folder(job["folder"])
     exercises = [chapter.exercise(n) for n in job["names"]]
-    limit(job["memory"])
+    limit(job["memory"], job["kernel"])
 
     def say(**what: Any) -> None:
         channel.write(json.dumps(what) + "\n")
@@ -118,20 +123,59 @@ def _told(error: BaseException, file: Path) -> str:
     return f"{at}{type(error).__name__}: {error}"
 
 
-def limit(memory: int) -> None:
-    """Let this process take `memory` bytes more than it has, and print little.  Where the system has no such limits, time is
-    the only one.
+def limit(memory: int, kernel: bool) -> None:
+    """Let this process take `memory` bytes more than it has, and print little.
+
+    kernel  whether the system holds it to that, as Linux does: then what is too much raises MemoryError. Else a thread looks
+            how much there is, and ends the process; while a single call holds the interpreter, it sees nothing
     """
-    try:
+    with suppress(ImportError, ValueError, OSError):
         import resource
 
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-    except (ImportError, OSError):
-        return
-    now = pages * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (now + memory, now + memory))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_OUTPUT, LARGEST_OUTPUT))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_OUTPUT, LARGEST_OUTPUT))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if kernel:
+            now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (now + memory, now + memory))
+            return
+    most = taken() + memory
+
+    def watch() -> None:
+        while taken() <= most:
+            time.sleep(LOOK)
+        os._exit(TOO_MUCH)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def taken() -> int:
+    """Bytes of memory that this process holds; where only that is known, the most that it has held."""
+    if sys.platform == "win32":
+        return _taken_on_windows()
+    import resource
+
+    with suppress(OSError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _taken_on_windows() -> int:
+    import ctypes
+    from ctypes import wintypes
+
+    class Counters(ctypes.Structure):
+        _fields_ = (
+            ("size", wintypes.DWORD), ("faults", wintypes.DWORD),
+            *((name, ctypes.c_size_t) for name in "peak_resident resident a b c d committed peak_committed".split()),
+        )  # fmt: skip
+
+    held = Counters()
+    held.size = ctypes.sizeof(held)
+    kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined, unused-ignore]
+    kernel.GetCurrentProcess.restype = wintypes.HANDLE
+    kernel.K32GetProcessMemoryInfo.argtypes = (wintypes.HANDLE, ctypes.POINTER(Counters), wintypes.DWORD)
+    kernel.K32GetProcessMemoryInfo(kernel.GetCurrentProcess(), ctypes.byref(held), held.size)
+    return int(held.peak_committed)
 
 
 if __name__ == "__main__":

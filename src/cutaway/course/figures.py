@@ -349,8 +349,12 @@ def tokens(texts: Sequence[str], weights: Any, at: int = -1) -> Figure:
 
 def graph(recording: Any, height: int = 560) -> Figure:
     """The page of a recording (`with cutaway.inspect.record() as r`), in a frame of its own."""
-    frame = recording._repr_html_()
-    return Figure(frame.replace("height:640px", f"height:{height}px"))
+    return frame(recording._repr_html_(), height)
+
+
+def frame(page: str, height: int = 560) -> Figure:
+    """A page of the library's that stands in a frame of its own (of a recording, of an agent's episodes)."""
+    return Figure(page.replace("height:640px", f"height:{height}px", 1))
 
 
 def side_by_side(figures: Sequence[tuple[str, Any]]) -> Figure:

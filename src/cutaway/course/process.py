@@ -19,10 +19,11 @@ from typing import Any
 
 import cutaway
 from cutaway.course.chapters import Chapter
-from cutaway.course.child import tail
+from cutaway.course.child import TOO_MUCH, tail
 from cutaway.course.folder import Folder
 
 MEMORY = 1 << 30  # bytes that an answer may take
+KERNEL = sys.platform == "linux"  # whether the system itself keeps a process to that
 START = 60.0  # seconds until the process must have begun; a busy machine is slow to start Python
 
 Found = dict[str, Any]
@@ -59,8 +60,8 @@ class _Child:
         self.output = tempfile.mkdtemp(prefix="cutaway-check-")
         self.printed = os.path.join(self.output, "printed")
         self.job = {
-            "chapter": chapter.folder, "folder": str(folder.path.resolve()), "names": self.names, "memory": MEMORY,
-            "printed": self.printed, "width": width, "colour": colour,
+            "chapter": chapter.folder, "folder": str(folder.path.resolve()), "names": self.names, "width": width,
+            "colour": colour, "printed": self.printed, "memory": MEMORY, "kernel": KERNEL,
         }  # fmt: skip
         self.lines: queue.Queue[str | None] = queue.Queue()
 
@@ -135,6 +136,9 @@ class _Child:
         if code < 0:
             name = signal.Signals(-code).name
             return f"it crashed the process ({name})", "Memory ran out, or compiled code was given what it cannot take."
+        if code == TOO_MUCH:
+            why = f"it took more than {MEMORY / (1 << 30):g} GiB of memory"
+            return why, "Does a list or an array grow in a loop that never ends? Answers need little memory."
         return f"it ended the process (exit code {code})", "Return the answer: exit, quit and os._exit end everything."
 
     def __exit__(self, *_: object) -> None:

@@ -29,8 +29,13 @@ def page(data: dict[str, Any], walks: list[dict[str, Any]], rest: str, title: st
 
 def fragment(data: dict[str, Any], walks: list[dict[str, Any]], rest: str) -> str:
     """For a notebook's cell: a page of its own in a frame, so that nothing of it meets the notebook."""
-    whole = html.escape(page(data, walks, rest, "Recording"), quote=True)
-    return f'<iframe srcdoc="{whole}" style="width:100%;height:640px;border:0" title="recording"></iframe>'
+    return framed(page(data, walks, rest, "Recording"), "recording")
+
+
+def framed(whole: str, title: str) -> str:
+    """A page in a frame of a notebook's cell."""
+    inside = html.escape(whole, quote=True)
+    return f'<iframe srcdoc="{inside}" style="width:100%;height:640px;border:0" title="{html.escape(title)}"></iframe>'
 
 
 def script(data: dict[str, Any], walks: list[dict[str, Any]], rest: str, host: str) -> str:

@@ -49,6 +49,13 @@ def write(run: Path, episodes: int, seed: int | None, out: Path | None, gif: Pat
     return target
 
 
+def shown(agent: Learner, episodes: int = 1, seed: int | None = None) -> str:
+    """The same page for a notebook's cell, in a frame of its own."""
+    played = evaluate.record(agent, episodes, seed)
+    whole = page(data(agent, played, [agent.look(p) for p in played]), agent.settings.env, f"after {agent.step:,} steps")
+    return inspect_page.framed(whole, "episodes")
+
+
 def data(agent: Learner, played: list[Played], looked: list[dict[str, Any]]) -> dict[str, Any]:
     """What the page is fed with: plain data."""
     name = agent.settings.env
@@ -92,7 +99,8 @@ def page(content: dict[str, Any], title: str, about: str) -> str:
     """The whole page, in the style of a recording's."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
     urls = {}
-    for module, package in (("tensor", "cutaway.inspect.views"), ("episode", "cutaway.rl.views")):
+    views, own = "cutaway.inspect.views", "cutaway.rl.views"
+    for module, package in (("theme", views), ("tensor", views), ("episode", own)):
         source = files(package).joinpath(f"{module}.js").read_text(encoding="utf-8").replace('from "./', 'from "cutaway/')
         urls[f"cutaway/{module}.js"] = "data:text/javascript;base64," + base64.b64encode(source.encode()).decode()
     style = inspect_page.style() + files("cutaway.rl.views").joinpath("episode.css").read_text(encoding="utf-8")

@@ -458,6 +458,9 @@ def _(mo):
         Deep networks do more than name digits: they find objects in images and outline them pixel by pixel, describe images in words, paint in
         another's style, drive, and play. The last of these, learning by one's own experience, is the next chapter.
 
+        `cutaway train mnist-deep --mine` moves the training images with your `shift`, once it has passed. The other exercises of this chapter
+        look at networks or are written into them (`Residual` goes around a layer); the library has no single place where they would go.
+
         *Next: chapter 9, reinforcement learning.*
         """
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ import cutaway
 from cutaway import nn
 from cutaway.course.ch09_reinforcement.worlds import Carts, moved
 from cutaway.nn import functional as F
+from cutaway.rl import roster
+from cutaway.rl.learner import Learner
 
 GAMMA = 0.98
 SCALE = np.array([1.0, 1.0, 5.0, 1.0])  # so that the four numbers are about as large
@@ -119,3 +123,18 @@ def episode(numbers: Callable[[np.ndarray], np.ndarray], seed: int) -> tuple[np.
         actions.append(int(np.argmax(numbers(states[-1][None])[0])))
         states.append(moved(states[-1][None], actions[-1:])[0])
     return np.array(states), np.array(actions)
+
+
+ENVIRONMENT = "CartPole-v1" if find_spec("gymnasium") else "cliff"
+
+
+def of_the_library(parts: dict[str, Any], steps: int, seed: int, tell: Callable[[float], None]) -> Learner:
+    """cutaway.rl's DQN after `steps` steps, with `parts` (of check.py's PLUGS) in the place of its own."""
+    program = roster.find("dqn")
+    with cutaway.use(**parts) if parts else nullcontext():
+        agent = program.agent(program.config.of(env=ENVIRONMENT, steps=steps, seed=seed))
+        with agent.computing():
+            while not agent.finished:
+                agent.advance()
+                tell(agent.share)
+    return agent

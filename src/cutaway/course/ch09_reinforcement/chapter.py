@@ -364,6 +364,70 @@ def _(agents, drawing, figures, luck, mo, np, updates, whose, yours):
 def _(mo):
     mo.md(
         r"""
+        ## The library's agent, with your parts
+
+        `cutaway.rl` has DQN whole: the same memory, targets and choices, and what was found since (Double, several rewards summed up, a
+        target network that follows slowly). Its places for these are open to you: what you have passed of `epsilon_greedy`, `Replay` and
+        `td_targets` (and for other agents `returns`, `q_update`, `policy_gradient`) is put in by
+
+        ```
+        cutaway rl train dqn --env CartPole-v1 --mine
+        ```
+
+        and `cutaway rl watch RUN` makes the page below of a run. `running_mean` and `value_iteration` have no such place: the library's
+        bandits run many machines at once, and its planning works on other tables. Here is a short run (a full one has 50,000 steps).
+        """
+    )
+    return
+
+
+@app.cell
+def _(agents, mo):
+    budget = mo.ui.slider(1000, 20000, 1000, value=6000, label="steps", show_value=True)
+    draw_of = mo.ui.slider(0, 5, 1, value=0, label="seed", show_value=True)
+    train = mo.ui.run_button(label=f"train it in {agents.ENVIRONMENT} (half a minute)")
+    mo.hstack([train, budget, draw_of], justify="start", wrap=True)
+    return budget, draw_of, train
+
+
+@app.cell
+def _(agents, budget, draw_of, figures, mo, np, train, yours):
+    from cutaway.course.ch09_reinforcement import check
+    from cutaway.rl import watch
+
+    def _report():
+        answers = {plug: [yours(f"9.{n}") for n in plug.names] for plug in check.PLUGS if plug.parts[0] in ("epsilon_greedy", "Memory", "q_targets")}
+        own = [plug for plug, found in answers.items() if all(passed for _, passed in found)]
+        parts: dict[str, object] = {}
+        for plug in own:
+            parts |= plug.make(*(f for f, _ in answers[plug]))
+        with mo.status.progress_bar(total=100, title="training", remove_on_exit=True) as bar:
+            done = [0]
+
+            def tell(share):
+                if int(100 * share) > done[0]:
+                    bar.update(int(100 * share) - done[0])
+                    done[0] = int(100 * share)
+
+            agent = agents.of_the_library(parts, budget.value, draw_of.value, tell)
+        totals = np.array([e.total for e in agent.episodes])
+        mean = np.convolve(totals, np.ones(10) / 10, "valid") if len(totals) > 10 else totals
+        whose_parts = "your " + ", ".join(plug.names[0] for plug in own) if own else "the library's own parts; what you pass takes their place"
+        return mo.vstack([
+            figures.lines("returns", [
+                figures.Curve([e.at for e in agent.episodes], totals, "each episode", "soft", dots=True),
+                figures.Curve([e.at for e in agent.episodes][-len(mean):], mean, "mean of ten", "a")], "environment steps", "sum of rewards"),
+            mo.md(f"*With {whose_parts}.* Below, what it does without trying: go through an episode with ← and →, or let it play."),
+            figures.frame(watch.shown(agent, 2), 620)])
+
+    _report() if train.value else mo.md("*Press the button; the page of its episodes appears here.*")
+    return
+
+
+@app.cell
+def _(mo):
+    mo.md(
+        r"""
         ## Further
 
         DQN learned to play dozens of Atari games from pixels, with the convolutional network of chapter 7 in place of this small one. Policy

@@ -11,6 +11,8 @@ from cutaway.course.ch09_reinforcement import exercises as stub
 from cutaway.course.exercise import Exercise, Numbers, Plug, Wrong
 from cutaway.course.slopes import slope
 from cutaway.plug import arrays
+from cutaway.rl import policies
+from cutaway.rl.replay import Memory
 
 # --- averages and choices ---------------------------------------------------------------------------------------------
 
@@ -322,7 +324,6 @@ def stepper(update: Callable[..., np.ndarray]) -> Callable[..., float]:
 
 def rememberer(replay: Any) -> Any:
     """Its Memory: the rows stay where a network reads them, the answer remembers which there are and draws."""
-    from cutaway.rl.replay import Memory
 
     class Remembers(Memory):
         """A ring of rows; the numbers of those that are remembered are in the learner's Replay."""
@@ -382,8 +383,6 @@ def policy(gradient: Callable[..., np.ndarray]) -> Callable[..., Any]:
     loss = arrays(forward, backward, name="policy_gradient")
 
     def policy_loss(policy: Any, said: Any, action: Any, counts: Any, weight: Any) -> Any:
-        from cutaway.rl import policies
-
         if not policy.discrete:
             return policies.policy_loss(policy, said, action, counts, weight)
         return loss(said, action, counts, weight)

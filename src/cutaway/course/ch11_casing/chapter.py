@@ -220,7 +220,8 @@ def _(F, cutaway, figures, mo, nn, np, steps, units, whose, yours):
 def _(mo):
     go = mo.ui.slider(0, 40, 2, value=20, label="steps", show_value=True)
     mo.vstack([mo.md("The same tape under a network of the *library*: within `cutaway.use(autograd=Value)`, `loss.backward()` is yours. `nn.Linear`, `nn.Tanh`, "
-                     "`F.cross_entropy` and `Adam` do not notice. Beside it, the same training with the library's own."), go])
+                     "`F.cross_entropy` and `Adam` do not notice. Beside it, the same training with the library's own. `cutaway train gates --mine` does the "
+                     "same with a whole recipe, once yours has passed."), go])
     return (go,)
 
 

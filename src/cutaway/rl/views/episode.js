@@ -1,5 +1,6 @@
 // Episodes to look through, a step at a time: the picture, what the agent saw and expected, and the arithmetic of what it learned from.
 import { element, full, short } from "./tensor.js";
+import { theme } from "./theme.js";
 
 const svg = (tag, attributes = {}, ...children) => {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -20,6 +21,7 @@ const PAINT = {
 /** Show `data` in `host`. */
 export function show(host, data) {
   const state = { episode: 0, at: 0, timer: null };
+  theme(host);
   fromHash();
 
   const chooser = element("select", { "aria-label": "episode" }, ...data.episodes.map((e, i) => element("option", { value: i }, `episode ${i + 1}: ${short(sum(e.arrays.reward))}`)));
@@ -56,7 +58,7 @@ export function show(host, data) {
   function go(step) {
     state.at = Math.max(0, Math.min(last(), step));
     tell();
-    history.replaceState(null, "", `#episode=${state.episode + 1}&step=${state.at}`);
+    if (location.protocol !== "about:") history.replaceState(null, "", `#episode=${state.episode + 1}&step=${state.at}`);
   }
 
   function fromHash() {
