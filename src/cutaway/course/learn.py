@@ -40,7 +40,8 @@ def here(folder: Folder, console: Console) -> None:
     first = chapters()[0]
     name = next(iter(first.exercises))
     go = "" if folder.path.resolve() == Path.cwd() else f"cd {folder.path}\n"
-    console.print(f"\nNow open {folder.file(first)}, write {name}, and run:", soft_wrap=True)
+    where = "put your answer in the place of its `raise NotImplementedError`"
+    console.print(f"\nNow open {folder.file(first)}, find the function {name}, {where}, and run:", soft_wrap=True)
     console.print(f"{go}cutaway check {first.number}.{name}", soft_wrap=True)
 
 

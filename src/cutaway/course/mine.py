@@ -43,9 +43,12 @@ def mine(folder: Folder, say: Callable[[str], None], recipe: str = "", agents: b
         for part in aside:
             say(f"{part} stands aside for your autograd, {_called(folder, *plugged.pop(part))}")
     if not plugged:
+        for_these = [(c, p) for c in chapters() for p in c.plugs if (agents or not p.agents) and not p.recipes]
+        first, plug = for_these[0]
         raise ArgumentError(
-            "--mine finds no passed part here that the library could use; `cutaway check` judges your answers, "
-            "and the chapters say which of them can be plugged in"
+            f"--mine finds no passed part in {folder.path.resolve()} that the library could use. The first that can be "
+            f"part of it is {first.number}.{plug.names[0]} (`cutaway check {first.number}.{plug.names[0]}` judges it); "
+            "the chapters say which others do"
         )
     with _in_use(folder, plugged, say):
         yield recorded(folder, plugged)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from rich.console import Console
@@ -58,6 +59,9 @@ def check(what: str | None, folder: Folder, console: Console, seconds: float | N
             console.print(Padding(f"[dim]not begun: {', '.join(open_)}[/]", (0, 0, 0, 2)))
     done, every = count(folder)
     console.print(f"{passed} passed, {failed} failed; {done} of the course's {every} exercises are done")
+    following = _next(folder, jobs[0][0])
+    if following and passed and not failed and not asleep and what is not None:
+        console.print(f"next: cutaway check {following}", soft_wrap=True)
     return int(failed > 0 or asleep > 0)
 
 
@@ -66,7 +70,7 @@ def _one(chapter: Chapter, found: dict[str, Any], folder: Folder, console: Conso
     mark, style = {"passed": ("✓", "green"), "failed": ("✗", "red")}.get(found["status"], ("·", "dim"))
     console.print(f"\n[{style}]{mark}[/] [bold]{e.name}[/] · {escape(e.title)}")
     if found["status"] == "stub":
-        console.print(Padding(Text(chapter.stub(e.name), "dim"), (0, 0, 0, 4)))
+        console.print(Padding(Text(_wrapped(chapter.stub(e.name), min(console.width, WIDEST) - 4), "dim"), (0, 0, 0, 4)))
     if found.get("terminal"):
         console.print(Padding(Text.from_ansi(found["terminal"]), (0, 0, 0, 4)))
     if found["status"] == "passed":
@@ -80,9 +84,24 @@ def _one(chapter: Chapter, found: dict[str, Any], folder: Folder, console: Conso
         if not found["hint"] and not found["why"].startswith("it raised"):
             _row("hint", "nothing that is known explains it; compute the smallest input by hand and compare", console)
     else:
-        _row("", f"not begun: write {e.name} in {folder.file(chapter)}", console)
+        _row("", f"not begun: in {folder.file(chapter)}, write it in the place of `raise NotImplementedError`", console)
     if found.get("printed"):
         _row("it printed", found["printed"].rstrip(), console, "dim")
+
+
+def _next(folder: Folder, chapter: Chapter) -> str:
+    """The first exercise that is left in a chapter, or else in the chapters after it; "" if none is."""
+    after = [c for c in chapters() if c.number >= chapter.number]
+    return next((f"{c.number}.{n}" for c in after for n in c.exercises if folder.state(c, n) != "passed"), "")
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Lines that are too long, broken, their parts as deep as they are."""
+    lines = []
+    for line in text.splitlines():
+        indent = line[: len(line) - len(line.lstrip())]
+        lines += textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False) or [line]
+    return "\n".join(lines)
 
 
 def _inputs(found: dict[str, Any]) -> str:

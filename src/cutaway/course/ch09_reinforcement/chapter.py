@@ -383,7 +383,7 @@ def _(mo):
 
 @app.cell
 def _(agents, mo):
-    budget = mo.ui.slider(1000, 20000, 1000, value=6000, label="steps", show_value=True)
+    budget = mo.ui.slider(1000, 20000, 1000, value=4000, label="steps", show_value=True)
     draw_of = mo.ui.slider(0, 5, 1, value=0, label="seed", show_value=True)
     train = mo.ui.run_button(label=f"train it in {agents.ENVIRONMENT} (half a minute)")
     mo.hstack([train, budget, draw_of], justify="start", wrap=True)
