@@ -506,7 +506,8 @@ def _(F, cutaway, figures, longer, mnist, mo, nn, np, own, rule, rules):
     _settings = {"SGD": (0.2, ""), "Momentum": (0.05, "v"), "Nesterov": (0.05, "v"), "AdaGrad": (0.01, "h"),
                  "RMSprop": (0.001, "h"), "Adam": (0.002, "m v")}
     _curves, _rows = [], []
-    for _name, (_lr, _memory) in _settings.items():
+    _each = list(_settings.items())
+    for _name, (_lr, _memory) in mo.status.progress_bar(_each, title="six rules", remove_on_exit=True) if longer.value else _each:
         _f = rules[_name][0]
         _learned = rule(lambda p, g, *rest, lr, t, f=_f: f(p, g, *rest, lr, t), *_memory.split(), name=_name, t=0)
         cutaway.manual_seed(0)

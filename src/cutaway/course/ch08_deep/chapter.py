@@ -43,7 +43,7 @@ def _(mo):
 
 
 @app.cell
-def _(F, cutaway, digits, epochs, everything, images, mnist_deep, moved, np, yours):
+def _(F, cutaway, digits, epochs, everything, images, mnist_deep, mo, moved, np, yours):
     shift, shift_passed = yours("8.shift")
     (_x, _t), (test_x, test_t) = digits()
     _count = 60000 if everything.value else images.value
@@ -70,7 +70,10 @@ def _(F, cutaway, digits, epochs, everything, images, mnist_deep, moved, np, you
     _rng = np.random.default_rng(0)
     losses = []
     for _epoch in range(epochs.value):
-        for _rows in _rng.permutation(len(_x)).reshape(-1, _size):
+        _batches = _rng.permutation(len(_x)).reshape(-1, _size)
+        if everything.value:
+            _batches = mo.status.progress_bar(list(_batches), title=f"epoch {_epoch + 1} of {epochs.value}", show_eta=True, remove_on_exit=True)
+        for _rows in _batches:
             _by = _rng.integers(-moved.value, moved.value + 1, (2, _size))
             _batch = shift(_x[_rows], *_by) if moved.value else _x[_rows]
             losses.append(_fast(cutaway.from_numpy(np.ascontiguousarray(_batch, np.float32)), cutaway.from_numpy(_t[_rows])).item())

@@ -423,7 +423,8 @@ def _(corpus, cutaway, figures, ids, make, mo, models, nn, np, race, symbols, wi
             cutaway.manual_seed(0)
             _model = make(layers=2, heads=4, width=64, length=64) if _name == "GPT" else models.Recurrent(
                 nn.RNN if _name == "recurrent" else nn.LSTM, len(symbols), 64)
-            _loss = with_mine(lambda m=_model: models.train(m, _x, _t, 600, 0.003 if isinstance(m, models.GPT) else 0.005))
+            _bar = lambda steps, n=_name: mo.status.progress_bar(steps, title=f"{n}: the first step takes longest, it is compiled", remove_on_exit=True)
+            _loss = with_mine(lambda m=_model, b=_bar: models.train(m, _x, _t, 600, 0.003 if isinstance(m, models.GPT) else 0.005, shown=b))
             _ids = with_mine(lambda m=_model: models.write(m, [symbols.index(c) for c in "the "], 2000, 64, _sample, 0.7))
             _known, _right = corpus.judged("".join(symbols[i] for i in _ids))
             _mean = np.array(_loss).reshape(-1, 10).mean(1)

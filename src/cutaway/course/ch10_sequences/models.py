@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -89,8 +89,14 @@ class GPT(nn.Module):
         return found
 
 
-def train(model: nn.Module, x: np.ndarray, t: np.ndarray, steps: int, lr: float, batch: int = 32) -> list[float]:
-    """Learn to say what comes next, by Adam, in a compiled step where that can be; each step's loss, in nats a symbol."""
+def train(
+    model: nn.Module, x: np.ndarray, t: np.ndarray, steps: int, lr: float, batch: int = 32,
+    shown: Callable[[range], Iterable[int]] = iter,
+) -> list[float]:  # fmt: skip
+    """Learn to say what comes next, by Adam, in a compiled step where that can be; each step's loss, in nats a symbol.
+
+    shown   what the steps are counted through: a notebook's bar
+    """
     rng = np.random.default_rng(0)
     optimizer = cutaway.optim.Adam(model.parameters(), lr=lr)
 
@@ -107,7 +113,7 @@ def train(model: nn.Module, x: np.ndarray, t: np.ndarray, steps: int, lr: float,
     except ImportError:
         fast = step
     losses = []
-    for _ in range(steps):
+    for _ in shown(range(steps)):
         rows = rng.integers(len(x), size=batch)
         losses.append(fast(cutaway.from_numpy(x[rows]), cutaway.from_numpy(t[rows])).item())
     return losses
