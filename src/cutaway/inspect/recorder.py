@@ -9,13 +9,14 @@ A composite that ran as one native program is one event, which `expand.py` opens
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cutaway.core import accelerate
 from cutaway.core.accelerate import NOT
-from cutaway.core.autograd import WATCH, WRITE, Context, Node, Packed
+from cutaway.core.autograd import WATCH, WRITE, Node, Packed
 from cutaway.core.diary import Place
 from cutaway.core.generator import default_generator
 from cutaway.core.op import INTERPRETER, SCOPE, Op
@@ -23,9 +24,8 @@ from cutaway.core.promote import coerce
 from cutaway.core.tensor import Tensor
 from cutaway.core.views import WriteNode
 from cutaway.inspect.lines import place_of, users_frame
+from cutaway.inspect.observer import BACKWARD, COMPOSITE, LAYER, STEP, Observer
 from cutaway.optim.optimizer import Optimizer
-
-LAYER, COMPOSITE, FUNCTION, STEP = "layer", "composite", "function", "step"
 
 
 class Ref(NamedTuple):
@@ -116,8 +116,8 @@ class Written(NamedTuple):
     place: Place | None
 
 
-class Recorder:
-    """What happened. Install with `on`, take off with `off`."""
+class Recorder(Observer):
+    """What happened from `on` to `off`."""
 
     def __init__(self, native: bool = True) -> None:
         self.native = native
@@ -139,24 +139,10 @@ class Recorder:
         self._made: set[tuple[int, int]] = set()  # arrays that an event made
         self._alive: list[Any] = []  # what ids are of
         self._stack = [-1]
-        self._below: Any = None
-        self._tokens: list[tuple[Any, Any]] = []
 
-    # --- on and off -------------------------------------------------------------------------------------------------
-
-    def on(self) -> None:
-        """Watch from now on."""
-        self._below = INTERPRETER.get()  # within `numpy_only()` there is one, and what is native stays away
-        self._tokens = [
-            (INTERPRETER, INTERPRETER.set(self)), (SCOPE, SCOPE.set(self.enter)), (WATCH, WATCH.set(self.flow)),
-            (WRITE, WRITE.set(self.write)),
-        ]  # fmt: skip
-
-    def off(self) -> None:
-        """Watch no longer."""
-        for variable, token in reversed(self._tokens):
-            variable.reset(token)
-        self._tokens = []
+    def places(self) -> dict[ContextVar[Any], Any]:
+        """Those of any observer, and where writes are told of. Within `numpy_only()` what is native stays away."""
+        return super().places() | {WRITE: self.write}
 
     # --- forward ----------------------------------------------------------------------------------------------------
 
@@ -174,16 +160,10 @@ class Recorder:
         )
         return y
 
-    def enter(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def around(self, kind: str, owner: Any, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What encloses others is called."""
-        owner = getattr(fn, "__self__", None)
-        if owner is None:
-            ctx = args[0] if args and isinstance(args[0], Context) else None
-            if ctx is not None and ctx._node is not None:
-                return self._users_backward(ctx._node, fn, args)
-            kind, owner = (COMPOSITE, fn) if ctx is None else (FUNCTION, (ctx, fn))
-        else:
-            kind = LAYER if hasattr(owner, "named_modules") else STEP
+        if kind == BACKWARD:
+            return self._users_backward(owner, fn, args)
         number = len(self.scopes)
         self.scopes.append(Scope(number, self._stack[-1], kind, owner, self.here()))
         if kind == LAYER and not any(n >= 0 and self.scopes[n].kind == LAYER for n in self._stack):
@@ -343,7 +323,7 @@ class Recorder:
 
     # --- backward ---------------------------------------------------------------------------------------------------
 
-    def flow(self, node: Node, arrived: Any, parent: Node, gradient: Any) -> None:
+    def _flow(self, node: Node, arrived: Any, parent: Node, gradient: Any) -> None:
         """A gradient passes: the place of WATCH."""
         f = Flow(node, _arrays(arrived), parent, _arrays(gradient), len(self.events), self._walk(node, arrived))
         for part in (f.arrived, f.gradient):

@@ -13,7 +13,8 @@ from cutaway.engine.line import source
 from cutaway.inspect import rules
 from cutaway.inspect.expand import Key, expand
 from cutaway.inspect.lines import line_at
-from cutaway.inspect.recorder import COMPOSITE, FUNCTION, LAYER, Event, Flow, Ran, Recorder, Ref, Scope, Update, first
+from cutaway.inspect.observer import COMPOSITE, FUNCTION, LAYER
+from cutaway.inspect.recorder import Event, Flow, Ran, Recorder, Ref, Scope, Update, first
 from cutaway.inspect.updates import moved, terms
 from cutaway.inspect.values import SIDE, SMALL, number, to_json
 from cutaway.optim.optimizer import Optimizer

@@ -12,13 +12,14 @@ from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
-from cutaway.core.autograd import RECORDING, WATCH, Context, Leaf, Node
+from cutaway.core.autograd import RECORDING, Leaf, Node
 from cutaway.core.diary import Place
 from cutaway.core.dtypes import FLOATING
-from cutaway.core.op import INTERPRETER, SCOPE, STAGE, Op
+from cutaway.core.op import INTERPRETER, STAGE, Op
 from cutaway.core.promote import coerce
 from cutaway.core.tensor import Tensor
 from cutaway.inspect.lines import here
+from cutaway.inspect.observer import BACKWARD, COMPOSITE, FUNCTION, LAYER, STEP, Observer
 
 FINE, INF, NAN = 0, 1, 2  # the worst element of a value
 
@@ -70,7 +71,7 @@ class Step:
     fact: Any
 
 
-class Watch:
+class Watch(Observer):
     """Watch from `on` to `off`. Subclasses say what is asked: `seen`, `flowed`, `stepped`."""
 
     def __init__(self) -> None:
@@ -93,22 +94,7 @@ class Watch:
     def stepped(self, optimizer: Any, place: Place | None) -> None:
         """An optimiser has changed its parameters."""
 
-    # --- on and off -------------------------------------------------------------------------------------------------
-
-    def on(self) -> None:
-        """Watch from now on; an observer that is there already goes on observing."""
-        self._below, self._outer, self._beside = INTERPRETER.get(), SCOPE.get(), WATCH.get()
-        INTERPRETER.set(self)
-        SCOPE.set(self.enter)
-        WATCH.set(self._flow)
-
-    def off(self) -> None:
-        """Watch no longer."""
-        INTERPRETER.set(self._below)
-        SCOPE.set(self._outer)
-        WATCH.set(self._beside)
-
-    # --- the observers ----------------------------------------------------------------------------------------------
+    # --- the observers: one that was there before goes on observing ---------------------------------------------------
 
     def __call__(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
         """An operation: the interpreter's place."""
@@ -136,36 +122,26 @@ class Watch:
         self.seen(step, tensors, y)
         return y
 
-    def enter(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A module, a composite, a user's Function, or an optimiser's step is called."""
-        owner = getattr(fn, "__self__", None)
-        if owner is None and args and isinstance(args[0], Context) and args[0]._node is not None:
-            return self._within_backward(args[0]._node, fn, args, kwargs)
-        layers, scopes, within = self._layers, self._scopes, self._within
-        stepping = owner is not None and hasattr(owner, "param_groups")
-        if owner is None:
-            self._within += bool(args) and isinstance(args[0], Context)
-            self._scopes = (*scopes, getattr(fn, "__name__", ""))
-        elif not stepping:
-            self._layers = (*layers, owner)
+    def around(self, kind: str, owner: Any, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Note what encloses the steps that are to come. In a user's backward they are steps of the Function's node."""
+        inside = self._layers, self._scopes, self._within, self._of
+        token = None
+        if kind == LAYER:
+            self._layers = (*self._layers, owner)
+        elif kind in (COMPOSITE, FUNCTION):
+            self._scopes = (*self._scopes, getattr(fn, "__name__", ""))
+            self._within += kind == FUNCTION
+        elif kind == BACKWARD and self._outer is None:
+            self._of, token = owner, INTERPRETER.set(self)
         try:
             out = fn(*args, **kwargs) if self._outer is None else self._outer(fn, args, kwargs)
         finally:
-            self._layers, self._scopes, self._within = layers, scopes, within
-        if stepping:
+            self._layers, self._scopes, self._within, self._of = inside
+            if token is not None:
+                INTERPRETER.reset(token)
+        if kind == STEP:
             self.stepped(owner, here()[0])
         return out
-
-    def _within_backward(self, node: Node, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A user's backward: its operations are steps of the Function's, each with its line."""
-        if self._outer is not None:
-            return self._outer(fn, args, kwargs)
-        token, before, self._of = INTERPRETER.set(self), self._of, node
-        try:
-            return fn(*args, **kwargs)
-        finally:
-            self._of = before
-            INTERPRETER.reset(token)
 
     def _flow(self, node: Node, g: Any, parent: Node, gi: Any) -> None:
         if self._beside is not None:

@@ -17,7 +17,7 @@ from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
 from cutaway.core.views import replay
 from cutaway.inspect.expand import Key
-from cutaway.inspect.recorder import FUNCTION
+from cutaway.inspect.observer import FUNCTION
 from cutaway.inspect.story import WRITE, Done, Story
 from cutaway.inspect.values import number
 
