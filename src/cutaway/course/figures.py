@@ -205,7 +205,8 @@ def bars(
         return 0.06 + 0.94 * np.log(v / least) / (np.log(top / least) or 1.0) if log else v / top
 
     left = 14 + 7.2 * max(map(len, names))
-    wide, step = WIDTH - left - 80, 28
+    right = max(80.0, 14 + 7.2 * max(len(f"{number(v)}{unit}") for v in values))
+    wide, step = WIDTH - left - right, 28
     body = ""
     for i, (name, v) in enumerate(zip(names, values)):
         y = 8 + i * step
