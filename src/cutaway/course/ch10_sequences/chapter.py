@@ -408,8 +408,8 @@ def _(LENGTH, ask, cutaway, figures, gpt, mo, np, place, symbols, with_mine):
 @app.cell
 def _(mo):
     race = mo.ui.run_button(label="train all three: recurrent, LSTM, GPT of two blocks")
-    mo.vstack([mo.md("## Which of them learns agreement?\n\nThe same text, 600 steps each, pieces of 64 letters. This takes a few minutes, most of it to compile "
-                     "sixty-four steps of a recurrent network into one program."), race])
+    mo.vstack([mo.md("## Which of them learns agreement?\n\nThe same text, 600 steps each, pieces of 64 letters. This takes a minute or so. Both recurrent networks "
+                     "go letter by letter, sixty-four times forward and sixty-four back for each step of learning; the GPT sees all at once."), race])
     return (race,)
 
 
@@ -423,7 +423,7 @@ def _(corpus, cutaway, figures, ids, make, mo, models, nn, np, race, symbols, wi
             cutaway.manual_seed(0)
             _model = make(layers=2, heads=4, width=64, length=64) if _name == "GPT" else models.Recurrent(
                 nn.RNN if _name == "recurrent" else nn.LSTM, len(symbols), 64)
-            _bar = lambda steps, n=_name: mo.status.progress_bar(steps, title=f"{n}: the first step takes longest, it is compiled", remove_on_exit=True)
+            _bar = lambda steps, n=_name: mo.status.progress_bar(steps, title=f"{n}: the first step takes longest", remove_on_exit=True)
             _loss = with_mine(lambda m=_model, b=_bar: models.train(m, _x, _t, 600, 0.003 if isinstance(m, models.GPT) else 0.005, shown=b))
             _ids = with_mine(lambda m=_model: models.write(m, [symbols.index(c) for c in "the "], 2000, 64, _sample, 0.7))
             _known, _right = corpus.judged("".join(symbols[i] for i in _ids))

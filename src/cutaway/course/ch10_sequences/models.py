@@ -109,7 +109,8 @@ def train(
         return loss
 
     try:
-        fast: Any = cutaway.compile(step)
+        # A recurrent layer runs one compiled time step again and again; in a compiled step all of them would be written out.
+        fast: Any = step if isinstance(model, Recurrent) else cutaway.compile(step)
     except ImportError:
         fast = step
     losses = []
