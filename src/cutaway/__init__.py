@@ -87,7 +87,8 @@ _ELSEWHERE = {
     ),
     **dict.fromkeys(
         """
-        celu conv1d conv2d conv_transpose2d cosine_similarity dropout pairwise_distance pixel_shuffle prelu selu threshold
+        celu conv1d conv2d conv_transpose2d cosine_similarity dropout pairwise_distance pdist pixel_shuffle prelu selu
+        threshold
         """.split(),
         "cutaway.functional",
     ),

@@ -1,6 +1,7 @@
 """`cutaway.linalg`: linear algebra under PyTorch's names, with gradients; see core/topics/linear.py."""
 
 from cutaway.core.absent import absent
+from cutaway.core.topics.factors import lu, matrix_exp, solve_triangular
 from cutaway.core.topics.linear import (
     cholesky,
     cond,
@@ -27,8 +28,9 @@ from cutaway.core.topics.linear import (
 )  # fmt: skip
 
 __all__ = [
-    "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matrix_norm", "matrix_power",
-    "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "svd", "svdvals", "vecdot", "vector_norm",
+    "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "lu", "matrix_exp", "matrix_norm",
+    "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd",
+    "svdvals", "vecdot", "vector_norm",
 ]  # fmt: skip
 
 

@@ -18,6 +18,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+MODULES = {"functional": "cutaway.autograd.functional", "profiler": "cutaway.profiler"}
+
+
 class _Tensors(type):
     def __instancecheck__(cls, x: object) -> bool:
         return isinstance(x, Tensor)
@@ -39,6 +42,6 @@ def __getattr__(name: str) -> Any:
         return getattr(module, name)
     if name in ("detect_anomaly", "set_detect_anomaly"):
         return getattr(import_module("cutaway.inspect"), name)  # by name: it stands beside this module
-    if name == "functional":
-        return import_module("cutaway.autograd.functional")
+    if name in MODULES:
+        return import_module(MODULES[name])
     raise absent("cutaway.autograd", name, __all__)

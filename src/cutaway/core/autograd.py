@@ -179,10 +179,12 @@ class Node:
     parents           the Node of each input, None where no gradient is wanted
     metas             (shape, dtype) of each input;  meta: of the result
     saved             the input values that rules name;  saved_y: the result's
+    spoken            the name that PyTorch has for it, where the function that was called has told it (grad_names.py)
     """
 
     __slots__ = (
         "__weakref__", "attrs", "freed", "hooks", "meta", "metas", "op", "parents", "retain", "saved", "saved_y", "seq",
+        "spoken",
     )  # fmt: skip
 
     def __init__(
@@ -205,7 +207,7 @@ class Node:
     @property
     def name(self) -> Name:
         """The op's name; called, PyTorch's name of its gradient."""
-        return Name(self.op.name)
+        return Name(self.op.name, getattr(self, "spoken", ""))
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
@@ -311,9 +313,9 @@ def keep_overwritten(node: Node, cell: list[int]) -> None:
 
 
 class Leaf(Node):
-    """Where gradients end: the `.grad` of a tensor that the user made."""
+    """Where gradients end: the `.grad` of a tensor that the user made.  after: hooks that run once `.grad` is there."""
 
-    __slots__ = ("tensor",)
+    __slots__ = ("after", "tensor")
 
     def __init__(self, tensor: Tensor) -> None:
         self.seq = -1  # older than any operation
@@ -321,6 +323,7 @@ class Leaf(Node):
         self.parents = ()
         self.meta = (tensor._data.shape, tensor._data.dtype)
         self.hooks, self.retain, self.freed = None, None, False
+        self.after: dict[int, Callable[[Any], Any]] | None = None
 
     @property
     def name(self) -> Name:
@@ -356,6 +359,9 @@ class Leaf(Node):
             staged = type(g._data) is not np.ndarray
             data = g._data if staged or (fresh and g._data.flags.c_contiguous) else np.array(g._data, order="C")
             t._grad = _Tensor._wrap(data)
+        for hook in list((self.after or {}).values()):
+            if not isinstance(hook(t), (_Tensor, type(None))):
+                raise ArgumentTypeError("register_post_accumulate_grad_hook: a hook must return None; it may write p.grad")
 
 
 def _sum_to(g: Any, shape: tuple[int, ...]) -> Any:
@@ -755,7 +761,8 @@ class OutputNode(Node):
     @property
     def name(self) -> Name:
         """PyTorch's name: that of the user's class, and Backward."""
-        return Name(f"{self.parents[0].name}Backward" if self.parents[0] is not None else "Function")
+        own = f"{self.parents[0].name}Backward" if self.parents[0] is not None else "Function"
+        return Name(own, getattr(self, "spoken", ""))
 
     def gradients(self, g: Any, wanted: Wanted, create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
         """The gradient, packed with the output's number, for the FunctionNode."""
@@ -776,6 +783,7 @@ def output_node(parent: Node, number: int, y: Any) -> OutputNode:
 class Function:
     """An operation with a gradient of one's own: subclass, write `forward(ctx, ...)` and `backward(ctx, *grads)`.
 
+    Or, as PyTorch has it since 2.0, `forward(...)` without ctx and `setup_context(ctx, inputs, output)` beside it.
     Call it with `MyFunction.apply(...)`. `forward` runs without recording; `backward` returns one gradient per input of
     forward, None for those that need none. Written in Tensor operations, backward can itself be differentiated.
     """
@@ -789,6 +797,11 @@ class Function:
     def forward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
         """Compute the result; keep on `ctx` what backward needs."""
         raise NotWritten("Function: write forward(ctx, ...) as a staticmethod in your subclass")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
+        """In a subclass: keep on `ctx` what backward needs; then forward is without ctx, `forward(...)`."""
+        raise NotWritten("Function: setup_context is called only if a subclass defines it")
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
@@ -808,7 +821,11 @@ class Function:
         token = RECORDING.set(False)
         try:
             observer = SCOPE.get()
-            out = cls.forward(ctx, *args, **kwargs) if observer is None else observer(cls.forward, (ctx, *args), kwargs)
+            separate = cls.setup_context is not Function.setup_context
+            given = args if separate else (ctx, *args)
+            out = cls.forward(*given, **kwargs) if observer is None else observer(cls.forward, given, kwargs)
+            if separate:
+                cls.setup_context(ctx, args, out)
         finally:
             RECORDING.reset(token)
         outs = out if isinstance(out, tuple) else (out,)

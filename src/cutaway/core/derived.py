@@ -8,7 +8,7 @@ from __future__ import annotations
 import builtins
 import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from cutaway.core.op import STAGE, castable, composite
 from cutaway.core.ops import contract, elementwise, movement, reduce
 from cutaway.core.ops import index as index_ops
 from cutaway.core.refusal import describe, function, guarded
+from cutaway.core.returned import TYPES
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -251,11 +252,12 @@ def _softmax_dim(name: str, x: Tensor, dim: int | None) -> int:
 # --- order ------------------------------------------------------------------------------------------------------------
 
 
-class ValuesIndices(NamedTuple):
-    """What max, min, sort, topk and median along a dimension return."""
-
-    values: Any
-    indices: Any
+def pair(name: str, x: Tensor, indices: Tensor, dim: int, keepdim: bool = True) -> Any:
+    """(values, indices) along `dim` as function `name` returns them; without `keepdim` the dimension goes away."""
+    found = index_ops.gather(x, indices, dim=dim)
+    if not keepdim and x._data.ndim:
+        found, indices = found.squeeze(dim), indices.squeeze(dim)
+    return TYPES[name](found, indices)
 
 
 def _extreme(name: str, x: Tensor, arg: Any, whole: Any, choose: Any, dim: Any, keepdim: bool) -> Any:
@@ -265,12 +267,7 @@ def _extreme(name: str, x: Tensor, arg: Any, whole: Any, choose: Any, dim: Any, 
         return choose(x, dim)
     d = normalize_dim(dim, x._data.ndim, name)
     found = arg(x, dim=d, keepdim=True)
-    values = index_ops.gather(x, found, dim=d)
-    return (
-        ValuesIndices(values, found)
-        if keepdim or not x._data.ndim
-        else ValuesIndices(values.squeeze(d), found.squeeze(d))
-    )
+    return pair(name, x, found, d, keepdim)
 
 
 def max(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
@@ -305,13 +302,13 @@ def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = F
     return index_ops.argsort(x, dim=normalize_dim(dim, x._data.ndim, "argsort"), descending=descending)
 
 
-def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
+def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """(values, indices) in order along `dim` (always stable)."""
     order = argsort(x, dim, descending)
-    return ValuesIndices(gather(x, dim, order), order)
+    return TYPES["sort"](gather(x, dim, order), order)
 
 
-def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
+def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """The k largest (or smallest) along `dim`, in order: (values, indices)."""
     d, k = normalize_dim(dim, x._data.ndim, "topk"), operator.index(k)
     n = x._data.shape[d] if x._data.ndim else 1
@@ -319,7 +316,7 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
         raise IndexOutOfRange(f"topk: k = {k} is out of range for dim {dim} of size {n} in {show(x)}")
     order = argsort(x, d, descending=largest)
     order = order.narrow(d, 0, k) if order._data.ndim else order
-    return ValuesIndices(gather(x, d, order), order)
+    return TYPES["topk"](gather(x, d, order), order)
 
 
 def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -335,9 +332,7 @@ def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         ties = amax(elementwise.where(flat == middle, flat, -float("inf")))
         return ties if STAGE.get() is None else elementwise.where(nan, middle, ties)
     d = normalize_dim(dim, x._data.ndim, "median")
-    at = _middle(x, d)
-    values = gather(x, d, at)
-    return ValuesIndices(values, at) if keepdim else ValuesIndices(values.squeeze(d), at.squeeze(d))
+    return pair("median", x, _middle(x, d), d, keepdim)
 
 
 def _middle(x: Tensor, d: int) -> Tensor:

@@ -43,6 +43,10 @@ class AssertedError(ArgumentError, AssertionError):
     """The same, where PyTorch's Python code asserts it."""
 
 
+class AssertedShape(ShapeError, AssertionError):
+    """Shapes disagree, where PyTorch's Python code asserts that they do not."""
+
+
 class NameRefused(ArgumentError, KeyError):
     """A name that is taken or cannot be one, or an entry that a dict should have."""
 

@@ -1,29 +1,189 @@
-"""What PyTorch calls the gradient of an operation: programs print `y.grad_fn` and `y.grad_fn.name()`."""
+"""What PyTorch calls the gradient of an operation: programs print `loss`, `y.grad_fn` and `y.grad_fn.name()`.
+
+A gradient is called after the operation that was recorded last. Where PyTorch has one operation for what are several here,
+the function that was called has told its name to the node (`tell`): `x.mean()` ends in a division and says MeanBackward0.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 # Where it is not the operation's own name: here one record stands for what are several there, or the other way round.
 THERE = {
-    "batch_norm": "NativeBatchNorm", "binary_cross_entropy_with_logits": "BinaryCrossEntropyWithLogits", "copy": "Clone",
-    "cross_entropy": "NllLoss", "group_norm": "NativeGroupNorm", "layer_norm": "NativeLayerNorm", "linear": "Addmm",
-    "matmul": "Mm", "max_pool2d": "MaxPool2DWithIndices", "reshape": "View",
-    **{f"conv{turned}{n}d": "Convolution" for turned in ("", "_transpose") for n in (1, 2, 3)},
+    "cast": "ToCopy", "clamp": "Clamp:1", "concatenate": "Cat", "copy": "Clone", "einsum": "View", "log1p": "Log1P",
+    "matmul": "Mm", "reshape": "View", "index": "Index", "pad": "ConstantPadNd",
 }  # fmt: skip
+
+T = TypeVar("T")
+Words = str | Callable[[tuple[Any, ...], dict[str, Any]], str]  # how a function's gradient is called, by its arguments
+
+
+def _numbered(base: str, whole: int, along: int, place: int = 1) -> Words:
+    """PyTorch numbers the kinds of one function: over everything, and along a dimension."""
+
+    def words(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        dim = args[place] if len(args) > place else kwargs.get("dim", kwargs.get("axis"))
+        return f"{base}:{whole if dim is None or isinstance(dim, bool) else along}"
+
+    return words
+
+
+def _extreme(base: str) -> Words:
+    """max and min: of all, along a dimension, or of two tensors."""
+
+    def words(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        dim = args[1] if len(args) > 1 else kwargs.get("other", kwargs.get("dim"))
+        return f"{base}:1" if dim is None else f"{base}imum" if hasattr(dim, "_data") else base
+
+    return words
+
+
+def _power(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    base, exponent = args[0], args[1] if len(args) > 1 else kwargs.get("exponent")
+    return f"Pow:{0 if not hasattr(exponent, '_data') else 1 if hasattr(base, '_data') else 2}"
+
+
+def _linear(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    bias = args[2] if len(args) > 2 else kwargs.get("bias")
+    dims = (args[0] if args else kwargs["input"])._data.ndim
+    if bias is not None:
+        return "Addmm" if dims == 2 else "View"
+    return ("", "Squeeze:4", "Mm")[dims] if dims < 3 else "UnsafeView"
+
+
+def _product(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    both = args[0], args[1] if len(args) > 1 else kwargs.get("other")
+    a, b = (getattr(getattr(x, "_data", None), "ndim", 0) for x in both)
+    return {(1, 1): "Dot", (2, 1): "Mv", (2, 2): "Mm", (1, 2): "Squeeze:4"}.get((a, b), "UnsafeView")
+
+
+def _resized(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    mode = args[3] if len(args) > 3 else kwargs.get("mode", "nearest")
+    dims = (args[0] if args else kwargs["input"])._data.ndim - 2
+    kinds = {"nearest": "Nearest", "nearest-exact": "NearestExact", "bilinear": "Bilinear", "bicubic": "Bicubic"}
+    kinds |= {"linear": "Linear", "trilinear": "Trilinear"}
+    return f"Upsample{kinds[mode]}{dims}D" if mode in kinds else ""
+
+
+def _padded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    mode, pad = args[2] if len(args) > 2 else kwargs.get("mode", "constant"), args[1] if len(args) > 1 else kwargs["pad"]
+    kind = {"constant": "ConstantPadNd", "reflect": f"ReflectionPad{len(pad) // 2}D"}
+    return kind.get(mode, f"ReplicationPad{len(pad) // 2}D" if mode == "replicate" else "")
+
+
+def _pooled(base: str) -> Words:
+    def words(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        size = args[1] if len(args) > 1 else kwargs.get("output_size")
+        one = size == 1 or size == (1, 1) or size == [1, 1]
+        return "Mean:1" if one else base
+
+    return words
+
+
+def _split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return "SplitWithSizes" if any(isinstance(a, (list, tuple)) for a in (*args[1:2], *kwargs.values())) else "Split"
+
+
+def _entropy(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    target = args[1] if len(args) > 1 else kwargs["target"]
+    smooth = kwargs.get("label_smoothing", 0.0) or (len(args) > 7 and args[7])
+    if target._data.dtype.kind in "iu":
+        return "Add" if smooth else "NllLoss2D" if target._data.ndim > 1 else "NllLoss"
+    return "Div:1"
+
+
+def _unfolded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """The method takes a dimension, a size and a step, the function kernels."""
+    return "Unfold" if len(args) > 3 or "step" in kwargs else "Im2Col"
+
+
+def _loss(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """A loss that PyTorch writes in tensor operations ends in the reduction."""
+    return {"mean": "Mean", "sum": "Sum"}.get(kwargs.get("reduction", "mean"), "")
+
+
+# By the name of the function that was called. Behind the colon stands the number, 0 where there is none.
+CALLED: dict[str, Words] = {
+    "mean": _numbered("Mean", 0, 1), "sum": _numbered("Sum", 0, 1), "prod": _numbered("Prod", 0, 1),
+    "median": _numbered("Median", 0, 1), "max": _extreme("Max"), "min": _extreme("Min"), "pow": _power,
+    "rsub": "Rsub:1", "matmul": _product, "linear": _linear,
+    "interpolate": _resized, "pad": _padded, "split": _split, "chunk": "Split", "cross_entropy": _entropy,
+    "adaptive_avg_pool2d": _pooled("AdaptiveAvgPool2D"), "adaptive_max_pool2d": "AdaptiveMaxPool2D",
+    "square": "Pow", "squeeze": _numbered("Squeeze", 0, 1), "scatter": lambda args, kwargs: (
+        f"Scatter:{0 if hasattr(args[3] if len(args) > 3 else kwargs.get('src', kwargs.get('value')), '_data') else 1}"
+    ),
+    "std": "Std", "var": "Var", "std_mean": "StdMean", "var_mean": "VarMean", "quantile": "Squeeze:4",
+    **dict.fromkeys(["norm", "vector_norm", "matrix_norm"], "LinalgVectorNorm"), "frobenius_norm": "LinalgVectorNorm",
+    "cumprod": "Cumprod", "rsqrt": "Rsqrt", "reciprocal": "Reciprocal", "log2": "Log2", "log10": "Log10",
+    "hypot": "Hypot", "masked_fill": "MaskedFill", "lerp": "Lerp", "addcmul": "Addcmul", "addcdiv": "Addcdiv",
+    "fmod": "Fmod", "logaddexp": "Logaddexp", "t": "T", "transpose": "Transpose", "swapaxes": "Transpose",
+    "unsqueeze": "Unsqueeze", "repeat": "Repeat", "roll": "Roll", "tril": "Tril", "triu": "Triu", "diagonal": "Diagonal",
+    "unbind": "Unbind", "select": "Select", "index_select": "IndexSelect", "take": "Take", "sort": "Sort", "topk": "Topk",
+    "unfold": _unfolded, "fold": "Col2Im", "stack": "Stack", "bmm": "Bmm", "mv": "Mv", "dot": "Dot", "addmm": "Addmm",
+    "baddbmm": "Baddbmm", "trace": "Trace", "cross": "LinalgCross", "cdist": "Cdist", "dist": "Dist", "pdist": "Pdist",
+    "inv": "LinalgInvEx", "inverse": "LinalgInvEx", "det": "LinalgDet", "solve": "LinalgSolveEx", "narrow": "Slice",
+    "cholesky": "LinalgCholeskyEx", "index_add": "IndexAdd", "nansum": "Nansum", "nan_to_num": "NanToNum",
+    "logit": "Logit", "digamma": "Digamma", "lgamma": "Lgamma", "erfinv": "Erfinv", "sinc": "Sinc", "xlogy": "Xlogy",
+    "diag_embed": "DiagEmbed", "block_diag": "BlockDiag", "masked_select": "MaskedSelect", "rot90": "Rot90",
+    "logcumsumexp": "Logcumsumexp", "cummax": "Cummax", "cummin": "Cummin", "fmax": "Fmax", "fmin": "Fmin",
+    "kthvalue": "Kthvalue", "mode": "Mode",
+    "softmax": "Softmax", "log_softmax": "LogSoftmax", "gelu": "Gelu", "silu": "Silu", "elu": "Elu", "selu": "Elu",
+    "celu": "Celu", "leaky_relu": "LeakyRelu", "softplus": "Softplus", "hardtanh": "Hardtanh", "relu6": "Hardtanh",
+    "hardswish": "Hardswish", "hardsigmoid": "Hardsigmoid", "mish": "Mish", "logsigmoid": "LogSigmoid", "glu": "Glu",
+    "prelu": "PreluKernel", "threshold": "Threshold", "softshrink": "Softshrink", "hardshrink": "Hardshrink",
+    "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh",
+    "mse_loss": "MseLoss", "smooth_l1_loss": "SmoothL1Loss", "huber_loss": "HuberLoss", "nll_loss": "NllLoss",
+    "binary_cross_entropy": "BinaryCrossEntropy", "multi_margin_loss": "MultiMarginLoss",
+    "soft_margin_loss": "SoftMarginLoss",
+    "binary_cross_entropy_with_logits": "BinaryCrossEntropyWithLogits", "multilabel_margin_loss": "MultilabelMarginLoss",
+    **dict.fromkeys(
+        """l1_loss kl_div margin_ranking_loss triplet_margin_loss cosine_embedding_loss hinge_embedding_loss
+        poisson_nll_loss gaussian_nll_loss multilabel_soft_margin_loss ctc_loss triplet_margin_with_distance_loss""".split(),
+        _loss,
+    ),
+    **{f"conv{turned}{n}d": "Convolution" for turned in ("", "_transpose") for n in (1, 2, 3)},
+    "max_pool1d": "Squeeze:1", "max_pool2d": "MaxPool2DWithIndices", "max_pool3d": "MaxPool3DWithIndices",
+    "avg_pool1d": "Squeeze:1", "avg_pool2d": "AvgPool2D", "avg_pool3d": "AvgPool3D",
+    "batch_norm": "NativeBatchNorm", "layer_norm": "NativeLayerNorm", "group_norm": "NativeGroupNorm",
+    "instance_norm": "View", "embedding": "Embedding", "pixel_shuffle": "PixelShuffle", "grid_sample": "GridSampler2D",
+    "cosine_similarity": "Sum:1", "scaled_dot_product_attention": "ScaledDotProductFlashAttentionForCpu",
+}  # fmt: skip
+
+
+def tell(y: T, words: Words, args: tuple[Any, ...], kwargs: dict[str, Any], own: bool = False) -> T:
+    """y, whose gradient is called so; `own`: also where y is the very tensor that was given (in place)."""
+    text = words if type(words) is str else words(args, kwargs)  # type: ignore[operator]
+    if text:
+        for t in y if isinstance(y, (tuple, list)) else (y,):
+            node = getattr(t, "_node", None)
+            if node is not None and (own or not args or t is not args[0]):
+                node.spoken = text
+    return y
 
 
 class Name(str):
     """The operation's name; called, PyTorch's name of its gradient.
 
-    >>> Name("mul"), Name("mul")()
-    ('mul', 'MulBackward0')
+    >>> Name("mul"), Name("mul")(), Name("div", "Mean:1")()
+    ('mul', 'MulBackward0', 'MeanBackward1')
     """
 
-    __slots__ = ()
+    __slots__ = ("spoken",)
+
+    spoken: str
+
+    def __new__(cls, own: str, spoken: str = "") -> Name:
+        """`spoken`: what `tell` has told."""
+        made = super().__new__(cls, own)
+        made.spoken = spoken
+        return made
 
     def __call__(self) -> str:
         """PyTorch's name: the operation's in capitals, and Backward0; a class of the user's has its own."""
         if self in ("AccumulateGrad", "CopySlices"):
             return f"torch::autograd::{self}"
-        if self.endswith("Backward"):
+        if self.endswith("Backward") and not self.spoken:
             return str(self)
-        return THERE.get(self, "".join(word[:1].upper() + word[1:] for word in self.split("_"))) + "Backward0"
+        word = self.spoken or THERE.get(self, "".join(w[:1].upper() + w[1:] for w in self.split("_")))
+        return f"{word.partition(':')[0]}Backward{word.partition(':')[2] or 0}"

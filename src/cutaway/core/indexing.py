@@ -20,6 +20,7 @@ from cutaway.core.errors import (
     IndexTypeError,
     ShapeError,
 )
+from cutaway.core.grad_names import tell
 from cutaway.core.op import INTERPRETER, STAGE
 from cutaway.core.ops.index import index as index_op
 from cutaway.core.ops.index import index_put
@@ -243,12 +244,27 @@ def getitem(x: Tensor, key: Any) -> Tensor:
         y = slice_(y, start=s.start, step=s.step, size=s.size)
     if y._data.shape != s.shape:
         y = reshape(y, shape=s.shape)
+    if not s.arrays and y._node is not None:
+        return tell(y, _last(key), (), {})
     if s.arrays:
         try:
             y = index_op(y, *[_t.Tensor._wrap(a) for a in s.arrays], dims=tuple(s.dims))
         except ShapeError as error:  # of the indices among each other: PyTorch's IndexError
             raise IndexOutOfRange(str(error)) from None
     return y
+
+
+def _last(key: Any) -> str:
+    """What PyTorch does last for a key of integers, slices and None: it takes them one after the other."""
+    for k in reversed(key if type(key) is tuple else (key,)):
+        if k is None:
+            return "Unsqueeze"
+        if isinstance(k, slice):
+            if k != _FULL:
+                return "Slice"
+        elif k is not Ellipsis:
+            return "Select"
+    return ""
 
 
 def setitem(x: Tensor, key: Any, value: Any) -> None:

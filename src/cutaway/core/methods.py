@@ -12,6 +12,7 @@ import cutaway.core.indexing as _i
 import cutaway.core.random as _r
 from cutaway.core.dtypes import is_narrow
 from cutaway.core.errors import ArgumentError
+from cutaway.core.grad_names import tell as _tell
 from cutaway.core.layouts import check_format
 from cutaway.core.narrow import in_single
 from cutaway.core.ops import elementwise as _ew
@@ -67,7 +68,7 @@ class Methods:
         return _ew.add(self, other)
 
     def __rsub__(self, other: Any) -> Tensor:
-        return _ew.sub(other, self)
+        return _tell(_ew.sub(other, self), "Rsub:1", (), {})
 
     def __rmul__(self, other: Any) -> Any:
         if isinstance(other, (str, list, tuple)) and self._data.size == 1 and self._data.dtype.kind in "iu":
@@ -77,7 +78,7 @@ class Methods:
     def __rtruediv__(self, other: Any) -> Tensor:
         if is_narrow(self._data.dtype):  # as PyTorch rounds
             return _ew.mul(_ew.div(1.0, self), other)
-        return _ew.div(other, self)
+        return _tell(_ew.div(other, self), "Mul", (), {})
 
     def __rfloordiv__(self, other: Any) -> Tensor:
         return _ew.floor_divide(other, self)
@@ -86,7 +87,7 @@ class Methods:
         return _ew.remainder(other, self)
 
     def __rpow__(self, other: Any) -> Tensor:
-        return _ew.pow(other, self)
+        return _tell(_ew.pow(other, self), "Pow:2", (), {})
 
     def __rmatmul__(self, other: Any) -> Tensor:
         return _d.matmul(other, self)
@@ -215,7 +216,7 @@ class Methods:
 
     def square(self) -> Tensor:
         """self * self."""
-        return _d.pow(self, 2)
+        return _tell(_d.pow(self, 2), "Pow", (), {})
 
     def neg(self) -> Tensor:
         """-self."""
@@ -638,7 +639,7 @@ class Methods:
     @property
     def mT(self) -> Tensor:
         """The last two dimensions swapped (a view)."""
-        return _d.transpose(self, -2, -1)
+        return _tell(_d.transpose(self, -2, -1), "Transpose", (), {})
 
     def contiguous(self, *, memory_format: Any = None) -> Tensor:
         """In row-major order, whatever format is asked for."""

@@ -27,6 +27,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from cutaway.core import accelerate
+from cutaway.core.grad_names import CALLED, tell
 from cutaway.core.refusal import RAW, explain
 
 if TYPE_CHECKING:
@@ -238,6 +239,8 @@ def composite(formula: str = "") -> Callable[[F], F]:
     """
 
     def mark(fn: F) -> F:
+        words = CALLED.get(fn.__name__)
+
         @wraps(fn)
         def call(*args: Any, **kwargs: Any) -> Any:
             cast, observer = CAST.get(), SCOPE.get()
@@ -249,9 +252,11 @@ def composite(formula: str = "") -> Callable[[F], F]:
                 native = accelerate.composite
                 if native is not None:
                     y = native(fn, args, kwargs)
-                    if y is not accelerate.NOT:
-                        return y
-                return fn(*args, **kwargs)
+                    if y is accelerate.NOT:
+                        y = fn(*args, **kwargs)
+                else:
+                    y = fn(*args, **kwargs)
+                return y if words is None else tell(y, words, args, kwargs, own=True)
             except RAW as error:
                 refusal = explain(fn, args, kwargs, error)
                 if refusal is None:

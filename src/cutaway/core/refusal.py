@@ -19,6 +19,7 @@ import numpy as np
 
 from cutaway.core.aval import Aval
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, IndexOutOfRange
+from cutaway.core.grad_names import CALLED, tell
 from cutaway.core.spelling import into, respelled
 
 RAW = (CutawayError, TypeError, AttributeError, ValueError, IndexError, KeyError, OverflowError, ZeroDivisionError)
@@ -29,10 +30,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 def guarded(fn: F, out: bool = False) -> F:
     """`fn`, whose raw errors become named ones; `out`: it also takes `out=`, a tensor that the result is written into."""
 
+    words, own = CALLED.get(fn.__name__.removesuffix("_")), fn.__name__[-1:] == "_"
+
     @wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            return fn(*args, **kwargs)
+            y = fn(*args, **kwargs)
+            return y if words is None else tell(y, words, args, kwargs, own)
         except RAW as error:
             if out and "out" in kwargs and isinstance(error, TypeError) and not isinstance(error, CutawayError):
                 return into(kwargs.pop("out"), call, args, kwargs)

@@ -314,6 +314,17 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
             self._node.hooks = {}
         return RemovableHandle(self._node.hooks, hook)
 
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Call `hook(tensor)` after each backward that has added to `.grad`: a leaf may take its optimiser's step there.
+
+        Raises GradError for what is no leaf that requires a gradient.
+        """
+        if not isinstance(self._node, Leaf):
+            raise GradError("register_post_accumulate_grad_hook: only leaves that require grad have a .grad to wait for")
+        if self._node.after is None:
+            self._node.after = {}
+        return RemovableHandle(self._node.after, hook)
+
     def backward(
         self,
         gradient: Tensor | None = None,
@@ -530,7 +541,8 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
         return iter([self[i] for i in range(len(self._data))])
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return _rebuild, (type(self), self._settle()._data, self.requires_grad, dict(self._extra()))
+        kind = type(self)
+        return _rebuild, (None if kind is Tensor else kind, self._settle()._data, self.requires_grad, dict(self._extra()))
 
     def _extra(self) -> dict[str, Any]:
         return {
@@ -573,8 +585,8 @@ class RemovableHandle:
         self.remove()
 
 
-def _rebuild(cls: type[Tensor], array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
-    t: Tensor = Tensor.__new__(cls)
+def _rebuild(cls: type[Tensor] | None, array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
+    t: Tensor = Tensor.__new__(cls or Tensor)
     dtypes.from_numpy_dtype(array.dtype)
     t._data, t._cell = array, [0, 0]
     t.__dict__.update(extra)

@@ -17,7 +17,14 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from cutaway.core import random
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, AssertedError, IndexOutOfRange, NotWritten, ShapeError
+from cutaway.core.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    AssertedError,
+    AssertedShape,
+    IndexOutOfRange,
+    NotWritten,
+)
 from cutaway.core.random import Generator
 from cutaway.core.refusal import guard_class, guarded
 from cutaway.core.tensor import Tensor
@@ -52,7 +59,7 @@ class IterableDataset(Dataset[T]):
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Tensors of equal length, x[N, ...], y[N, ...], ...; item i is (x[i], y[i], ...).
 
-    Raises ShapeError if the lengths differ.
+    Raises ShapeError (PyTorch's AssertionError) if the lengths differ.
     """
 
     tensors: tuple[Tensor, ...]
@@ -62,7 +69,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
             if not isinstance(t, Tensor):
                 raise ArgumentTypeError(f"TensorDataset: {type(t).__name__} is no tensor; use cutaway.tensor(...)")
         if not tensors or any(t.ndim == 0 or t.shape[0] != tensors[0].shape[0] for t in tensors):
-            raise ShapeError(
+            raise AssertedShape(
                 f"TensorDataset: the first dimensions disagree, got {_shapes(tensors)}; "
                 "all tensors must have one row per item"
             )

@@ -56,7 +56,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
 
 
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
-    """(func(*primals), pull): pull(v) gives the gradients of <v, result> by the primals, one or a tuple; then aux."""
+    """(func(*primals), pull): pull(v) gives the tuple of the gradients of <v, result> by the primals; then aux."""
     with enable_grad():
         args, chosen = _chosen("vjp", primals, tuple(range(len(primals))))
         y, aux = _result("vjp", func(*args), has_aux)
@@ -66,8 +66,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple
         seeds = leaves(cotangents)
         _fit("vjp", seeds, ys, "cotangents", "results")
         with enable_grad():
-            gs = like(chosen, iter([settled(g, xs) for g in pulled(ys, xs, seeds, True)]))
-        return gs[0] if len(primals) == 1 else gs
+            return like(chosen, iter([settled(g, xs) for g in pulled(ys, xs, seeds, True)]))
 
     given = each(lambda t: settled(t, xs), y)
     return (given, pull, _settled(aux, xs)) if has_aux else (given, pull)

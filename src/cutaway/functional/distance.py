@@ -6,7 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cutaway.core.aval import broadcast_shapes, normalize_dim, show
+from cutaway.core.derived import constant
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
 from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
@@ -56,6 +59,20 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     is_tensor("pairwise_distance", x1=x1, x2=x2)
     broadcast_shapes(tuple(x1.shape), tuple(x2.shape), op="pairwise_distance")
     return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """Distances of all pairs of rows by the p-norm, pair (0, 1) first.  x[N, M] -> [N (N - 1) / 2].
+
+    Raises ShapeError unless x is a matrix.
+    """
+    is_tensor("pdist", input=input)
+    floating("pdist", input)
+    if input.ndim != 2:
+        raise ShapeError(f"pdist: needs a matrix, got {show(input)}")
+    above = np.triu_indices(input.shape[0], 1)
+    i, j = (constant(k.astype(np.int64)) for k in above)
+    return (input[i] - input[j]).norm(p, -1)
 
 
 @composite(r"\tfrac1N \sum_i \begin{cases} x_i & y_i = 1 \\ \max(0, m - x_i) & y_i = -1 \end{cases}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from cutaway.core.autograd import Function
 from cutaway.core.errors import ArgumentTypeError
@@ -49,11 +50,16 @@ class Hook(NamedTuple):
 class Hooks:
     """The hooks of one module, each kind in order of registration."""
 
+    THERE: ClassVar = {  # what PyTorch calls these tables; programs count them and clear them
+        "_forward_pre_hooks": "before", "_forward_hooks": "after",
+        "_backward_pre_hooks": "grad_output", "_backward_hooks": "grad_input",
+    }  # fmt: skip
+
     def __init__(self) -> None:
-        self.before: dict[int, Hook] = {}
-        self.after: dict[int, Hook] = {}
-        self.grad_output: dict[int, Hook] = {}
-        self.grad_input: dict[int, Hook] = {}
+        self.before: dict[int, Hook] = OrderedDict()
+        self.after: dict[int, Hook] = OrderedDict()
+        self.grad_output: dict[int, Hook] = OrderedDict()
+        self.grad_input: dict[int, Hook] = OrderedDict()
 
 
 def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -118,6 +118,8 @@ class Module:
                 return table[name]
             if name in (table := state["_buffers"]):
                 return table[name]
+            if name in Hooks.THERE:
+                return getattr(self._hook_table(), Hooks.THERE[name])
             if hasattr(type(self), name):  # a property that failed: let its own error out
                 return object.__getattribute__(self, name)
             raise self._missing(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -59,6 +60,7 @@ class Optimizer:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         guard_class(cls, ("__init__", "step", "load_state_dict"))
+        _show_implementation(cls)
 
     @guarded
     def __init__(self, params: Any, defaults: Group, implementation: Group | None = None) -> None:
@@ -271,6 +273,17 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
+
+
+def _show_implementation(cls: type[Optimizer]) -> None:
+    """Name what `**implementation` takes in the signature: programs ask `"fused" in inspect.signature(AdamW).parameters`."""
+    init = vars(cls).get("__init__")
+    parameters = list(inspect.signature(init).parameters.values()) if init else []
+    if parameters and parameters[-1].name == "implementation":
+        more = [n for n in IMPLEMENTATION if n in cls.last]
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters[-1:] = [inspect.Parameter(n, kind, default=IMPLEMENTATION[n], annotation=Any) for n in more]
+        init.__signature__ = inspect.Signature(parameters)  # type: ignore[union-attr]
 
 
 class Handle:

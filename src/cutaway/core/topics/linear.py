@@ -7,7 +7,7 @@ for QR, Walter & Lehmann (2010).
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,39 +16,11 @@ from cutaway.core.autograd import Function
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, DTypeError, ShapeError
 from cutaway.core.refusal import function
+from cutaway.core.returned import TYPES
 from cutaway.core.topics.products import matrix_product
 
 
-class SlogDet(NamedTuple):
-    """What slogdet returns."""
-
-    sign: Any
-    logabsdet: Any
-
-
-class QR(NamedTuple):
-    """What qr returns."""
-
-    Q: Any
-    R: Any
-
-
-class Eigh(NamedTuple):
-    """What eigh returns."""
-
-    eigenvalues: Any
-    eigenvectors: Any
-
-
-class SVD(NamedTuple):
-    """What svd returns."""
-
-    U: Any
-    S: Any
-    Vh: Any
-
-
-def _matrices(name: str, x: Any, square: bool = True) -> Any:
+def matrices(name: str, x: Any, square: bool = True) -> Any:
     """x[..., M, N].  Raises ShapeError unless it is matrices (square ones), DTypeError unless float32 or float64."""
     d.need_tensor(name, x)
     if x._data.ndim < 2 or (square and x._data.shape[-1] != x._data.shape[-2]):
@@ -70,7 +42,8 @@ def _lapack(name: str, fn: Any, *xs: Any) -> Any:
     return d.constant(np.array(found, dtype, order="C"))
 
 
-def _h(x: Any) -> Any:
+def transposed(x: Any) -> Any:
+    """Matrices, rows for columns."""
     return d.transpose(x, -2, -1)
 
 
@@ -83,14 +56,14 @@ class _Inverse(Function):
     @staticmethod
     def backward(ctx: Any, g: Any) -> Any:
         """-Y' G Y'."""
-        y = _h(_Inverse.apply(ctx.saved_tensors[0]))
+        y = transposed(_Inverse.apply(ctx.saved_tensors[0]))
         return -(y @ g @ y)
 
 
 @function
 def inv(A: Any) -> Any:
     """The inverse of square matrices.  Raises ArgumentError for a singular one."""
-    return _Inverse.apply(_matrices("inv", A))
+    return _Inverse.apply(matrices("inv", A))
 
 
 class _Solve(Function):
@@ -103,17 +76,17 @@ class _Solve(Function):
     def backward(ctx: Any, g: Any) -> Any:
         """gB = A'^-1 G, gA = -gB X'."""
         a, b = ctx.saved_tensors
-        gb = _Solve.apply(_h(a), g)
-        return -(gb @ _h(_Solve.apply(a, b))), gb
+        gb = _Solve.apply(transposed(a), g)
+        return -(gb @ transposed(_Solve.apply(a, b))), gb
 
 
 @function
 def solve(A: Any, B: Any, *, left: bool = True) -> Any:
     """X with A X = B, for a vector or the columns of B; X A = B with left=False."""
-    _matrices("solve", A)
+    matrices("solve", A)
     d.alike("solve", A, d.need_tensor("solve", B))
     if not left:
-        return _h(solve(_h(A), _h(B)))
+        return transposed(solve(transposed(A), transposed(B)))
     vector = B._data.ndim == 1 or (B._data.ndim == A._data.ndim - 1 and B._data.shape == A._data.shape[:-1])
     b = B.unsqueeze(-1) if vector else B
     if b._data.shape[-2] != A._data.shape[-1]:
@@ -134,13 +107,13 @@ class _SlogDet(Function):
     @staticmethod
     def backward(ctx: Any, _: Any, g: Any) -> Any:
         """G A'^-1."""
-        return g[..., None, None] * _h(_Inverse.apply(ctx.saved_tensors[0]))
+        return g[..., None, None] * transposed(_Inverse.apply(ctx.saved_tensors[0]))
 
 
 @function
-def slogdet(A: Any) -> SlogDet:
+def slogdet(A: Any) -> Any:
     """(sign, log |det|) of square matrices, without overflow."""
-    return SlogDet(*_SlogDet.apply(_matrices("slogdet", A)))
+    return TYPES["linalg_slogdet"](*_SlogDet.apply(matrices("slogdet", A)))
 
 
 class _Det(Function):
@@ -153,13 +126,13 @@ class _Det(Function):
     def backward(ctx: Any, g: Any) -> Any:
         """G det(A) A'^-1."""
         (a,) = ctx.saved_tensors
-        return (g * _Det.apply(a))[..., None, None] * _h(_Inverse.apply(a))
+        return (g * _Det.apply(a))[..., None, None] * transposed(_Inverse.apply(a))
 
 
 @function
 def det(A: Any) -> Any:
     """Determinants of square matrices. The gradient needs them to be invertible."""
-    return _Det.apply(_matrices("det", A))
+    return _Det.apply(matrices("det", A))
 
 
 @function
@@ -179,18 +152,18 @@ class _Cholesky(Function):
     def backward(ctx: Any, g: Any) -> Any:
         """L'^-1 P L^-1, symmetric, where P is the lower triangle of L' G with half its diagonal."""
         low = _Cholesky.apply(ctx.saved_tensors[0])
-        p = d.tril(_h(low) @ g)
+        p = d.tril(transposed(low) @ g)
         p = p - d.tril(d.triu(p)) * 0.5
         back = _Inverse.apply(low)
-        s = _h(back) @ p @ back
-        return (s + _h(s)) * 0.5
+        s = transposed(back) @ p @ back
+        return (s + transposed(s)) * 0.5
 
 
 @function
 def cholesky(A: Any, *, upper: bool = False) -> Any:
     """L, lower triangular with A = L L'; with `upper` its transpose.  Raises ArgumentError unless A is positive definite."""
-    y = _Cholesky.apply(_matrices("cholesky", A))
-    return _h(y) if upper else y
+    y = _Cholesky.apply(matrices("cholesky", A))
+    return transposed(y) if upper else y
 
 
 class _QR(Function):
@@ -206,20 +179,20 @@ class _QR(Function):
         if a._data.shape[-2] < a._data.shape[-1]:
             raise ShapeError(f"qr: the gradient of a wide matrix is not defined here, got {show(a)}")
         q, r = _QR.apply(a)
-        m = r @ _h(gr) - _h(gq) @ q
-        m = d.tril(m) + _h(d.tril(m, -1))
-        return (gq + q @ m) @ _h(_Inverse.apply(r))
+        m = r @ transposed(gr) - transposed(gq) @ q
+        m = d.tril(m) + transposed(d.tril(m, -1))
+        return (gq + q @ m) @ transposed(_Inverse.apply(r))
 
 
 @function
-def qr(A: Any, mode: str = "reduced") -> QR:
+def qr(A: Any, mode: str = "reduced") -> Any:
     """A = Q R with orthonormal columns in Q and R upper triangular; mode "reduced" or "complete" (without gradient)."""
-    _matrices("qr", A, square=False)
+    matrices("qr", A, square=False)
     if mode == "complete":
-        return QR(*_lapack("qr", lambda m: tuple(np.linalg.qr(m, "complete")), A))
+        return TYPES["linalg_qr"](*_lapack("qr", lambda m: tuple(np.linalg.qr(m, "complete")), A))
     if mode != "reduced":
         raise ArgumentError(f"qr: mode must be 'reduced' or 'complete', got {mode!r}")
-    return QR(*_QR.apply(A))
+    return TYPES["linalg_qr"](*_QR.apply(A))
 
 
 def _apart(values: Any) -> Any:
@@ -243,14 +216,14 @@ class _Eigh(Function):
     def backward(ctx: Any, gl: Any, gv: Any) -> Any:
         """V (diag(gL) + V' gV / E) V', E_ij = l_j - l_i."""
         values, v = _Eigh.apply(ctx.saved_tensors[0], ctx.triangle)
-        y = v @ (_diagonal(gl) + (_h(v) @ gv) * _apart(values)) @ _h(v)
-        return (y + _h(y)) * 0.5, None
+        y = v @ (_diagonal(gl) + (transposed(v) @ gv) * _apart(values)) @ transposed(v)
+        return (y + transposed(y)) * 0.5, None
 
 
 @function
-def eigh(A: Any, UPLO: str = "L") -> Eigh:
+def eigh(A: Any, UPLO: str = "L") -> Any:
     """Eigenvalues in ascending order and eigenvectors (columns) of symmetric matrices, of which one triangle is read."""
-    return Eigh(*_Eigh.apply(_matrices("eigh", A), UPLO))
+    return TYPES["linalg_eigh"](*_Eigh.apply(matrices("eigh", A), UPLO))
 
 
 @function
@@ -269,37 +242,37 @@ class _SVD(Function):
     def backward(ctx: Any, gu: Any, gs: Any, gvh: Any) -> Any:
         """Giles's formula, with what of gU and gV lies beside the singular vectors."""
         u, s, vh = _SVD.apply(ctx.saved_tensors[0])
-        e, v, gv = _apart(s * s), _h(vh), _h(gvh)
+        e, v, gv = _apart(s * s), transposed(vh), transposed(gvh)
         row, column = s.unsqueeze(-2), s.unsqueeze(-1)
-        pu, pv = _h(u) @ gu, _h(v) @ gv
-        y = u @ ((pu - _h(pu)) * e * row + column * ((pv - _h(pv)) * e) + _diagonal(gs)) @ vh
+        pu, pv = transposed(u) @ gu, transposed(v) @ gv
+        y = u @ ((pu - transposed(pu)) * e * row + column * ((pv - transposed(pv)) * e) + _diagonal(gs)) @ vh
         y = y + ((gu - u @ pu) / row) @ vh
-        return y + (u / row) @ _h(gv - v @ pv)
+        return y + (u / row) @ transposed(gv - v @ pv)
 
 
 @function
-def svd(A: Any, full_matrices: bool = True) -> SVD:
+def svd(A: Any, full_matrices: bool = True) -> Any:
     """A = U diag(S) Vh, S descending. With full_matrices, U and V are square and have no gradient."""
-    _matrices("svd", A, square=False)
+    matrices("svd", A, square=False)
     if full_matrices and A._data.shape[-1] != A._data.shape[-2]:
-        return SVD(*_lapack("svd", lambda m: tuple(np.linalg.svd(m)), A))
-    return SVD(*_SVD.apply(A))
+        return TYPES["linalg_svd"](*_lapack("svd", lambda m: tuple(np.linalg.svd(m)), A))
+    return TYPES["linalg_svd"](*_SVD.apply(A))
 
 
 @function
 def svdvals(A: Any) -> Any:
     """Singular values, descending."""
-    return _SVD.apply(_matrices("svdvals", A, square=False))[1]
+    return _SVD.apply(matrices("svdvals", A, square=False))[1]
 
 
 @function
 def pinv(A: Any, *, rtol: float | None = None, hermitian: bool = False) -> Any:
     """Moore and Penrose's inverse; singular values below rtol times the largest count as 0."""
-    u, s, vh = _SVD.apply(_matrices("pinv", A, square=False))
+    u, s, vh = _SVD.apply(matrices("pinv", A, square=False))
     least = max(A._data.shape[-2:]) * float(np.finfo(A._data.dtype).eps) if rtol is None else rtol
     keep = s.detach() > least * s.detach().amax(-1, keepdim=True)
     back = d.where(keep, 1 / d.where(keep, s, 1.0), 0.0)
-    return _h(vh) @ (back.unsqueeze(-1) * _h(u))
+    return transposed(vh) @ (back.unsqueeze(-1) * transposed(u))
 
 
 @function
@@ -310,23 +283,14 @@ def matrix_rank(A: Any, *, rtol: float | None = None, hermitian: bool = False) -
     return (s > least * s.amax(-1, keepdim=True)).sum(-1)
 
 
-class LstSq(NamedTuple):
-    """What lstsq returns."""
-
-    solution: Any
-    residuals: Any
-    rank: Any
-    singular_values: Any
-
-
 @function
-def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None) -> LstSq:
+def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None) -> Any:
     """X that makes |A X - B| least, for A of full rank."""
-    d.alike("lstsq", _matrices("lstsq", A, square=False), B)
+    d.alike("lstsq", matrices("lstsq", A, square=False), B)
     x = pinv(A, rtol=rcond) @ B
     m, n = A._data.shape[-2:]
     residuals = (A @ x - B).square().sum(-2) if m > n else d.constant(np.zeros(0, A._data.dtype))
-    return LstSq(x, residuals, matrix_rank(A), d.constant(np.zeros(0, A._data.dtype)))
+    return TYPES["linalg_lstsq"](x, residuals, matrix_rank(A), d.constant(np.zeros(0, A._data.dtype)))
 
 
 @function

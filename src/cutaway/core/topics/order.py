@@ -10,6 +10,7 @@ from cutaway.core import derived as d
 from cutaway.core.aval import normalize_dim, show
 from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.ops import elementwise as ew
+from cutaway.core.returned import TYPES
 
 
 class Order:
@@ -78,7 +79,7 @@ class Order:
 def _running(name: str, x: Any, dim: int, wins: Any) -> Any:
     at = normalize_dim(dim, x._data.ndim, name)
     if not x._data.ndim or not x._data.size:
-        return d.ValuesIndices(ew.copy(x), d.constant(np.zeros(x._data.shape, np.int64)))
+        return TYPES[name](ew.copy(x), d.constant(np.zeros(x._data.shape, np.int64)))
     a = np.moveaxis(d.values(x), at, 0)
     found = np.zeros(a.shape, np.int64)
     best, where = a[0].copy(), np.zeros(a.shape[1:], np.int64)
@@ -87,7 +88,7 @@ def _running(name: str, x: Any, dim: int, wins: Any) -> Any:
         best, where = np.where(new, a[k], best), np.where(new, k, where)
         found[k] = where
     index = d.constant(np.ascontiguousarray(np.moveaxis(found, 0, at)))
-    return d.ValuesIndices(x.gather(at, index), index)
+    return TYPES[name](x.gather(at, index), index)
 
 
 def searchsorted(

@@ -100,6 +100,17 @@ class Places:
             return _product(ew.where(stands, self, 1), at, index, part)
         return _extreme(self, at, index, part, stands, np.maximum if reduce == "amax" else np.minimum)
 
+    def index_reduce(self: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True) -> Any:
+        """As scatter_reduce, whole slices: slice k of `source` along `dim` joins that at index[k]."""
+        if reduce not in REDUCTIONS[1:]:
+            raise ArgumentError(f"index_reduce: reduce must be one of {', '.join(REDUCTIONS[1:])}, got {reduce!r}")
+        _, at = _front("index_reduce", self, dim, index)
+        if index._data.shape != source._data.shape[at : at + 1]:
+            raise IndexOutOfRange(f"index_reduce: {show(index)} names no slices of source {show(source)} along dim {dim}")
+        shape = [-1 if k == at else 1 for k in range(self._data.ndim)]
+        wide = index.reshape(shape).expand(source._data.shape)
+        return self.scatter_reduce(at, wide, source, reduce, include_self=include_self)
+
     def fill_diagonal_(self: Any, fill_value: Any, wrap: bool = False) -> Any:
         """The main diagonal set to a number; `wrap`: in a tall matrix, on and on below."""
         if self._data.ndim < 2:

@@ -10,6 +10,7 @@ from cutaway.core import derived as d
 from cutaway.core.aval import normalize_dim, show
 from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.ops import elementwise as ew
+from cutaway.core.returned import TYPES
 
 
 class Products:
@@ -73,7 +74,7 @@ class Products:
 
     def slogdet(self: Any) -> Any:
         """(sign, log |det|) of square matrices."""
-        return _linear().slogdet(self)
+        return TYPES["slogdet"](*_linear().slogdet(self))
 
     def inverse(self: Any) -> Any:
         """The inverse of square matrices."""
@@ -87,14 +88,26 @@ class Products:
         """L, lower triangular with self = L L'; with `upper` its transpose."""
         return _linear().cholesky(self, upper=upper)
 
+    def cholesky_solve(self: Any, L: Any, upper: bool = False) -> Any:
+        """X with L L' X = self, from Cholesky's factor L."""
+        return _factors().cholesky_solve(self, L, upper)
+
+    def cholesky_inverse(self: Any, upper: bool = False) -> Any:
+        """The inverse of L L', where self is Cholesky's factor L."""
+        return _factors().cholesky_inverse(self, upper)
+
+    def matrix_exp(self: Any) -> Any:
+        """exp of square matrices; see linalg.matrix_exp."""
+        return _factors().matrix_exp(self)
+
     def qr(self: Any, some: bool = True) -> Any:
         """self = Q R; see linalg.qr."""
-        return _linear().qr(self, "reduced" if some else "complete")
+        return TYPES["qr"](*_linear().qr(self, "reduced" if some else "complete"))
 
     def svd(self: Any, some: bool = True, compute_uv: bool = True) -> Any:
         """self = U diag(S) V': the old form, with V and not its transpose; see linalg.svd."""
         u, s, vh = _linear().svd(self, full_matrices=not some)
-        return u, s, d.transpose(vh, -2, -1)
+        return TYPES["svd"](u, s, d.transpose(vh, -2, -1))
 
     def matrix_power(self: Any, n: int) -> Any:
         """A square matrix (or a batch) times itself, n times; by squaring."""
@@ -118,6 +131,12 @@ def _linear() -> Any:
     from cutaway.core.topics import linear
 
     return linear
+
+
+def _factors() -> Any:
+    from cutaway.core.topics import factors
+
+    return factors
 
 
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -11,14 +11,7 @@ from cutaway.core import derived as d
 from cutaway.core.aval import normalize_dim, show
 from cutaway.core.errors import ArgumentError, DTypeError, IndexOutOfRange, ShapeError
 from cutaway.core.ops import elementwise as ew
-
-
-class MinMax(NamedTuple):
-    """What aminmax returns."""
-
-    min: Any
-    max: Any
-
+from cutaway.core.returned import TYPES
 
 INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
 
@@ -44,12 +37,11 @@ class Statistics:
             return d.median(good if good._data.size else flat)
         at = normalize_dim(dim, self._data.ndim, "nanmedian")
         if not self._data.ndim:
-            return d.ValuesIndices(self, d.constant(np.zeros((), np.int64)))
+            return TYPES["nanmedian"](self, d.constant(np.zeros((), np.int64)))
         order = self.argsort(at)  # NaN last
         count = (self == self).sum(at, keepdim=True)
         where = order.gather(at, ((count - 1) // 2).clamp(min=0))
-        values = self.gather(at, where)
-        return d.ValuesIndices(values, where) if keepdim else d.ValuesIndices(values.squeeze(at), where.squeeze(at))
+        return d.pair("nanmedian", self, where, at, keepdim)
 
     def quantile(self: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Any:
         """The q-quantile, q in [0, 1], over `dim` or of all; several q give a first dimension. NaN if there is one."""
@@ -65,12 +57,11 @@ class Statistics:
         """The most frequent value along `dim`, the smallest of equals: (values, indices), the last place of each."""
         at = normalize_dim(dim, self._data.ndim, "mode")
         if not self._data.ndim:
-            return d.ValuesIndices(self, d.constant(np.zeros((), np.int64)))
+            return TYPES["mode"](self, d.constant(np.zeros((), np.int64)))
         a = np.moveaxis(d.values(self), at, -1)
         found = np.apply_along_axis(_most_frequent, -1, a) if a.size else np.zeros(a.shape[:-1], np.int64)
         where = d.constant(np.expand_dims(found, at))
-        values = self.gather(at, where)
-        return d.ValuesIndices(values, where) if keepdim else d.ValuesIndices(values.squeeze(at), where.squeeze(at))
+        return d.pair("mode", self, where, at, keepdim)
 
     def kthvalue(self: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
         """The k-th smallest along `dim`, counted from 1: (values, indices)."""
@@ -79,14 +70,13 @@ class Statistics:
         if not 1 <= k <= n:
             raise IndexOutOfRange(f"kthvalue: k = {k} is out of range for dim {dim} of size {n} in {show(self)}")
         if not self._data.ndim:
-            return d.ValuesIndices(self, d.constant(np.zeros((), np.int64)))
+            return TYPES["kthvalue"](self, d.constant(np.zeros((), np.int64)))
         where = self.argsort(at).narrow(at, k - 1, 1)
-        values = self.gather(at, where)
-        return d.ValuesIndices(values, where) if keepdim else d.ValuesIndices(values.squeeze(at), where.squeeze(at))
+        return d.pair("kthvalue", self, where, at, keepdim)
 
     def aminmax(self: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:
         """(min, max), over `dim` or of all."""
-        return MinMax(d.amin(self, dim, keepdim), d.amax(self, dim, keepdim))
+        return TYPES["aminmax"](d.amin(self, dim, keepdim), d.amax(self, dim, keepdim))
 
     def bincount(self: Any, weights: Any = None, minlength: int = 0) -> Any:
         """How often each whole number from 0 on occurs, or the sum of its weights."""

@@ -31,8 +31,9 @@ class Writing:
         absolute acos acosh addbmm addcdiv addcmul addmv addr arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin
         asinh atan atan2 atanh baddbmm bitwise_left_shift bitwise_right_shift clamp_max clamp_min copysign cosh cumprod
         cumsum deg2rad digamma divide eq erfc erfinv exp2 expm1 fix float_power fmod frac gcd ge greater greater_equal gt
-        heaviside hypot index_copy index_fill lcm le less less_equal lgamma log10 log1p log2 logit lt masked_scatter
-        multiply nan_to_num ne negative not_equal rad2deg scatter_reduce sgn sinc sinh subtract tan true_divide xlogy
+        heaviside hypot index_copy index_fill index_reduce lcm le less less_equal lgamma log10 log1p log2 logit lt
+        masked_scatter multiply nan_to_num ne negative not_equal rad2deg scatter_reduce sgn sinc sinh subtract tan
+        true_divide xlogy
     """.split():
         vars()[f"{_name}_"] = _written(_name)
     del _name

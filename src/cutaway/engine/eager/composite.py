@@ -41,7 +41,7 @@ KNOWN: dict[type, bool] = {Tensor: True}  # types of Tensors that mean nothing m
 
 def _plain(kind: type) -> bool:
     """Whether this is a class of Tensors, and no user's own."""
-    KNOWN[kind] = issubclass(kind, Tensor) and kind.__module__.startswith("cutaway.")
+    KNOWN[kind] = issubclass(kind, Tensor) and kind.__module__.partition(".")[0] in ("cutaway", "torch")
     return KNOWN[kind]
 
 

@@ -52,7 +52,7 @@ class CompositeNode(Node):
     @property
     def name(self) -> Name:
         """The composite's name."""
-        return Name(self.plan.label)
+        return Name(self.plan.label, getattr(self, "spoken", ""))
 
     def free(self) -> None:
         """Let go of the saved values."""

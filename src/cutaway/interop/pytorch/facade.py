@@ -20,7 +20,7 @@ class Facade(ModuleType):
         self.__dict__.update(__version__=__version__, __path__=[], __file__=cutaway.__file__)
 
     def __getattr__(self, name: str) -> Any:
-        if name in OURS:
+        if name in OURS and name not in cutaway._METHODS:  # torch.dist is a function
             raise absent("torch", name, dir(self))
         if name in MODULES:
             from importlib import import_module

@@ -73,6 +73,7 @@ def install() -> None:
     if is_installed():
         return
     set_package("torch")
+    _say_where(PRINTED)
     _was_lenient = is_lenient()
     set_lenient(True)
     _before.update(_taken_out())
@@ -86,6 +87,7 @@ def uninstall() -> None:
         return
     set_lenient(_was_lenient)
     set_package("cutaway")
+    _say_where({name: name.rpartition(".")[0] for name in PRINTED})
     sys.meta_path.remove(_finder)
     if SHIM in sys.path:
         sys.path.remove(SHIM)
@@ -109,6 +111,16 @@ def installed() -> Iterator[None]:
     finally:
         if not before:
             uninstall()
+
+
+# Where programs see these classes: `print(type(x))`, `str(type(x)) == "<class 'torch.Tensor'>"`.
+PRINTED = {"cutaway.core.tensor.Tensor": "torch", "cutaway.nn.parameter.Parameter": "torch.nn.parameter"}
+
+
+def _say_where(places: dict[str, str]) -> None:
+    for name, place in places.items():
+        module, _, cls = name.rpartition(".")
+        getattr(import_module(module), cls).__module__ = place
 
 
 def _taken_out() -> dict[str, ModuleType]:

@@ -1,0 +1,103 @@
+"""What functions with several results return: named tuples that print as PyTorch's `torch.return_types.max` do."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from cutaway.core.absent import absent
+from cutaway.core.package import package
+
+
+class ValuesIndices(NamedTuple):
+    """What max, min, sort, topk and median along a dimension return."""
+
+    values: Any
+    indices: Any
+
+
+class MinMax(NamedTuple):
+    """What aminmax returns."""
+
+    min: Any
+    max: Any
+
+
+class SVDOld(NamedTuple):
+    """What svd of `torch` returns: V, where that of linalg has Vh."""
+
+    U: Any
+    S: Any
+    V: Any
+
+
+class SVD(NamedTuple):
+    """What svd returns."""
+
+    U: Any
+    S: Any
+    Vh: Any
+
+
+class SlogDet(NamedTuple):
+    """What slogdet returns."""
+
+    sign: Any
+    logabsdet: Any
+
+
+class QR(NamedTuple):
+    """What qr returns."""
+
+    Q: Any
+    R: Any
+
+
+class Eigh(NamedTuple):
+    """What eigh returns."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+class LU(NamedTuple):
+    """What lu returns."""
+
+    P: Any
+    L: Any
+    U: Any
+
+
+class LstSq(NamedTuple):
+    """What lstsq returns."""
+
+    solution: Any
+    residuals: Any
+    rank: Any
+    singular_values: Any
+
+
+class _Printed:
+    """A field a line, under the name of the function."""
+
+    __slots__ = ()
+
+    def __repr__(self: Any) -> str:
+        fields = ",\n".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
+        return f"{package()}.return_types.{type(self).__name__}(\n{fields})"
+
+
+PAIRS = "cummax cummin kthvalue max median min mode nanmedian sort topk".split()
+OTHERS: dict[str, Any] = {
+    "aminmax": MinMax, "linalg_eigh": Eigh, "linalg_lstsq": LstSq, "linalg_lu": LU, "linalg_qr": QR,
+    "linalg_slogdet": SlogDet, "linalg_svd": SVD, "qr": QR, "slogdet": SlogDet, "svd": SVDOld,
+}  # fmt: skip
+TYPES: dict[str, Any] = {
+    name: type(name, (_Printed, base), {"__slots__": (), "__module__": __name__, "__doc__": base.__doc__})
+    for name, base in [*((name, ValuesIndices) for name in PAIRS), *OTHERS.items()]
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in TYPES:
+        return TYPES[name]
+    raise absent("cutaway.return_types", name, [*TYPES])
