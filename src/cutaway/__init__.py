@@ -136,6 +136,7 @@ def __getattr__(name: str) -> Any:
         return value
     if name in _METHODS:
         value = _guarded(getattr(Tensor, name), out=True)
+        value.__module__, value.__qualname__ = "cutaway", name  # where pickle finds it: models keep functions
         globals()[name] = value
         return value
     from cutaway.core.absent import absent

@@ -108,7 +108,6 @@ ABSENT = {
     "import torch.engine": "there is no 'torch.engine'",
     "import torch.core.tensor": "there is no 'torch.core",
     "from torch import vmapp": "there is no 'torch.vmapp'",
-    "from torch import multiprocessing": "not shared",
 }
 
 
@@ -240,6 +239,35 @@ def test_new_processes_find_cutaway_too(tmp_path):
     said = printed(run(tmp_path, PROCESSES)).splitlines()
     assert said[:2] == ["spawn [(1.0, 'cutaway.nn')]", "fork [(1.0, 'cutaway.nn')]"]
     assert said[2] == "[[0, 1, 2, 3], [4, 5]]"
+
+
+SPAWNED = """
+import torch
+import torch.multiprocessing as mp
+
+def work(rank, queue, x):
+    if rank == 2:
+        raise KeyError("third")
+    queue.put((rank, (x * rank).sum().item(), "cutaway" in torch.__version__))
+
+if __name__ == "__main__":
+    queue = mp.get_context("spawn").SimpleQueue()
+    mp.spawn(work, args=(queue, torch.ones(3)), nprocs=2)
+    print(sorted(queue.get() for _ in range(2)))
+    try:
+        mp.spawn(work, args=(queue, torch.ones(3)), nprocs=3)
+    except mp.ProcessRaisedException as e:
+        print("KeyError: 'third'" in str(e), e.error_index)
+    mp.set_start_method("spawn", force=True)
+    with mp.Pool(1) as pool:
+        print(pool.map(torch.sin, [torch.zeros(2)]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no fork")
+def test_multiprocessing_of_pytorch(tmp_path):
+    said = printed(run(tmp_path, SPAWNED)).splitlines()
+    assert said == ["[(0, 0.0, True), (1, 3.0, True)]", "True 2", "[tensor([0., 0.])]"]
 
 
 # --- one process of many ----------------------------------------------------------------------------------------------

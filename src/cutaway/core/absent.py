@@ -20,10 +20,8 @@ INSTEAD = {
     "hub": "load",
     "distributed": "nn.parallel",
     "SparseAdam": "Adam",
-    "Adafactor": "Adam",
     "CrossMapLRN2d": "LocalResponseNorm",
     "FractionalMaxPool2d": "AdaptiveMaxPool2d",
-    "Muon": "SGD, with momentum=0.95 and nesterov=True",
 }
 
 

@@ -17,6 +17,7 @@ from cutaway.core import random
 from cutaway.core.aval import broadcast_shapes, normalize_dim, normalize_dims, show
 from cutaway.core.dtypes import FLOATING, as_dtype, check_device, fitting, get_default_dtype, is_narrow, limits
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, KindError, ShapeError
+from cutaway.core.narrow import in_single
 from cutaway.core.op import STAGE, castable, composite
 from cutaway.core.ops import contract, elementwise, movement, reduce
 from cutaway.core.ops import index as index_ops
@@ -1041,12 +1042,14 @@ def outer(a: Tensor, b: Tensor) -> Tensor:
 
 
 @castable
+@in_single
 def addmm(x: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta x + alpha (a b)."""
     return added(x, mm(a, b), beta, alpha)
 
 
 @castable
+@in_single
 def baddbmm(x: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta x + alpha (a b) for batches."""
     return added(x, bmm(a, b), beta, alpha)

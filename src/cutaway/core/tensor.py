@@ -14,6 +14,7 @@ from cutaway.core.conversion import Conversions
 from cutaway.core.diary import note
 from cutaway.core.dtypes import CPU, FLOATING, FROM_NUMPY, check_device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, ShapeError
+from cutaway.core.grad_names import tell
 from cutaway.core.layouts import check_format, layout, strided
 from cutaway.core.methods import Methods
 from cutaway.core.op import STAGE
@@ -538,7 +539,7 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
     def __iter__(self) -> Iterator[Tensor]:
         if not self._data.ndim:
             raise ArgumentTypeError("iter: cannot iterate over a 0-d tensor; use .item()")
-        return iter([self[i] for i in range(len(self._data))])
+        return iter([tell(self[i], "Unbind", (), {}) for i in range(len(self._data))])
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         kind = type(self)

@@ -9,7 +9,7 @@ from cutaway.core.aval import show
 from cutaway.core.errors import AssertedError, ShapeError
 from cutaway.core.tensor import Tensor
 from cutaway.nn import init
-from cutaway.nn.linear import Linear, counts
+from cutaway.nn.linear import NonDynamicallyQuantizableLinear, counts
 from cutaway.nn.module import Module
 from cutaway.nn.parameter import blank
 
@@ -54,7 +54,7 @@ class MultiheadAttention(Module):
             ("in_proj_bias", (3 * embed_dim,), bias),
         ):
             self.register_parameter(name, blank(shape, device, dtype) if used else None)
-        self.out_proj = Linear(embed_dim, embed_dim, bias, device, dtype)
+        self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias, device, dtype)
         for name in ("bias_k", "bias_v"):
             self.register_parameter(name, blank((1, 1, embed_dim), device, dtype) if add_bias_kv else None)
         self._reset_parameters()

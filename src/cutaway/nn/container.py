@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, KindError, MissingKey
+from cutaway.core.package import package
 from cutaway.core.tensor import Tensor
 from cutaway.nn.module import Module, _indent
 from cutaway.nn.parameter import Parameter
@@ -415,4 +416,4 @@ KINDS = {"float32": "Float", "float64": "Double", "float16": "Half", "int64": "L
 
 def _kind(p: Tensor) -> str:
     """The old name of its type: cutaway.FloatTensor."""
-    return f"cutaway.{KINDS.get(p.dtype.name, p.dtype.name)}Tensor"
+    return f"{package()}.{KINDS.get(p.dtype.name, p.dtype.name)}Tensor"

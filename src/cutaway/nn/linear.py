@@ -66,6 +66,10 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """PyTorch's name of the Linear behind an attention, which prints it."""
+
+
 class Bilinear(Module):
     """y_k = x₁ᵀ W_k x₂ + b_k.  x1[..., in1], x2[..., in2] -> y[..., out]; weight[out, in1, in2], bias[out].
 

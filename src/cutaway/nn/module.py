@@ -432,6 +432,12 @@ class Module:
             p.requires_grad_(requires_grad)
         return self
 
+    def share_memory(self) -> Self:
+        """Itself, and a warning: other processes get copies of the parameters (see `Tensor.share_memory_`)."""
+        for t in [*self.parameters(), *self.buffers()]:
+            t.share_memory_()
+        return self
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters (or fill them with zeros)."""
         note("zero_grad", self, detail=set_to_none, through=True)

@@ -6,11 +6,13 @@ Learning rates that change with time are in `cutaway.optim.lr_scheduler`.
 
 from cutaway.optim import lr_scheduler, swa_utils
 from cutaway.optim.adadelta import Adadelta
+from cutaway.optim.adafactor import Adafactor
 from cutaway.optim.adagrad import Adagrad
 from cutaway.optim.adam import Adam, AdamW
 from cutaway.optim.adamax import Adamax
 from cutaway.optim.asgd import ASGD
 from cutaway.optim.lbfgs import LBFGS
+from cutaway.optim.muon import Muon
 from cutaway.optim.nadam import NAdam
 from cutaway.optim.optimizer import Optimizer
 from cutaway.optim.radam import RAdam
@@ -19,8 +21,8 @@ from cutaway.optim.rprop import Rprop
 from cutaway.optim.sgd import SGD, Momentum, Nesterov
 
 __all__ = [
-    "ASGD", "LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Momentum", "NAdam", "Nesterov",
-    "Optimizer", "RAdam", "RMSprop", "Rprop", "lr_scheduler", "swa_utils",
+    "ASGD", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Momentum", "Muon", "NAdam",
+    "Nesterov", "Optimizer", "RAdam", "RMSprop", "Rprop", "lr_scheduler", "swa_utils",
 ]  # fmt: skip
 
 

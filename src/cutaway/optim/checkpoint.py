@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -30,8 +31,14 @@ def pack(groups: list[Group], state: dict[Tensor, dict[str, Any]]) -> dict[str, 
     return {"state": {number[id(p)]: memory for p, memory in state.items() if memory}, "param_groups": packed}
 
 
-def unpack(op: str, saved: Any, groups: list[Group]) -> tuple[list[Group], WatchedMemories]:
-    """The groups and the state that `saved` holds, about the parameters of `groups`.  Raises StateError on a misfit."""
+ShapeOf = Callable[[str, Tensor], tuple[int, ...] | None]
+
+
+def unpack(op: str, saved: Any, groups: list[Group], shape_of: ShapeOf) -> tuple[list[Group], WatchedMemories]:
+    """The groups and the state that `saved` holds, about the parameters of `groups`.  Raises StateError on a misfit.
+
+    `shape_of` tells the shape of what is remembered under a name of a parameter; None for any.
+    """
     try:
         saved_groups, saved_state = list(saved["param_groups"]), dict(saved["state"])
         numbers = [list(group["params"]) for group in saved_groups]
@@ -51,7 +58,7 @@ def unpack(op: str, saved: Any, groups: list[Group]) -> tuple[list[Group], Watch
         if n not in parameter:
             raise StateError(f"{op}.load_state_dict: there is state for parameter {n!r}, which no group names")
         state[parameter[n]].update(
-            (name, _fit(op, f"{name!r} of parameter {n}", name, value, parameter[n]))
+            (name, _fit(op, f"{name!r} of parameter {n}", name, value, parameter[n], shape_of(name, parameter[n])))
             for name, value in memory.items()
             if value is not None
         )
@@ -64,10 +71,10 @@ def unpack(op: str, saved: Any, groups: list[Group]) -> tuple[list[Group], Watch
     return merged, state
 
 
-def _fit(op: str, what: str, name: str, value: Any, p: Tensor) -> Any:
+def _fit(op: str, what: str, name: str, value: Any, p: Tensor, shape: tuple[int, ...] | None) -> Any:
     """A saved value as a Tensor of its own; numbers other than the count of steps, and lists, stay what they are."""
     if isinstance(value, list):
-        return [_fit(op, what, name, v, p) for v in value]
+        return [_fit(op, what, name, v, p, shape) for v in value]
     if isinstance(value, (int, float)) and name == "step":
         value = np.array(value, np.float32)
     if not hasattr(value, "__array__"):
@@ -75,9 +82,9 @@ def _fit(op: str, what: str, name: str, value: Any, p: Tensor) -> Any:
     array = np.asarray(value.detach() if hasattr(value, "detach") else value)
     if name == "step" or (array.ndim == 0 and p._data.ndim):
         return Tensor._wrap(array.copy())
-    if array.shape != p._data.shape and op != "LBFGS":
+    if shape is not None and array.shape != shape:
         raise StateError(
-            f"{op}.load_state_dict: {what} has shape {list(array.shape)}, the parameter {list(p.shape)}; "
+            f"{op}.load_state_dict: {what} has shape {list(array.shape)}, for {list(p.shape)} it is {list(shape)}; "
             "was the state saved from another model?"
         )
     return Tensor._wrap(array.astype(p._data.dtype))

@@ -74,6 +74,9 @@ class LBFGS(Optimizer):
         if search not in (None, "strong_wolfe"):
             raise ArgumentError(f"LBFGS: line_search_fn must be None or 'strong_wolfe', got {search!r}")
 
+    def _shape_of(self, name: str, p: Tensor) -> tuple[int, ...] | None:
+        return None  # of all parameters together
+
     def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Minimise; gives the loss from before.  Raises ArgumentTypeError without a closure."""
         if closure is None:

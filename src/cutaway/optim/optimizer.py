@@ -198,6 +198,10 @@ class Optimizer:
                 memory[name] = Tensor._wrap(made)
         return memory
 
+    def _shape_of(self, name: str, p: Tensor) -> tuple[int, ...] | None:
+        """The shape of what is remembered of `p` under this name; None if any will do."""
+        return p._data.shape
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; with set_to_none=False they become zeros."""
         note("zero_grad", self, detail=set_to_none, through=True)
@@ -257,7 +261,7 @@ class Optimizer:
 
         Raises StateError where groups, parameters or shapes do not fit; then nothing was changed.
         """
-        groups, state = unpack(self._name, state_dict, self.param_groups)
+        groups, state = unpack(self._name, state_dict, self.param_groups, self._shape_of)
         for group in groups:
             for name, value in self.defaults.items():
                 group.setdefault(name, value)

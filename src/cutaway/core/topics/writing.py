@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -73,7 +74,12 @@ class Writing:
         return self._assign(d.constant(np.array(found, self._data.dtype).reshape(self._data.shape)), "apply_")
 
     def share_memory_(self: Any) -> Any:
-        """Itself: processes do not share tensors here."""
+        """Itself, and a warning: other processes get copies, so what one writes there is not seen here."""
+        warnings.warn(
+            "share_memory: processes get copies of tensors here, so what one writes no other sees; send results back "
+            "through a Queue, or use threads, which share all",
+            stacklevel=3,
+        )
         return self
 
     def pin_memory(self: Any, device: Any = None) -> Any:

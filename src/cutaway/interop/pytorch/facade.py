@@ -34,4 +34,4 @@ class Facade(ModuleType):
         return sorted({*self.__dict__, *MODULES, *(n for n in dir(cutaway) if n not in OURS)})
 
 
-MODULES = frozenset(["distributed", "types", "version"])  # of `torch`, elsewhere or of no use in `cutaway`
+MODULES = frozenset(["distributed", "multiprocessing", "types", "version"])  # elsewhere, or of no use in `cutaway`

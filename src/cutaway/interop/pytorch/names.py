@@ -14,6 +14,7 @@ ELSEWHERE = {
     "torch.types": f"{HERE}.types",
     "torch.version": f"{HERE}.version",
     "torch.distributed": f"{HERE}.distributed",
+    "torch.multiprocessing": f"{HERE}.processes",
     "torch.nn.modules": "cutaway.nn",
     "torch.nn.modules.utils": f"{HERE}.tuples",
     "torch.nn.modules.instancenorm": "cutaway.nn.batchnorm",
@@ -46,7 +47,6 @@ INSTEAD = {
     "torch.fft": "products of sines and cosines, or NumPy",
     "torch.fx": "torch.compile, whose graph() shows the program",
     "torch.hub": "torch.load for a file of weights",
-    "torch.multiprocessing": "multiprocessing of Python; tensors are copied to other processes, not shared",
     "torch.quantization": "float16 tensors",
     "torch.sparse": "dense tensors",
 }
