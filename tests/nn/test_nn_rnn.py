@@ -186,7 +186,7 @@ BAD = [
     (lambda: nn.LSTM(I, 0), ArgumentError, "hidden_size must be a positive int, got 0"),
     (lambda: nn.GRU(I, H, num_layers=0), ArgumentError, "num_layers must be a positive int"),
     (lambda: nn.GRU(I, H, 2, dropout=1.5), ArgumentError, "dropout=1.5 is not a probability"),
-    (lambda: nn.LSTM(I, H, proj_size=2), ArgumentError, "proj_size=2 is not available; put a Linear"),
+    (lambda: nn.LSTM(I, H, proj_size=H), ArgumentError, "must be 0 .no projection. or below hidden_size"),
     (lambda: nn.GRU(I, H)([1, 2]), ArgumentTypeError, "a Tensor or a PackedSequence, got list"),
     (lambda: nn.GRU(I, H)(X[..., :2]), ShapeError, r"input_size=4, but the last dimension of float32\[5, 3, 2\] is 2"),
     (lambda: nn.GRU(I, H)(X[0, 0]), ShapeError, r"expected \[T, N, I\], or \[T, I\] without a batch"),

@@ -242,6 +242,8 @@ def _walk(
     is_tensor(op, input=input, **{f"hx[{i}]": h for i, h in enumerate(hx)})
     directions = 2 if bidirectional else 1
     each = 4 if has_biases else 2
+    if op == "lstm" and len(params) == num_layers * directions * (each + 1):
+        each += 1  # with a projection of h behind the others
     if len(params) != num_layers * directions * each:
         raise ArgumentError(
             f"{op}: {num_layers} layers in {directions} directions need {num_layers * directions * each} params, "
@@ -254,9 +256,8 @@ def _walk(
         )
     x = input.transpose(0, 1) if batch_first else input
     steps, batch = x.shape[:2]
-    hidden = params[1].shape[-1]
-    expected = (num_layers * directions, batch, hidden)
-    for h in hx:
+    for h, hidden in zip(hx, (params[1].shape[-1], params[1].shape[0] // gates), strict=False):
+        expected = (num_layers * directions, batch, hidden)
         if tuple(h.shape) != expected:
             raise ShapeError(f"{op}: a state must be {list(expected)} (layers * directions, N, H), got {show(h)}")
     if not steps:
@@ -292,12 +293,30 @@ def _layer(
 ) -> tuple[Tensor, State]:
     """One layer in one direction: x[T, N, I] -> y[T, N, H] and the last state."""
     w_ih, w_hh = w[0], w[1]
-    b_ih, b_hh = (w[2], w[3]) if len(w) == 4 else (None, None)
+    b_ih, b_hh = (w[2], w[3]) if len(w) >= 4 else (None, None)
     if b_hh is not None and op != "gru":  # only the GRU multiplies W_h h + b_h by a gate before it is added
         b_ih, b_hh = b_ih + b_hh, None
     # The part of the gates that does not wait for the state is one product for all times.
-    y, *last = recurrence(op, linear(x, w_ih, b_ih), w_hh, b_hh, going, backwards, *state)
+    ahead = linear(x, w_ih, b_ih)
+    if len(w) % 2:
+        y, *last = _projected(ahead, w_hh, w[-1], going, backwards, state)
+    else:
+        y, *last = recurrence(op, ahead, w_hh, b_hh, going, backwards, *state)
     return (y if going is None else where(going, y, 0.0)), tuple(last)
+
+
+def _projected(
+    ahead: Tensor, w_hh: Tensor, w_hr: Tensor, going: Tensor | None, backwards: bool, state: State
+) -> State:
+    """`recurrence` of an LSTM whose h is w_hr[P, H] times that of the cell: h[T, N, P] and the last state."""
+    rows, goes = apart(ahead), None if going is None else apart(going)
+    found: list[Any] = [None] * len(rows)
+    for t in reversed(range(len(rows))) if backwards else range(len(rows)):
+        h, c = _lstm_gates(rows[t] + state[0] @ w_hh.t(), state[1])
+        new = h @ w_hr.t(), c
+        state = new if goes is None else tuple(where(goes[t], a, b) for a, b in zip(new, state, strict=True))
+        found[t] = state[0]
+    return stack(found), *state
 
 
 @composite(r"s_t = \mathrm{step}(a_t,\, W_h h_{t-1} + b_h,\, s_{t-1})")

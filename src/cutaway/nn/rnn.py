@@ -47,23 +47,29 @@ class RNNBase(Module):
         super().__init__()
         name = type(self).__name__
         counts(name, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
-        if proj_size:
-            raise ArgumentError(f"{name}: proj_size={proj_size} is not available; put a Linear layer behind the output")
+        if proj_size and self.function != "lstm":
+            raise ArgumentError(f"{name}: only LSTM has proj_size; put a Linear layer behind the output")
+        if isinstance(proj_size, bool) or not 0 <= proj_size < hidden_size:
+            raise ArgumentError(
+                f"{name}: proj_size={proj_size} must be 0 (no projection) or below hidden_size={hidden_size}"
+            )
         if isinstance(dropout, bool) or not 0.0 <= dropout <= 1.0:
             raise ArgumentError(f"{name}: dropout={dropout} is not a probability; choose it between 0 and 1")
         if dropout and num_layers == 1:
             warnings.warn(f"{name}: dropout={dropout} acts between layers, and there is only one layer", stacklevel=3)
         self.input_size, self.hidden_size, self.num_layers, self.bias = input_size, hidden_size, num_layers, bias
         self.batch_first, self.dropout, self.bidirectional = batch_first, float(dropout), bidirectional
-        self.proj_size = 0
-        rows = self.gates * hidden_size
+        self.proj_size = proj_size
+        rows, width_out = self.gates * hidden_size, proj_size or hidden_size
         self._names: list[list[str]] = []
         for layer in range(num_layers):
             for suffix in ("", "_reverse") if bidirectional else ("",):
-                width = input_size if layer == 0 else hidden_size * self.directions
-                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, width), "weight_hh": (rows, hidden_size)}
+                width = input_size if layer == 0 else width_out * self.directions
+                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, width), "weight_hh": (rows, width_out)}
                 if bias:
                     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+                if proj_size:
+                    shapes["weight_hr"] = (proj_size, hidden_size)
                 names = []
                 for kind, shape in shapes.items():
                     names.append(f"{kind}_l{layer}{suffix}")
@@ -144,13 +150,17 @@ class RNNBase(Module):
         return y.squeeze(0 if self.batch_first else 1), tuple(s.squeeze(1) for s in out)
 
     def _initial(self, x: Tensor, batch: int) -> tuple[Tensor, ...]:
-        shape = (self.num_layers * self.directions, batch, self.hidden_size)
-        return (zeros(shape, dtype=x.dtype),) * self.states
+        layers = self.num_layers * self.directions
+        return tuple(zeros((layers, batch, n), dtype=x.dtype) for n in self._widths())
+
+    def _widths(self) -> list[int]:
+        """The last size of each state: with proj_size the first is narrower."""
+        return [self.proj_size or self.hidden_size, self.hidden_size][: self.states]
 
     def _given(self, hx: tuple[Tensor, ...], x: Tensor, batch: int, batched: bool) -> tuple[Tensor, ...]:
         layers = self.num_layers * self.directions
-        expected = (layers, batch, self.hidden_size) if batched else (layers, self.hidden_size)
-        for name, s in zip(("h_0", "c_0"), hx, strict=False):
+        for name, s, width in zip(("h_0", "c_0"), hx, self._widths(), strict=False):
+            expected = (layers, batch, width) if batched else (layers, width)
             if not isinstance(s, Tensor) or tuple(s.shape) != expected:
                 raise ShapeError(
                     f"{type(self).__name__}: {name} must be {list(expected)} "
@@ -163,7 +173,7 @@ class RNNBase(Module):
         return hx if batched else tuple(s.unsqueeze(1) for s in hx)
 
     def extra_repr(self) -> str:
-        text = f"{self.input_size}, {self.hidden_size}"
+        text = f"{self.input_size}, {self.hidden_size}" + (f", proj_size={self.proj_size}" if self.proj_size else "")
         usual = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0, "bidirectional": False}
         for name, value in usual.items():
             if getattr(self, name) != value:
@@ -221,6 +231,7 @@ class LSTM(RNNBase):
     """Long short-term memory (Hochreiter & Schmidhuber 1997).
 
     forward(x, (h_0, c_0)=None) -> (y[T, N, directions H], (h_n, c_n), each [layers directions, N, H]).
+    With proj_size P > 0, h and y are weight_hr[P, H] times that, P wide (Sak et al. 2014, arXiv 1402.1128).
     See RNNBase for shapes.
     """
 

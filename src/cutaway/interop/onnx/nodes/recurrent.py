@@ -68,6 +68,9 @@ def walk(w: Writer, c: Composite) -> Any:
     """A node a layer; the states of all layers side by side at the end."""
     if c["lengths"] is not None or (c["dropout"] and c["train"] and c["num_layers"] > 1):
         raise Declined("sequences of several lengths, or dropout")
+    sides = int(c["num_layers"]) * (2 if c["bidirectional"] else 1)
+    if len(c["params"]) // sides % 2:
+        raise Declined("a projection, which no node has")
     kind = KINDS[c.name]
     x, params, hidden = c["input"], c["params"], int(c["params"][1].shape[-1])
     layers, directions = int(c["num_layers"]), 2 if c["bidirectional"] else 1
