@@ -82,6 +82,13 @@ class Writing:
         )
         return self
 
+    def storage_offset(self: Any) -> int:
+        """Where it begins in the memory that it is a view of, counted in elements; 0 for what is no view."""
+        a = root = self._settle()._data
+        while self._view and isinstance(root.base, np.ndarray):
+            root = root.base
+        return (a.__array_interface__["data"][0] - root.__array_interface__["data"][0]) // a.itemsize
+
     def pin_memory(self: Any, device: Any = None) -> Any:
         """Itself: there is no device to copy to."""
         return self
