@@ -87,7 +87,7 @@ class Writing:
         a = root = self._settle()._data
         while self._view and isinstance(root.base, np.ndarray):
             root = root.base
-        return (a.__array_interface__["data"][0] - root.__array_interface__["data"][0]) // a.itemsize
+        return int(a.__array_interface__["data"][0] - root.__array_interface__["data"][0]) // a.itemsize
 
     def pin_memory(self: Any, device: Any = None) -> Any:
         """Itself: there is no device to copy to."""
