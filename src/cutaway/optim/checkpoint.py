@@ -84,8 +84,8 @@ def _fit(op: str, what: str, name: str, value: Any, p: Tensor, shape: tuple[int,
         return Tensor._wrap(array.copy())
     if shape is not None and array.shape != shape:
         raise StateError(
-            f"{op}.load_state_dict: {what} has shape {list(array.shape)}, for {list(p.shape)} it is {list(shape)}; "
-            "was the state saved from another model?"
+            f"{op}.load_state_dict: {what} has shape {list(array.shape)}, the parameter {list(p.shape)}"
+            f"{'' if shape == p._data.shape else f' has it in {list(shape)}'}; was the state saved from another model?"
         )
     return Tensor._wrap(array.astype(p._data.dtype))
 
