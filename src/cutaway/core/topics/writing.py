@@ -87,7 +87,8 @@ class Writing:
         a = root = self._settle()._data
         while self._view and isinstance(root.base, np.ndarray):
             root = root.base
-        return int(a.__array_interface__["data"][0] - root.__array_interface__["data"][0]) // a.itemsize
+        start: int = a.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+        return start // int(a.itemsize)
 
     def pin_memory(self: Any, device: Any = None) -> Any:
         """Itself: there is no device to copy to."""
