@@ -153,12 +153,15 @@ CALLED: dict[str, Words] = {
 
 def tell(y: T, words: Words, args: tuple[Any, ...], kwargs: dict[str, Any], own: bool = False) -> T:
     """y, whose gradient is called so; `own`: also where y is the very tensor that was given (in place)."""
-    text = words if type(words) is str else words(args, kwargs)  # type: ignore[operator]
-    if text:
-        for t in y if isinstance(y, (tuple, list)) else (y,):
-            node = getattr(t, "_node", None)
-            if node is not None and (own or not args or t is not args[0]):
-                node.spoken = text
+    if isinstance(y, (tuple, list)):
+        for t in y:
+            tell(t, words, args, kwargs, own)
+        return y
+    node = getattr(y, "_node", None)
+    if node is not None and (own or not args or y is not args[0]):
+        text = words if type(words) is str else words(args, kwargs)  # type: ignore[operator]
+        if text:
+            node.spoken = text
     return y
 
 
