@@ -12,6 +12,7 @@ from cutaway.core.errors import (
     ArgumentError,
     ArgumentTypeError,
     AssertedError,
+    AssertedShape,
     FileFormatError,
     IndexOutOfRange,
     NotWritten,
@@ -110,7 +111,7 @@ CALLS = [
     bad("batch-sampler-drop-last", lambda t: data(t).BatchSampler([0], 1, "no"), ArgumentError, "BatchSampler", "'no'", "True"),
     bad("sampler-no-iter", lambda t: list(type("Own", (data(t).Sampler,), {})()), NotWritten, "Own", "__iter__", torch=...),
     # datasets
-    bad("tensor-dataset-lengths", lambda t: data(t).TensorDataset(t.ones(3, 2), t.ones(4)), ShapeError, "TensorDataset", "[3, 2]", "[4]", torch=AssertionError),
+    bad("tensor-dataset-lengths", lambda t: data(t).TensorDataset(t.ones(3, 2), t.ones(4)), AssertedShape, "TensorDataset", "[3, 2]", "[4]", torch=AssertionError),
     bad("tensor-dataset-list", lambda t: data(t).TensorDataset([1, 2]), ArgumentTypeError, "TensorDataset", "list", "cutaway.tensor", torch=AttributeError),
     bad("tensor-dataset-index", lambda t: rows(t)[4], IndexOutOfRange, "index 4", "size 4"),
     bad("dataset-no-getitem", lambda t: type("Own", (data(t).Dataset,), {})()[0], NotWritten, "Own", "__getitem__"),

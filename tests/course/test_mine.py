@@ -261,8 +261,8 @@ def test_a_choice_of_one_s_own():
 
 
 def test_a_memory_of_one_s_own_stands_after_a_resume_as_it_stood(tmp_path):
-    from cutaway.rl.environment import Spaces
     from cutaway.rl.replay import Memory
+    from cutaway.rl.spaces import Spaces
 
     (plug,) = [p for p in AGENTS.plugs if p.parts == ("Memory",)]
     made = plug.make(AGENTS.exercises["Replay"].reference)["Memory"]

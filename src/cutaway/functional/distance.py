@@ -61,6 +61,7 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
 
 
+@composite(r"\|x_i - x_j\|_p")
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """Distances of all pairs of rows by the p-norm, pair (0, 1) first.  x[N, M] -> [N (N - 1) / 2].
 
