@@ -79,6 +79,17 @@ def _run(text: str, default: str | bool = True) -> Any:
     return typer.Option(help=text, show_default=default, rich_help_panel="The run")
 
 
+_Mine = Annotated[
+    bool | None,
+    typer.Option(
+        "--mine/--no-mine",
+        help="Use the parts that you wrote in the course, and say which; a resumed run keeps to those it began with.",
+        rich_help_panel="The run",
+        show_default=False,
+    ),
+]
+
+
 @app.command()
 def train(
     context: typer.Context,
@@ -113,15 +124,7 @@ def train(
     ] = None,
     out: Annotated[Path | None, _run("The folder for the results.", "runs/RECIPE-DATE-TIME")] = None,
     resume: Annotated[Path | None, _run("Go on with the run in this folder, to the same numbers.")] = None,
-    mine: Annotated[
-        bool | None,
-        typer.Option(
-            "--mine/--no-mine",
-            help="Use the parts that you wrote in the course, and say which; a resumed run keeps to those it began with.",
-            rich_help_panel="The run",
-            show_default=False,
-        ),
-    ] = None,
+    mine: _Mine = None,
 ) -> None:
     """Train a network on data that comes with the package, and write what it learned to a run folder.
 
@@ -312,15 +315,7 @@ def _rl_train(
     agent: _Agent = None,
     out: Annotated[Path | None, _run("The folder for the results.", "runs/AGENT-ENV-DATE-TIME")] = None,
     resume: Annotated[Path | None, _run("Go on with the run in this folder, to the same numbers.")] = None,
-    mine: Annotated[
-        bool | None,
-        typer.Option(
-            "--mine/--no-mine",
-            help="Use the parts that you wrote in the course, and say which; a resumed run keeps to those it began with.",
-            rich_help_panel="The run",
-            show_default=False,
-        ),
-    ] = None,
+    mine: _Mine = None,
     help: _AgentHelp = False,
 ) -> None:
     """Train an agent in an environment, and write what it learned to a run folder.

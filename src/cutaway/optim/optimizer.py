@@ -157,10 +157,15 @@ class Optimizer:
         stage = STAGE.get()
         if stage is not None:
             staged_step(self, stage)
-            return loss
+        else:
+            self._eagerly()
+        return loss
+
+    def _eagerly(self) -> None:
+        """A step of all groups, at once."""
         native = accelerate.step
         if native is not None and native(self, _staged):
-            return loss
+            return
         with np.errstate(all="ignore"):
             for n, group in enumerate(self.param_groups):
                 h = {name: plain(value) for name, value in group.items() if name != "params"}
@@ -170,7 +175,6 @@ class Optimizer:
                     programs = {}
                 self._programs[n] = h, programs
                 advance(self.apply, jobs, h, self.scalars, programs)
-        return loss
 
     def _job(self, p: Tensor, h: Group) -> Job:
         memory = self._memory(p, h)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from cutaway.core.autograd import enable_grad, no_grad
-from cutaway.core.op import STAGE
+from cutaway.core.autograd import no_grad
 from cutaway.core.tensor import Tensor
 from cutaway.optim.check import plain
 from cutaway.optim.optimizer import Group, Optimizer
-from cutaway.optim.staged import staged_step
 
 
 class WholeOptimizer(Optimizer):
@@ -32,22 +29,13 @@ class WholeOptimizer(Optimizer):
     def _shape_of(self, name: str, p: Tensor) -> tuple[int, ...] | None:
         return self.shapes(p).get(name, p._data.shape)
 
-    def _step(self, closure: Callable[[], Any] | None = None) -> Any:
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        stage = STAGE.get()
-        if stage is not None:
-            staged_step(self, stage)
-            return loss
+    def _eagerly(self) -> None:
         with no_grad():
             for group in self.param_groups:
                 h = {name: plain(value) for name, value in group.items() if name != "params"}
                 for p in group["params"]:
                     if p._grad is not None:
                         self._change(p, p._grad, h)
-        return loss
 
     def _change(self, p: Tensor, g: Tensor, h: Group) -> None:
         memory, t = self._memory(p, h), 0
