@@ -17,6 +17,7 @@ from cutaway.core.watched import CHANGES, Watched, WatchedGroup, WatchedList, Wa
 MODULE_TABLES = ("_modules", "_parameters", "_buffers")
 # Of an optimiser's group: read anew at each call, or compared by identity.
 LIFTED = WatchedGroup.READ_ANEW | {"params"}
+TELLING = (Watched, WatchedList, WatchedMemories)
 PLAIN = (bool, int, float, str, type(None))
 
 
@@ -94,14 +95,12 @@ class Surroundings:
         self.quick = all(get is not None for _, _, get, _ in fixed)  # else only a key tells whether `same` is enough
         self._groups = [(g, ps, get, values) for g, ps, get, values in fixed if get is not None]
         self._plain_groups = not all(isinstance(g, Watched) for g in groups)
-        lists = [(x, [*x]) for x in (*(o.param_groups for o in optimisers), *(g["params"] for g in groups))]
-        self._lists = [(x, held) for x, held in lists if not isinstance(x, WatchedList)]
-        self._watched_lists = [(x, held) for x, held in lists if isinstance(x, WatchedList)]
+        lists = [*(o.param_groups for o in optimisers), *(g["params"] for g in groups)]
         memories = [m for o in optimisers for m in o.state.values()]
-        tables = [(t, [*t.values()]) for t in (*self._tables, *(o.state for o in optimisers), *memories)]
-        self._watched = [(t, held) for t, held in tables if isinstance(t, (Watched, WatchedMemories))]
-        self._others = [(t, held) for t, held in tables if not isinstance(t, (Watched, WatchedMemories))]
-        self._telling_nothing = bool(self._lists or self._others or self._plain_groups)
+        tables = [*self._tables, *(o.state for o in optimisers), *memories]
+        holders = [*((x, x) for x in lists), *((t, t.values()) for t in tables)]  # a dict's values() show what it holds now
+        self._watched = [(items, [*items]) for x, items in holders if isinstance(x, TELLING)]
+        self._others = [(items, [*items]) for x, items in holders if not isinstance(x, TELLING)]
 
         self.remembered = {id(t) for m in memories for t in m.values()}  # by optimisers
         self._asked = [t for t in tensors if id(t) not in self.remembered]
@@ -148,7 +147,9 @@ class Surroundings:
         for o, groups, state in self._optimisers:
             if o.param_groups is not groups or o.state is not state:
                 return False
-        if self._telling_nothing and not self._plain_same():
+        if self._plain_groups and not self._groups_same():
+            return False
+        if self._others and not all(_same(items, held) for items, held in self._others):
             return False
         now = CHANGES.count  # before they are looked at: what changes meanwhile is seen the next time
         if now == self._known:
@@ -157,21 +158,12 @@ class Surroundings:
             [m.training for m in self._modules] == self._training
             and all(map(is_, self._module_tables(), self._tables))
             and self._groups_same()
-            and all(_same(t.values(), held) for t, held in self._watched)
-            and all(_same(x, held) for x, held in self._watched_lists)
+            and all(_same(items, held) for items, held in self._watched)
             and [t._node is None for t in self._asked] == self._frozen
         ):
             self._known = now
             return True
         return False
-
-    def _plain_same(self) -> bool:
-        """What does not tell of its changes, asked one by one."""
-        return (
-            all(_same(x, held) for x, held in self._lists)
-            and all(_same(table.values(), held) for table, held in self._others)
-            and (not self._plain_groups or self._groups_same())
-        )
 
     def _groups_same(self) -> bool:
         return all(g["params"] is params and get(g) == fixed for g, params, get, fixed in self._groups)
