@@ -5,6 +5,9 @@ Programs compare `str(x.dtype)` with "torch.float32", and `x.type()` with "torch
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 _name = "cutaway"
 
 
@@ -17,3 +20,14 @@ def set_package(name: str) -> None:
     """Print this name from now on."""
     global _name
     _name = name
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Inside, it is this one."""
+    before = _name
+    set_package(name)
+    try:
+        yield
+    finally:
+        set_package(before)

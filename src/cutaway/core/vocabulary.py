@@ -36,9 +36,47 @@ def _erfc_fit() -> np.ndarray:
     return fit
 
 
+# erf(x) / x as a ratio of polynomials in x^2, |x| <= 4, where erf is 1 in float32: found by least squares with Lawson's
+# weights; its relative error is below 3e-9.
+_ABOVE = (1.12837916997, 0.192878892771, 0.0557495454174, 0.00422649276529, 0.000411277238194, 6.79133108075e-06)
+_BELOW = (
+    1.0, 0.504267901958, 0.117495400328, 0.0162951439223, 0.00142120674945, 7.25636593358e-05, 2.6048381501e-07,
+)  # fmt: skip
+_BLOCK = 4096  # elements, so that what lies between stays in the cache
+
+
 def erf(a: np.ndarray) -> np.ndarray:
-    """The error function, to a few units in the last place of float64."""
-    x = np.asarray(a, np.float64)
+    """The error function: to a unit in the last place, or to a few of float64."""
+    a = np.asarray(a)
+    if a.dtype.kind in FLOATING and a.dtype.itemsize <= 4:
+        y = np.empty(a.shape, a.dtype)
+        flat, x = y.reshape(-1), a.reshape(-1)
+        for i in range(0, len(flat), _BLOCK):
+            flat[i : i + _BLOCK] = _single_erf(x[i : i + _BLOCK])
+        return y
+    return _double_erf(a.astype(np.float64, copy=False)).astype(a.dtype, copy=False)
+
+
+def _single_erf(a: np.ndarray) -> np.ndarray:
+    """erf to float32's last place, as float64."""
+    x = a.astype(np.float64)
+    np.clip(x, -4.0, 4.0, out=x)
+    s = x * x
+    above, below = s * _ABOVE[-1], s * _BELOW[-1]
+    for p in _ABOVE[-2:0:-1]:
+        above += p
+        above *= s
+    for q in _BELOW[-2:0:-1]:
+        below += q
+        below *= s
+    above += _ABOVE[0]
+    below += _BELOW[0]
+    x *= above
+    x /= below
+    return x
+
+
+def _double_erf(x: np.ndarray) -> np.ndarray:
     z = np.abs(x)
     u = np.where(np.isinf(z), 1.0, (z - 3.0) / (z + 3.0))
     # Clenshaw's recurrence.
@@ -54,7 +92,7 @@ def erf(a: np.ndarray) -> np.ndarray:
         s = s + term / (2 * n + 1)
     near = s * (2.0 / np.sqrt(np.pi))
     y: np.ndarray = np.copysign(np.where(z < 1.0, near, far), x)
-    return y.astype(np.asarray(a).dtype, copy=False)
+    return y
 
 
 def _needs_nonzero(name: str, function: Any) -> Any:

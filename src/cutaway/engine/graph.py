@@ -108,11 +108,15 @@ class Graph:
         return {v: n for n, v in enumerate(self.values)}
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, where: bool = True) -> str:
+        """All of it in words; `where` says which lines of the user's it comes from."""
         number = self.numbers()
         lines = []
         for v, n in number.items():
             text = f"%{n}: {v.aval} = {right_side(v, number)}"
-            lines.append(f"{text:<72} {v.line}".rstrip())
+            lines.append(f"{text:<72} {v.line}".rstrip() if where else text)
         lines.append("return " + ", ".join(f"%{number[v]}" for v in self.outputs))
         lines += [f"write {w.name} <- %{number[w.value]}" for w in self.writes]
         return "\n".join(lines)

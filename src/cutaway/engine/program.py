@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import llvmlite.ir as ir
 import numpy as np
 
+from cutaway.core.package import named
 from cutaway.engine import threads
 from cutaway.engine.contract import emit as emit_contraction
 from cutaway.engine.contract import scratch_bytes
@@ -308,7 +309,8 @@ def key(s: Schedule, memory: Memory) -> str:
         for k in s.kernels
     ]
     places = "\n".join(f"{v.aval} {slot}" for v, slot in memory.slots.items())
-    text = f"{generator()}\n{s.graph}\n{kernels}\n{places}"
+    with named("cutaway"):  # also in a program of PyTorch's: the code is the same
+        text = f"{generator()}\n{s.graph.text(where=False)}\n{kernels}\n{places}"
     constants = [
         v.source.value.tobytes()
         for v in s.graph.inputs

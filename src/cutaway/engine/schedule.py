@@ -19,8 +19,10 @@ from cutaway.engine.loops.affine import access, is_border, splits_first
 from cutaway.engine.loops.coordinates import bijection, find, place_of
 from cutaway.engine.loops.kernels import EMIT
 from cutaway.engine.loops.read import INLINE, unit_reshape
-from cutaway.engine.tiles import Contraction, contraction, folded_product, grad_input_roles, is_contraction
+from cutaway.engine.tiles import Contraction, contraction, folded_product, grad_input_roles, is_contraction, labels
 
+GROUPS = 8  # from so many on, and for so much larger images, the weights of groups are copied
+LONG = 256  # terms of a sum beside which it is little to write the result twice, and less code than lane by lane
 FREE = frozenset(["cast", "copy", "full", "reshape", "permute", "layout", "expand", "slice", "flip", "windows"])
 
 
@@ -134,6 +136,8 @@ def schedule(graph: Graph) -> Schedule:
             if source.op is not None and source not in stored and not unit_reshape(source.aval.shape, v.aval.shape):
                 stored.add(source)
 
+    # Weights of groups would be read lane by lane: a copy in the order of the loops is small, and read as vectors.
+    stored |= {i for v in graph.values for i in _regrouped(v, in_memory)}
     # A contraction reads its operands in place, by strides: what lies behind the movements needs memory.
     for v in graph.values:
         if v.op is not None and (v.op.kind == "contract" or (v.op.name == "fold" and v.inputs[0] in fused)):
@@ -167,6 +171,24 @@ def schedule(graph: Graph) -> Schedule:
             outputs = (v, beside[v]) if v in beside else (v,)
             kernels.append(Kernel(outputs, reads_of(outputs), v.line, cores.get(v)))
     return _place_writes(graph, kernels, uses, stored, cores, reads_of)
+
+
+def _regrouped(v: Value, in_memory: Callable[[Value], bool]) -> list[Value]:
+    """Permuted factors of an einsum over groups that are small beside the other one and have no neighbours as they lie."""
+    if v.op is None or v.op.name != "einsum" or not is_contraction(v):
+        return []
+    of_a, of_b, out = labels(v)
+    if not any(c in of_b and c in out and n >= GROUPS for c, n in zip(of_a, v.inputs[0].aval.shape, strict=True)):
+        return []
+    found = []
+    for i, other in (v.inputs, v.inputs[::-1]):
+        if i.op is None or i.op.name != "permute" or i.aval.size * GROUPS > other.aval.size:
+            continue
+        read = access(i, in_memory)
+        apart = [step for step, n in zip(read.strides, i.aval.shape, strict=True) if n > 1]
+        if apart and apart[-1] != 1:
+            found.append(i)
+    return found
 
 
 def _single(output: Value, known: set[Value]) -> set[Value]:
@@ -232,6 +254,8 @@ def _epilogues(
             continue  # an optimiser's memory: all of it is one loop over the gradient
         if u in cores or not _is_map(u) or u.aval.dtype != c.aval.dtype or u.aval.size != c.aval.size:
             continue
+        if _turned(u, c) and made.problems[0].terms >= LONG:
+            continue
         place = place_of([f"d{d}" for d in range(u.aval.ndim)])
         stored.remove(c)
         found = find(u, place, c, in_memory)
@@ -240,6 +264,19 @@ def _epilogues(
         else:
             stored.add(c)
     return cores
+
+
+def _turned(u: Value, c: Value) -> bool:
+    """True if `u` is `c` in another order and nothing more, and what lay side by side does not."""
+    while u is not c:
+        if u.op is None or u.op.name not in ("permute", "reshape"):
+            return False
+        if u.op.name == "permute":
+            last = max((d for d, n in enumerate(u.inputs[0].aval.shape) if n > 1), default=0)
+            if max((d for d, n in enumerate(u.aval.shape) if n > 1), default=0) != u.attrs["dims"].index(last):
+                return True
+        (u,) = u.inputs
+    return False
 
 
 def _at_one_go(c: Contraction) -> bool:

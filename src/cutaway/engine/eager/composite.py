@@ -1,40 +1,35 @@
-"""Composites in eager mode: one native program for each signature that is met often enough."""
+"""Composites in eager mode: one native program for each signature on which NumPy has spent enough."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from cutaway.core.accelerate import AT_ONCE, ELEMENTS, NOT
+from cutaway.core.accelerate import AT_ONCE, NOT
 from cutaway.core.autograd import RECORDING, Leaf, Node, Saved
-from cutaway.core.aval import Aval
 from cutaway.core.dtypes import dtype as DType
 from cutaway.core.dtypes import get_default_dtype
 from cutaway.core.generator import default_generator
 from cutaway.core.op import INTERPRETER
-from cutaway.core.refusal import RAW
 from cutaway.core.tensor import Tensor
+from cutaway.engine.eager import ahead
 from cutaway.engine.eager.native import order_of
 from cutaway.engine.eager.node import CompositeNode
-from cutaway.engine.eager.plan import Input, Plan, Refused, number_array
+from cutaway.engine.eager.plan import Plan, number_array
+from cutaway.engine.eager.request import can_travel, make, request
 from cutaway.engine.eager.walk import Walk
-from cutaway.functional.recurrent import recurrence
+from cutaway.engine.eager.worth import making, saved
 
-HEAT = 50  # a signature is compiled at this many calls; larger arrays count for more
-LEAST = 3  # calls, however large
-SLOWLY = ("conv", "batch_norm")  # begin so: NumPy does these nearly as well, and their code takes long to make
-PATIENCE = 60  # times HEAT, for these
-COLUMNS = 5e7  # elements of im2col, in all its calls, at which a convolution is compiled
-LARGE_WINDOWS = 1 << 22  # elements of a convolution for which NumPy takes longer than compiling it
-RECURRENCE = recurrence.__wrapped__  # type: ignore[attr-defined]
-_SLOT = object()  # where a Tensor goes in a call
+EARLY = 500.0  # microseconds spent on a signature, at which its plan is looked for in the cache, and asked for if it is not
+LATER = 2.0  # times what making a plan takes: when one is due that was asked for, as another process is at work on it
+LEAST = 3  # calls before a plan is made, unless one call takes as long
 MOST = 512  # signatures that are remembered
 
 Signature = tuple[Any, ...]
-CALLS: dict[Signature, Plan | Walk | int | None] = {}  # a plan, or how warm the signature is, or None: it cannot be
+CALLS: dict[Signature, Plan | Walk | float | None] = {}  # a plan, or what was spent so far, or None: it cannot be
+AHEAD: dict[Signature, str] = {}  # those that were asked for: by which name; or "", if that cannot be
 SIMPLE = frozenset([int, float, bool, str, type(None), DType])  # arguments that are taken by value
 KNOWN: dict[type, bool] = {Tensor: True}  # types of Tensors that mean nothing more
 
@@ -72,7 +67,7 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
         else:
             return NOT
     signature = tuple(key)
-    plan = CALLS.get(signature, 0)
+    plan = CALLS.get(signature, 0.0)
     if type(plan) is Plan or type(plan) is Walk:
         plan.used = True
     else:
@@ -99,59 +94,45 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
 
 
 def _warm(
-    signature: Signature, heat: int, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    signature: Signature, spent: float, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Plan | Walk | None:
-    """Count a call of a signature without a plan; its plan, if it is time."""
+    """A call of a signature without a plan: count what NumPy spends on it; its plan, if it is time."""
     tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
-    size = sum([t._data.size for t in tensors])
-    at_once = AT_ONCE.get() or (size >= LARGE_WINDOWS and fn.__name__.startswith("conv"))
-    need = HEAT * (PATIENCE if fn.__name__.startswith(SLOWLY) else 1)
-    heat += 1 + min(int(_columns(fn, args, kwargs) / COLUMNS * need) or size // ELEMENTS, need // LEAST)
-    if (heat < need and not at_once) or not tensors:
-        _remember(signature, heat)
+    if not tensors:
+        _remember(signature, None)
         return None
-    inputs = []
-    for t in tensors:
-        order = order_of(t._data) or ()
-        wants = 0 if t._node is None or not RECORDING.get() else 1 if type(t._node) is Leaf else 2
-        inputs.append(Input(Aval(t._data.shape, t._data.dtype), order, wants))
-    slots = [_SLOT if isinstance(a, Tensor) else a for a in args]
-    named = {k: _SLOT if isinstance(a, Tensor) else a for k, a in kwargs.items()}
-
-    def call(*given: Tensor) -> Any:
-        left = iter(given)
-        return fn(
-            *[next(left) if a is _SLOT else a for a in slots],
-            **{k: next(left) if a is _SLOT else a for k, a in named.items()},
-        )
-
-    plan: Plan | Walk | None
-    try:
-        plan = Walk(fn.__name__, slots, inputs, _SLOT) if fn is RECURRENCE else Plan(fn.__name__, call, inputs)
-    except (Refused, *RAW):
-        plan = None  # op by op; an error will be said there
+    asked = AHEAD.get(signature)
+    more, need = saved(fn, args, kwargs, sum([t._data.size for t in tensors])), making(fn)
+    if asked:
+        need *= LATER
+    again, spent = spent > 0, spent + (more if more >= need else min(more, need / LEAST))
+    due = spent >= need or AT_ONCE.get()
+    if not due and (asked is not None or not again or spent < EARLY):
+        _remember(signature, spent)
+        return None
+    what = request(fn, args, kwargs)
+    if due:
+        if asked:
+            ahead.wait(asked, what)
+        AHEAD.pop(signature, None)
+    else:
+        name = what.name() if can_travel(what, fn) else ""
+        if not name or not ahead.known(name):
+            AHEAD[signature] = name if name and ahead.ask(name, what, more) else ""
+            _remember(signature, spent)
+            return None
+    plan = make(what, fn)
     _remember(signature, plan)
     return plan
 
 
-def _columns(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
-    """Elements of a convolution's im2col and of its result, roughly: what a call costs NumPy; 0 of anything else."""
-    if not fn.__name__.startswith("conv") or len(args) < 2 or not all(isinstance(a, Tensor) for a in args[:2]):
-        return 0.0
-    x, w = args[0]._data, args[1]._data
-    if w.ndim < 3 or not w.size:
-        return 0.0
-    stride = args[3] if len(args) > 3 else kwargs.get("stride", 1)
-    apart = 1 if "transpose" in fn.__name__ else math.prod(stride if isinstance(stride, tuple) else [stride] * (x.ndim - 2))
-    return x.size * (math.prod(w.shape[2:]) + w.shape[0] / w.shape[1]) / max(1, apart)
-
-
-def _remember(signature: Signature, what: Plan | Walk | int | None) -> None:
+def _remember(signature: Signature, what: Plan | Walk | float | None) -> None:
     """Keep it; of too many, those go first that were not used since they were looked at last."""
     CALLS[signature] = what
     while len(CALLS) > MOST:
         oldest = next(iter(CALLS))
         known = CALLS.pop(oldest)
+        AHEAD.pop(oldest, None)
         if isinstance(known, (Plan, Walk)) and known.used:
             known.used = False
             CALLS[oldest] = known

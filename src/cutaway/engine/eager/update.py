@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from cutaway.core.accelerate import AT_ONCE, ELEMENTS
+from cutaway.core.accelerate import AT_ONCE
 from cutaway.core.dtypes import FLOATING
 from cutaway.core.op import INTERPRETER
 from cutaway.core.refusal import RAW
 from cutaway.core.tensor import Tensor
 from cutaway.engine.compile import Compiled
-from cutaway.engine.eager.composite import HEAT, LEAST
+from cutaway.engine.eager import ahead
+from cutaway.engine.llvm import cache
+from cutaway.engine.llvm.target import target
+from cutaway.engine.program import generator
 
+PARAMETER, ELEMENT = 8.0, 0.0008  # microseconds that a program saves for each parameter, and each number in it (measured)
+MAKING = 1e5  # that it takes to make one
+EARLY = 500.0  # spent, at which one is looked for that an earlier run has made
+
+
+class Spent(NamedTuple):
+    """In the place of a program: microseconds spent on this step by NumPy, whether the cache was asked, whether it is time."""
+
+    on_numpy: float
+    looked: bool
+    due: bool
+
+
+START = Spent(0.0, False, False)
 REFUSED = object()  # in the place of a program: the rule cannot be traced
 MOST = 8  # sets of parameters with a gradient that are remembered for an optimiser
 
@@ -26,15 +44,15 @@ def run(optimizer: Any, staged: Callable[..., None]) -> bool:
         return False
     known = optimizer._native
     key = tuple(map(id, params))
-    found = known.get(key, 0)
-    if type(found) is int:
-        found += 1 + min(sum([p._data.size for p in params]) // ELEMENTS, HEAT // LEAST)
-        if found >= HEAT or AT_ONCE.get():
+    found = known.get(key, START)
+    if type(found) is Spent:
+        found = _warm(found, optimizer, params)
+        if found.due:
             found = _make(optimizer, params, staged)
         while len(known) >= MOST and key not in known:
             known.pop(next(iter(known)))
         known[key] = found
-        if type(found) is int:
+        if type(found) is Spent:
             return False
     if found is REFUSED:
         return False
@@ -50,7 +68,29 @@ def run(optimizer: Any, staged: Callable[..., None]) -> bool:
     return True
 
 
+def _warm(before: Spent, optimizer: Any, params: list[Tensor]) -> Spent:
+    """Count a step on NumPy. It is compiled when as much was spent on it, or sooner, if an earlier run left its code."""
+    spent = before.on_numpy + PARAMETER * len(params) + ELEMENT * sum([p._data.size for p in params])
+    if AT_ONCE.get() or spent >= MAKING:
+        return Spent(spent, True, True)
+    look = not before.looked and before is not START and spent >= EARLY
+    return Spent(spent, before.looked or look, look and ahead.known(_name(optimizer, params)))
+
+
+def _name(optimizer: Any, params: list[Tensor]) -> str:
+    """What a step's code is kept under: the rule, its switches, and what there is to update."""
+    switches = [
+        [(k, v if v is None or isinstance(v, (bool, str)) else bool(v)) for k, v in sorted(g.items()) if k != "params"]
+        for g in optimizer.param_groups
+    ]
+    shapes = [(p._data.shape, p._data.dtype) for p in params]
+    words = f"step|{generator()}|{target().key}|{type(optimizer).__qualname__}|{switches}|{shapes}"
+    return hashlib.sha256(words.encode()).hexdigest()
+
+
 def _make(optimizer: Any, params: list[Tensor], staged: Callable[..., None]) -> Compiled:
+    cache.put(_name(optimizer, params), b"")
+
     def step(*grads: Tensor) -> None:
         for p, g in zip(params, grads, strict=True):
             p._grad = g

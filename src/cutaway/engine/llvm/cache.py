@@ -54,16 +54,32 @@ def unpack(key: str, blob: bytes) -> bytes | None:
 
 def get_or_make(key: str, make: Callable[[], bytes]) -> bytes:
     """The body for `key`: read if a sound file is there, else made and kept (if the folder can be written)."""
-    root = folder()
-    if root is None:
-        return make()
-    path = root / (hashlib.sha256(key.encode()).hexdigest()[:32] + ".o")
+    body = find(key)
+    if body is None:
+        body = make()
+        put(key, body)
+    return body
+
+
+def find(key: str) -> bytes | None:
+    """The body for `key`, if a sound file is there."""
+    path = _path(key)
+    if path is None:
+        return None
     with contextlib.suppress(OSError):
         body = unpack(key, path.read_bytes())
         if body is not None:
             os.utime(path)
             return body
-    body = make()
+    return None
+
+
+def put(key: str, body: bytes) -> None:
+    """Keep a body, if the folder can be written."""
+    path = _path(key)
+    if path is None:
+        return
+    root = path.parent
     with contextlib.suppress(OSError):
         root.mkdir(parents=True, exist_ok=True)
         if int(path.stem, 16) % ONE_IN == 0:  # by the key, which is as good as by chance
@@ -77,7 +93,12 @@ def get_or_make(key: str, make: Callable[[], bytes]) -> bytes:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
-    return body
+
+
+def _path(key: str) -> Path | None:
+    """The file for `key`."""
+    root = folder()
+    return None if root is None else root / (hashlib.sha256(key.encode()).hexdigest()[:32] + ".o")
 
 
 def _clear(root: Path, coming: int) -> None:

@@ -1,0 +1,118 @@
+"""Plans that are made ahead, in a process of their own, while this one goes on with NumPy.
+
+When a signature's plan is taken is fixed, so that a program's numbers do not depend on how fast the machine is: once so much
+was spent on it, and then the plan is waited for if it is not there yet. One that an earlier run left in the object cache is
+taken much sooner; so the first run of a program differs from later ones in the last digits, unless
+`use_deterministic_algorithms(True)` was called.
+
+CUTAWAY_AHEAD=off       make plans here, when their time has come
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import math
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+from cutaway.core.settings import are_deterministic_algorithms_enabled
+from cutaway.engine.eager.request import Request
+from cutaway.engine.llvm import cache
+
+ON = os.environ.get("CUTAWAY_AHEAD", "") != "off"
+LONGEST = 4096  # bytes of a request: so many are written to a pipe at once or not at all
+SCRIPT = "import sys; sys.path.insert(0, {root!r}); from cutaway.engine.eager import maker; maker.main()"
+
+
+class Maker:
+    """The other process, and which plans it has been asked for."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self.asked: set[str] = set()
+        self.done: set[str] = set()
+        self.rest = b""
+        root = str(Path(__file__).parents[3])
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT.format(root=root)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+            env={**os.environ, "CUTAWAY_AHEAD": "off", "CUTAWAY_EAGER": "numpy"},
+        )  # fmt: skip
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.requests, self.answers = self.process.stdin.fileno(), self.process.stdout.fileno()
+        os.set_blocking(self.requests, False)
+
+    def ask(self, name: str, r: Request, worth: float) -> bool:
+        """Ask for a plan; False if that cannot be done now.  worth: those with more go first."""
+        text = pickle.dumps((worth, name, r))
+        if len(text) > LONGEST:
+            return False
+        try:
+            if os.write(self.requests, text) != len(text):
+                return False
+        except OSError:  # full, or the process has ended
+            return False
+        self.asked.add(name)
+        return True
+
+    def wait(self, name: str, r: Request) -> None:
+        """Until a plan that was asked for is made, or the process has ended."""
+        if name not in self.done:
+            self.ask(name, r, math.inf)
+        while name not in self.done:
+            try:
+                read = os.read(self.answers, 1 << 16)
+            except OSError:
+                read = b""
+            if not read:
+                self.done |= self.asked
+                return
+            *names, self.rest = (self.rest + read).split(b"\n")
+            self.done |= {n.decode() for n in names}
+
+    def leave(self) -> None:
+        """This process ends; the other ends by itself."""
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        self.process.returncode = 0  # so that no one warns of it
+
+
+_maker: list[Maker] = []  # one, once it was needed; or none
+
+
+def known(name: str) -> bool:
+    """Whether an earlier run has left this plan's machine code."""
+    if are_deterministic_algorithms_enabled() or (_maker and name in _maker[0].asked):
+        return False
+    return cache.find(name) is not None
+
+
+def ask(name: str, r: Request, worth: float) -> bool:
+    """Have a plan made by the other process; False if there can be none."""
+    if not ON or (os.cpu_count() or 1) < 2 or multiprocessing.parent_process() is not None or cache.folder() is None:
+        return False
+    if not _maker:
+        if not sys.executable or getattr(sys, "frozen", False):
+            return False
+        try:
+            _maker.append(Maker())
+        except (OSError, ValueError):
+            return False
+        atexit.register(_maker[0].leave)
+    maker = _maker[0]
+    if maker.owner != os.getpid():
+        return False  # a child that was forked: the pipes are its parent's
+    return name in maker.asked or maker.ask(name, r, worth)
+
+
+def wait(name: str, r: Request) -> None:
+    """Until the plan is made."""
+    if _maker and _maker[0].owner == os.getpid():
+        _maker[0].wait(name, r)

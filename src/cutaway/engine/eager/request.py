@@ -1,0 +1,96 @@
+"""Request: a composite's call as words, from which another process can make the same plan; and how a plan is made of it."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cutaway.core.autograd import RECORDING, Leaf
+from cutaway.core.aval import Aval
+from cutaway.core.dtypes import dtype as DType
+from cutaway.core.dtypes import get_default_dtype
+from cutaway.core.op import PARTS
+from cutaway.core.package import named
+from cutaway.core.refusal import RAW
+from cutaway.core.tensor import Tensor
+from cutaway.engine.eager.native import order_of
+from cutaway.engine.eager.plan import Input, Plan, Refused
+from cutaway.engine.eager.walk import Walk
+from cutaway.engine.llvm.target import target
+from cutaway.engine.program import generator
+from cutaway.functional.recurrent import recurrence
+
+RECURRENCE = recurrence.__wrapped__  # type: ignore[attr-defined]
+OURS = "cutaway."
+
+
+class Slot:
+    """Where a Tensor goes in a call: the class stands for itself."""
+
+
+class Request(NamedTuple):
+    """A call: the function's home and name, its arguments with `Slot` for Tensors, and what is known of each Tensor."""
+
+    module: str
+    function: str
+    arguments: tuple[Any, ...]
+    named: dict[str, Any]
+    inputs: tuple[tuple[tuple[int, ...], np.dtype, tuple[int, ...], int], ...]  # shape, dtype, order in memory, wants
+    recording: bool
+    default: DType
+
+    def name(self) -> str:
+        """What the plan is kept under: it says all that machine code depends on, the compiler and the machine with it."""
+        with named("cutaway"):
+            words = f"{self._replace(named={})} {sorted(self.named.items())}"
+        return hashlib.sha256(f"plan|{generator()}|{target().key}|{words}".encode()).hexdigest()
+
+
+def request(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+    """This call."""
+    tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
+    recording = RECORDING.get()
+    inputs = []
+    for t in tensors:
+        wants = 0 if t._node is None or not recording else 1 if type(t._node) is Leaf else 2
+        inputs.append((t._data.shape, t._data.dtype, order_of(t._data) or (), wants))
+    return Request(
+        fn.__module__, fn.__qualname__, tuple([Slot if isinstance(a, Tensor) else a for a in args]),
+        {k: Slot if isinstance(a, Tensor) else a for k, a in kwargs.items()}, tuple(inputs), recording,
+        get_default_dtype(),
+    )  # fmt: skip
+
+
+def found(r: Request) -> Callable[..., Any] | None:
+    """The function that a request names, where it is one of the library's own."""
+    if not r.module.startswith(OURS):
+        return None
+    fn = getattr(import_module(r.module), r.function, None)
+    return getattr(fn, "__wrapped__", fn)
+
+
+def can_travel(r: Request, fn: Callable[..., Any]) -> bool:
+    """Whether another process would find this very function under its name, and nothing put in its place."""
+    return not PARTS[0] and r.module in sys.modules and found(r) is fn
+
+
+def make(r: Request, fn: Callable[..., Any]) -> Plan | Walk | None:
+    """The plan for a call; None where it must go op by op (an error will be said there)."""
+    inputs = [Input(Aval(shape, dtype), order, wants) for shape, dtype, order, wants in r.inputs]
+
+    def call(*given: Tensor) -> Any:
+        left = iter(given)
+        return fn(
+            *[next(left) if a is Slot else a for a in r.arguments],
+            **{k: next(left) if a is Slot else a for k, a in r.named.items()},
+        )
+
+    try:
+        return Walk(fn.__name__, r.arguments, inputs, Slot) if fn is RECURRENCE else Plan(fn.__name__, call, inputs)
+    except (Refused, *RAW):
+        return None
