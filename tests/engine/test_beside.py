@@ -10,7 +10,7 @@ import pytest
 import cutaway
 from cutaway.engine.compile import compile
 from cutaway.engine.llvm import beside, jit
-from cutaway.engine.llvm.target import LEVEL, target
+from cutaway.engine.llvm.target import Effort, target
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_both_processes_write_the_same_code(monkeypatch):
     monkeypatch.setattr(beside, "WORTH", 0)
     text = "define i64 @f(i64 %x) {\n  %y = mul i64 %x, 7\n  ret i64 %y\n}"
     t = target()
-    other = beside.start(text, t.cpu, t.features, LEVEL)
+    other = beside.start(text, t.cpu, t.features, Effort.code)
     assert other is not None
     assert other.result() == bytes(jit.machine(t).emit_object(jit.parse(text)))
 

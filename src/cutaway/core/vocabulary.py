@@ -49,8 +49,9 @@ def erf(a: np.ndarray) -> np.ndarray:
     """The error function: to a unit in the last place, or to a few of float64."""
     a = np.asarray(a)
     if a.dtype.kind in FLOATING and a.dtype.itemsize <= 4:
-        y = np.empty(a.shape, a.dtype)
-        flat, x = y.reshape(-1), a.reshape(-1)
+        y = np.empty_like(a)  # in the order of memory of `a`
+        order = sorted(range(a.ndim), key=lambda d: -y.strides[d])
+        flat, x = y.transpose(order).reshape(-1), a.transpose(order).reshape(-1)
         for i in range(0, len(flat), _BLOCK):
             flat[i : i + _BLOCK] = _single_erf(x[i : i + _BLOCK])
         return y

@@ -5,7 +5,7 @@ was spent on it, and then the plan is waited for if it is not there yet. One tha
 taken much sooner; so the first run of a program differs from later ones in the last digits, unless
 `use_deterministic_algorithms(True)` was called.
 
-CUTAWAY_AHEAD=off       make plans here, when their time has come
+CUTAWAY_AHEAD=off       make plans here, when their time has come, whatever earlier runs have left
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ _maker: list[Maker] = []  # one, once it was needed; or none
 
 def known(name: str) -> bool:
     """Whether an earlier run has left this plan's machine code."""
-    if are_deterministic_algorithms_enabled() or (_maker and name in _maker[0].asked):
+    if not ON or are_deterministic_algorithms_enabled() or (_maker and name in _maker[0].asked):
         return False
     return cache.find(name) is not None
 

@@ -23,7 +23,6 @@ from cutaway.engine.eager.walk import Walk
 from cutaway.engine.eager.worth import making, saved
 
 EARLY = 500.0  # microseconds spent on a signature, at which its plan is looked for in the cache, and asked for if it is not
-LATER = 2.0  # times what making a plan takes: when one is due that was asked for, as another process is at work on it
 LEAST = 3  # calls before a plan is made, unless one call takes as long
 MOST = 512  # signatures that are remembered
 
@@ -103,8 +102,6 @@ def _warm(
         return None
     asked = AHEAD.get(signature)
     more, need = saved(fn, args, kwargs, sum([t._data.size for t in tensors])), making(fn)
-    if asked:
-        need *= LATER
     again, spent = spent > 0, spent + (more if more >= need else min(more, need / LEAST))
     due = spent >= need or AT_ONCE.get()
     if not due and (asked is not None or not again or spent < EARLY):

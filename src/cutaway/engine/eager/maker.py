@@ -25,6 +25,7 @@ from cutaway.engine.eager.native import order_of
 from cutaway.engine.eager.plan import Plan
 from cutaway.engine.eager.request import Request, found, make
 from cutaway.engine.llvm import cache
+from cutaway.engine.llvm.target import hurry
 
 LAST = 20.0  # seconds
 
@@ -68,6 +69,7 @@ def listen(waiting: PriorityQueue[tuple[float, int, str, Request | None]]) -> No
 def main() -> None:
     """Until there are no more requests, and no one to ask for any."""
     step_back()
+    hurry()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the program
     waiting: PriorityQueue[tuple[float, int, str, Request | None]] = PriorityQueue()
     Thread(target=listen, args=(waiting,), daemon=True).start()

@@ -23,7 +23,7 @@ EARLY = 500.0  # spent, at which one is looked for that an earlier run has made
 
 
 class Spent(NamedTuple):
-    """In the place of a program: microseconds spent on this step by NumPy, whether the cache was asked, whether it is time."""
+    """In the place of a program: microseconds that NumPy took so far, whether the cache was asked, whether it is time."""
 
     on_numpy: float
     looked: bool

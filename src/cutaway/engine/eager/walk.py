@@ -18,6 +18,7 @@ from cutaway.core.ops.movement import inverse
 from cutaway.core.tensor import Tensor
 from cutaway.engine.cut import above, extract, saved_values
 from cutaway.engine.eager.blocks import LARGE, empty
+from cutaway.engine.eager.contraction import WORK
 from cutaway.engine.eager.native import Addresses, Dims, Native
 from cutaway.engine.eager.node import CompositeNode
 from cutaway.engine.eager.plan import Input, Recorder, Refused
@@ -200,9 +201,10 @@ class Walk:
         first, later, earlier = (-1, g[:-1], h[1:]) if self.backwards else (0, g[1:], h[:-1])
         found = g[first].T @ initial if self.times == 1 or initial.any() else np.zeros(rows, g.dtype)
         if self.times > 1:
-            if self._product is None:
-                self._product = _product(later.size // rows[0], rows, g.dtype)
-            found += self._product([later.reshape(-1, rows[0]), earlier.reshape(-1, rows[1])])[0]
+            a, b = later.reshape(-1, rows[0]), earlier.reshape(-1, rows[1])
+            if self._product is None and a.size * b.size >= WORK:
+                self._product = _product(len(a), rows, g.dtype)
+            found += a.T @ b if self._product is None else self._product([a, b])[0]
         return found
 
     def _row_major(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:

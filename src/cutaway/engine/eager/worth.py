@@ -16,13 +16,13 @@ from cutaway.core.tensor import Tensor
 MAKING = 1e5  # microseconds, forward and backward
 CALL = 25.0  # what is saved on the call itself, as there is one op in the place of several
 ELEMENT = 0.004  # and for each element of the arguments
-MAKINGS = {"conv": 3e5}
+MAKINGS = {"conv": 2.5e5}
 ELEMENTS = {
-    "recurrence": 0.6, "gelu": 0.1, "interpolate": 0.04, "elu": 0.012, "celu": 0.012, "softplus": 0.012, "linear": 0.0013,
+    "recurrence": 0.6, "gelu": 0.014, "interpolate": 0.04, "elu": 0.012, "celu": 0.012, "softplus": 0.012, "linear": 0.0013,
     "matmul": 0.0007, "relu": 0.0003, "silu": 0.0007, "mse_loss": 0.0007, "l1_loss": 0.001, "pad": 0.0006,
     "embedding": 0.0,
 }  # fmt: skip
-COLUMN = 0.005  # for each element of a convolution's im2col and of its result
+COLUMN = 0.003  # for each element of a convolution's im2col and of its result
 
 
 def making(fn: Callable[..., Any]) -> float:

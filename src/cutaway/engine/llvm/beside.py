@@ -36,6 +36,12 @@ class Beside:
         return self.out if self.process.returncode == 0 and self.out else None
 
 
+def alone() -> None:
+    """This process is one beside others already: it compiles everything itself."""
+    global WORTH
+    WORTH = sys.maxsize
+
+
 def start(text: str, cpu: str, features: str, level: int) -> Beside | None:
     """Begin, if it is worth it and can be done; None if not."""
     if len(text) < WORTH or (os.cpu_count() or 1) < 2 or not sys.executable or getattr(sys, "frozen", False):

@@ -8,7 +8,7 @@ import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
 from cutaway.engine.llvm import beside, cache
-from cutaway.engine.llvm.target import LEVEL, Target, machine
+from cutaway.engine.llvm.target import Effort, Target, machine
 
 
 class Code:
@@ -40,7 +40,7 @@ def assemble(module: ir.Module, t: Target, optimise: bool) -> llvm.ModuleRef:
     """The IR as LLVM holds it, verified; `optimise` runs LLVM's pipeline with its loop vectoriser."""
     parsed = parse(str(module))
     if optimise:
-        tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+        tuning = llvm.create_pipeline_tuning_options(speed_level=Effort.passes)
         tuning.loop_vectorization = True
         tuning.slp_vectorization = False
         tuning.loop_unrolling = False  # the vectoriser interleaves; more is time spent, not won
@@ -65,7 +65,7 @@ def linked(loops: ir.Module, tiles: ir.Module, t: Target) -> llvm.ModuleRef:
 def objects(loops: ir.Module, tiles: ir.Module, t: Target) -> tuple[bytes, bytes]:
     """The object code of both; much of it is made by two processes at the same time."""
     text = str(tiles)
-    other = beside.start(text, t.cpu, t.features, LEVEL)
+    other = beside.start(text, t.cpu, t.features, Effort.code)
     mine = compile_object(loops, t, True)
     theirs = other.result() if other else None
     return mine, theirs or bytes(machine(t).emit_object(parse(text)))

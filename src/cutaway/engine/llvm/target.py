@@ -13,6 +13,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from cutaway.core.errors import ArgumentError
+from cutaway.engine.llvm import beside
 from cutaway.engine.llvm.beside import OPTIONS
 
 llvm.initialize_native_target()
@@ -69,9 +70,21 @@ def target(forced: str = "") -> Target:
     return describe(name, *_FORCED[name])
 
 
-LEVEL = 2  # of code generation
+class Effort:
+    """How much LLVM does: the levels of its passes over the IR, and of code generation."""
+
+    passes, code = 3, 2
 
 
-def machine(t: Target, level: int = LEVEL) -> llvm.TargetMachine:
+def hurry() -> None:
+    """From now on, in this process: code in little more than half of the time, which runs some percent slower."""
+    Effort.passes = Effort.code = 1
+    llvm.set_option("cutaway", "--disable-lsr")  # rewriting addresses in loops takes half of the time of straight-line tiles
+    beside.alone()
+
+
+def machine(t: Target) -> llvm.TargetMachine:
     """A fresh target machine; an engine takes ownership of the one it is given."""
-    return llvm.Target.from_default_triple().create_target_machine(cpu=t.cpu, features=t.features, opt=level, jit=True)
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=t.cpu, features=t.features, opt=Effort.code, jit=True
+    )

@@ -56,23 +56,46 @@ def _permuted(v: Value) -> bool:
 
 
 def _elementwise(builder: Builder, v: Value, inputs: tuple[Value, ...]) -> Value | None:
-    """op(permute(a), permute(b), number) = permute(op(a, b, number)), if the permutations are one."""
+    """op(permute(a), permute(b), number) = permute(op(a, b, number)), if the permutations are one.
+
+    A value that is stretched (a number a channel) is turned the other way, which costs nothing: its order is how it is read.
+    """
     orders = {tuple(i.attrs["dims"]) for i in inputs if _permuted(i)}
-    if len(orders) != 1:
+    large = {tuple(i.attrs["dims"]) for i in inputs if _permuted(i) and not _stretched(i, v)}
+    if len(large or orders) != 1:
         return None
-    (dims,) = orders
-    inner = []
-    for i in inputs:
-        if _permuted(i):
-            inner.append(i.inputs[0])
-        elif i.aval.size == 1 and i.aval.ndim == 0:
-            inner.append(i)
-        else:
-            return None
+    (dims,) = large or orders
     if len(dims) != v.aval.ndim:
         return None
+    inner = []
+    for i in inputs:
+        if _permuted(i) and tuple(i.attrs["dims"]) == dims:
+            inner.append(i.inputs[0])
+        elif i.aval.ndim == 0:
+            inner.append(i)
+        elif large and _stretched(i, v):
+            inner.append(_turned(builder, i, dims))
+        else:
+            return None
     assert v.op is not None
     return builder.op("permute", builder.op(v.op.name, *inner, **v.attrs), dims=dims)
+
+
+def _stretched(i: Value, v: Value) -> bool:
+    """Whether an operand is repeated, and small beside the result."""
+    return i.aval.size * 4 <= v.aval.size
+
+
+def _turned(builder: Builder, i: Value, dims: Dims) -> Value:
+    """A value that is stretched to as many dimensions, so that a permutation by `dims` shows it as it was."""
+    more = len(dims) - i.aval.ndim
+    if more:
+        i = builder.op("reshape", i, shape=(1,) * more + i.aval.shape)
+    back = inverse(dims)
+    if _permuted(i):
+        back = tuple(i.attrs["dims"][d] for d in back)
+        i = i.inputs[0]
+    return i if back == tuple(range(len(back))) else builder.op("permute", i, dims=back)
 
 
 def _windows(builder: Builder, v: Value, inputs: tuple[Value, ...]) -> Value | None:

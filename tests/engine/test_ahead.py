@@ -1,0 +1,126 @@
+"""Plans that another process makes: what it leaves in the cache, who takes it when, and what happens if it dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PREPARE = """
+import json, sys
+import cutaway
+from cutaway import functional as F
+from cutaway.core import accelerate
+accelerate.load()
+from cutaway.engine.eager import ahead, composite
+from cutaway.engine.eager.plan import Plan
+from cutaway.engine.llvm import jit
+
+compiled = []
+make = jit.objects
+jit.objects = lambda *args: compiled.append(1) or make(*args)
+
+def plans():
+    return [p.label for p in composite.CALLS.values() if isinstance(p, Plan)]
+
+def calls_until_native(call, most=6000):
+    return next((n for n in range(1, most) if (call(), plans())[1]), most)
+
+def say(**words):
+    print(json.dumps(words))
+"""
+
+
+def run(program: str, cache: Path, **more: str) -> dict[str, Any]:
+    """What a program says, in a process with a cache of its own."""
+    environment = {**os.environ, "CUTAWAY_OBJECT_CACHE": str(cache), "CUTAWAY_AHEAD": "", **more}
+    done = subprocess.run([sys.executable, "-c", PREPARE + program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+SOFTPLUS = """
+x = cutaway.linspace(-3, 3, 5000).requires_grad_()
+"""
+
+
+def test_another_process_compiles_and_a_later_run_takes_it_sooner(tmp_path):
+    program = SOFTPLUS + "n = calls_until_native(lambda: F.softplus(x).sum().backward())\nsay(calls=n, compiled=len(compiled))"
+    first = run(program, tmp_path)
+    assert first["calls"] > 500 and first["compiled"] == 0  # both halves were made elsewhere
+    second = run(program, tmp_path)
+    assert second["calls"] < 50 and second["compiled"] == 0
+
+
+def test_deterministic_runs_do_not_depend_on_earlier_ones(tmp_path):
+    program = SOFTPLUS + (
+        "cutaway.use_deterministic_algorithms(True)\n"
+        "n = calls_until_native(lambda: F.softplus(x).sum().backward())\nsay(calls=n, grad=x.grad.sum().item())"
+    )
+    first = run(program, tmp_path)
+    assert run(program, tmp_path) == first and first["calls"] > 500
+
+
+def test_the_values_are_those_of_numpy(tmp_path):
+    program = (
+        "cutaway.manual_seed(0); x = cutaway.randn(4, 3, 9, 9, requires_grad=True); w = cutaway.randn(5, 3, 3, 3, requires_grad=True)\n"
+        "def call():\n"
+        "    x.grad = w.grad = None\n"
+        "    F.conv2d(x, w, padding=1).square().sum().backward()\n"
+        "call(); want = [x.grad.clone(), w.grad.clone()]\n"
+        "n = calls_until_native(call)\ncall()\n"
+        "say(calls=n, near=all(cutaway.allclose(a, b, 1e-4, 1e-4) for a, b in zip(want, [x.grad, w.grad])))"
+    )
+    for _ in range(2):
+        assert run(program, tmp_path)["near"]
+
+
+def test_if_the_other_process_dies_plans_are_made_here(tmp_path):
+    program = SOFTPLUS + (
+        "for _ in range(50): F.softplus(x)\n"
+        "(maker,) = ahead._maker; maker.process.kill(); maker.process.wait()\n"
+        "say(calls=50 + calls_until_native(lambda: F.softplus(x)), compiled=len(compiled))"
+    )
+    found = run(program, tmp_path)
+    assert found["compiled"] == 1 and 500 < found["calls"] < 6000
+
+
+@pytest.mark.parametrize(("setting", "value"), [("CUTAWAY_AHEAD", "off"), ("CUTAWAY_OBJECT_CACHE", "off")])
+def test_it_can_be_switched_off(tmp_path, setting, value):
+    program = SOFTPLUS + "n = calls_until_native(lambda: F.softplus(x))\nsay(makers=len(ahead._maker), compiled=len(compiled))"
+    assert run(program, tmp_path, **{setting: value}) == {"makers": 0, "compiled": 1}
+
+
+def test_what_is_not_the_librarys_own_is_not_asked_for(tmp_path):
+    program = SOFTPLUS + (
+        "from cutaway.core.op import composite as mark\n"
+        "mine = mark('x')(lambda t: (t * t).exp())\n"
+        "for _ in range(60): mine(x)\n"
+        "say(makers=len(ahead._maker), asked=[*composite.AHEAD.values()])"
+    )
+    assert run(program, tmp_path) == {"makers": 0, "asked": [""]}
+
+
+def test_the_other_process_ends_by_itself_and_leaves_the_code(tmp_path):
+    program = SOFTPLUS + "for _ in range(60): F.softplus(x)\nsay(pid=ahead._maker[0].process.pid)"
+    pid = run(program, tmp_path)["pid"]
+    end = time.monotonic() + 60
+    while time.monotonic() < end and _alive(pid):
+        time.sleep(0.1)
+    assert not _alive(pid) and any(tmp_path.glob("*.o"))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
