@@ -65,9 +65,23 @@ def lstm_cell(
 
 
 def _lstm_gates(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    i, f, g, o = gates.chunk(4, -1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c.tanh(), c
+    c = lstm_memory(gates, c)
+    return lstm_output(gates, c), c
+
+
+@composite(r"\sigma(f) \odot c + \sigma(i) \odot \tanh(g)")
+def lstm_memory(gates: Tensor, c: Tensor) -> Tensor:
+    """What an LSTM remembers next.  gates (i, f, g, o)[N, 4H], c[N, H] -> c'[N, H]."""
+    width = c.shape[-1]
+    i, f, g = [gates.narrow(-1, k * width, width) for k in range(3)]
+    return f.sigmoid() * c + i.sigmoid() * g.tanh()
+
+
+@composite(r"\sigma(o) \odot \tanh(c')")
+def lstm_output(gates: Tensor, c: Tensor) -> Tensor:
+    """What an LSTM says of what it remembers.  gates (i, f, g, o)[N, 4H], c'[N, H] -> h'[N, H]."""
+    width = c.shape[-1]
+    return gates.narrow(-1, 3 * width, width).sigmoid() * c.tanh()
 
 
 @composite(r"h' = (1 - z) \odot n + z \odot h,\quad n = \tanh(x_n + r \odot h_n)")
