@@ -12,6 +12,7 @@ from importlib.machinery import SourceFileLoader
 from types import ModuleType, TracebackType
 from typing import Any
 
+from cutaway.core import accelerate
 from cutaway.core.errors import ArgumentError
 from cutaway.interop.pytorch.finder import install
 
@@ -85,6 +86,8 @@ def _prepare(folder: str, argv: list[str]) -> None:
         sys.path[0] = folder
     sys.argv = argv
     install()
+    if accelerate.composite is not None:
+        accelerate.load()  # now, so that no step of the program waits for it
 
 
 def _exit_code(start: Callable[[], object]) -> int:
