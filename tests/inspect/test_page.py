@@ -147,7 +147,7 @@ class Block(nn.Module):
 def a_gpt():
     """A step of 1,000 operations."""
     cutaway.manual_seed(0)
-    model = nn.Sequential(nn.Embedding(8, 8), *[Block(8, 2) for _ in range(12)], nn.LayerNorm(8), nn.Linear(8, 8))
+    model = nn.Sequential(nn.Embedding(8, 8), *[Block(8, 2) for _ in range(14)], nn.LayerNorm(8), nn.Linear(8, 8))
     optimizer, tokens = cutaway.optim.AdamW(model.parameters()), cutaway.randint(0, 8, (2, 5))
     with record() as r:
         F.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten()).backward()

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
 
 
+SPECS = {2: "ni,oi->no", 3: "nmi,oi->nmo", 4: "nmli,oi->nmlo"}  # by the dimensions of the input
+
+
 @composite(r"x W^\top + b")
 @in_single
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -32,7 +35,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"linear: input {show(input)}, weight {show(weight)}{'' if bias is None else f' and bias {show(bias)}'} "
             "must have the same dtype; convert the input with .to(weight.dtype)"
         )
-    y = einsum(input, weight, spec="ni,oi->no") if len(x) == len(w) == 2 else input @ weight.t()
+    y = einsum(input, weight, spec=SPECS[len(x)]) if len(w) == 2 and len(x) in SPECS else input @ weight.t()
     if bias is None:
         return y
     if bias._data.ndim > 1 or bias._data.size not in (1, w[0]):

@@ -13,7 +13,7 @@ from cutaway.core.dtypes import dtype as DType
 from cutaway.core.dtypes import get_default_dtype
 from cutaway.core.generator import default_generator
 from cutaway.core.op import INTERPRETER
-from cutaway.core.tensor import Tensor
+from cutaway.core.tensor import Size, Tensor
 from cutaway.engine.eager import ahead
 from cutaway.engine.eager.native import order_of
 from cutaway.engine.eager.node import CompositeNode
@@ -61,7 +61,7 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
                 key.append(order)
                 data = np.ascontiguousarray(data) if order is None else data.transpose(order)
             arrays.append(data)
-        elif kind in SIMPLE or (kind is tuple and all(type(i) in SIMPLE for i in a)):
+        elif kind in SIMPLE or ((kind is tuple or kind is Size) and all(type(i) in SIMPLE for i in a)):
             key += kind, a
         else:
             return NOT

@@ -106,7 +106,7 @@ class Plan:
         token, stage = INTERPRETER.set(tracer), STAGE.set(tracer)
         try:
             y = fn(*handles)
-            if type(y) is not Tensor or symbol_of(y) is None or y._view or any(y._cell is t._cell for t in handles):
+            if type(y) is not Tensor or symbol_of(y) is None or any(y._cell is t._cell for t in handles):
                 raise Refused
             self.value = tracer.value_of(y)
             self.differentiable = y._node is not None
