@@ -18,7 +18,7 @@ from cutaway.core.aval import broadcast_shapes, normalize_dim, normalize_dims, s
 from cutaway.core.dtypes import FLOATING, as_dtype, check_device, fitting, get_default_dtype, is_narrow, limits
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, KindError, ShapeError
 from cutaway.core.narrow import in_single
-from cutaway.core.op import STAGE, castable, composite
+from cutaway.core.op import INTERPRETER, STAGE, castable, composite
 from cutaway.core.ops import contract, elementwise, movement, reduce
 from cutaway.core.ops import index as index_ops
 from cutaway.core.refusal import describe, function, guarded
@@ -380,6 +380,14 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     return movement.concatenate(*parts, dim=normalize_dim(dim, parts[0]._data.ndim, "cat"))
 
 
+def _unobserved(parts: Sequence[Tensor]) -> bool:
+    """Whether only the numbers count: arrays of one dtype, of which no one keeps a record."""
+    if INTERPRETER.get() is not None:
+        return False
+    d, recording = parts[0]._data.dtype, _t.autograd.RECORDING.get()
+    return builtins.all(type(p._data) is np.ndarray and p._data.dtype is d and not (recording and p._node) for p in parts)
+
+
 @function
 def stack(tensors: Any, dim: int = 0) -> Tensor:
     """Tensors of equal shape along a new dimension `dim`."""
@@ -390,6 +398,8 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
                 f"stack: all tensors must have the same shape, got {show(parts[0], p)}; use cat to join along a dimension"
             )
     d = normalize_dim(dim, parts[0]._data.ndim + 1, "stack")
+    if _unobserved(parts):
+        return constant(np.stack([p._settle()._data for p in parts], d))
     return movement.concatenate(*[unsqueeze(p, d) for p in parts], dim=d)
 
 

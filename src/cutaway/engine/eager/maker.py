@@ -17,11 +17,8 @@ from itertools import count
 from queue import PriorityQueue
 from threading import Thread
 
-import numpy as np
-
 from cutaway.core.autograd import RECORDING
 from cutaway.core.dtypes import set_default_dtype
-from cutaway.engine.eager.native import order_of
 from cutaway.engine.eager.plan import Plan
 from cutaway.engine.eager.request import Request, found, make
 from cutaway.engine.llvm import cache
@@ -38,8 +35,7 @@ def work(name: str, r: Request) -> None:
         fn = found(r)
         plan = None if fn is None else make(r, fn)
         if isinstance(plan, Plan) and plan.differentiable:
-            y = np.empty(plan.forward.results[0].shape, plan.meta[1])
-            plan.backward(order_of(y if plan.order is None else y.transpose(plan.order)) or ())
+            plan.backward(plan.usual)
     finally:
         RECORDING.reset(token)
     cache.put(name, b"")

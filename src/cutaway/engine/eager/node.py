@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cutaway.engine.eager.walk import Walk
 
 COPY = OPS["copy"]
+COPIED = 1 << 15  # elements of a gradient that are brought into the usual order: larger ones have a program of their own
 NOTHING = np.empty(0)
 
 
@@ -68,7 +69,9 @@ class CompositeNode(Node):
             return
         data = g._data
         order = () if data.flags.c_contiguous else order_of(data)
-        if order is None:
+        if order != plan.usual and data.size <= COPIED:
+            data, order = np.ascontiguousarray(data.transpose(plan.usual) if plan.usual else data), plan.usual
+        elif order is None:
             data, order = np.ascontiguousarray(data), ()
         elif order:
             data = data.transpose(order)

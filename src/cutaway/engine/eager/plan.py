@@ -168,6 +168,7 @@ class Plan:
         loose = [True] * (1 + len(made)) + [False] * len(written)
         self.forward = Native(extract(whole, [y, *made, *written], place), loose)
         self.order = self.forward.results[0].dims
+        self.usual = inverse(self.order) if self.order else ()  # how the result lies in memory, and mostly its gradient
         # The gradient program reads: saved arguments by number, then y and what was made.
         self.saves_y = y in saved
         self.saved_arguments = sorted(n for v in saved if 0 <= (n := place.get(v, -1)) < len(self.inputs))

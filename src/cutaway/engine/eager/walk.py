@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cutaway.core.accelerate import AT_ONCE
 from cutaway.core.autograd import Leaf, Node, Saved, Wanted, output_node, walk
 from cutaway.core.aval import Aval
 from cutaway.core.op import INTERPRETER, OPS, STAGE
@@ -30,6 +31,7 @@ from cutaway.engine.symbol import Symbol
 from cutaway.engine.trace import symbol_of
 from cutaway.functional.recurrent import from_state, next_state, recurrence
 
+OFTEN = 50  # products of one size for the weight's gradient, before they have a kernel of their own
 
 class Walk:
     """For one signature of `recurrence`: what Plan is for other composites."""
@@ -60,6 +62,7 @@ class Walk:
         self.saves_y, self.keeps = True, True
         self.saved_arguments = self.matters = list(self.saves)
         self._product: Native | None = None
+        self._multiplied = 0
         self._trace()
 
     def call(self, *given: Tensor) -> tuple[Tensor, ...]:
@@ -202,7 +205,9 @@ class Walk:
         found = g[first].T @ initial if self.times == 1 or initial.any() else np.zeros(rows, g.dtype)
         if self.times > 1:
             a, b = later.reshape(-1, rows[0]), earlier.reshape(-1, rows[1])
-            if self._product is None and a.size * b.size >= WORK:
+            self._multiplied += 1
+            often = self._multiplied >= OFTEN or AT_ONCE.get()
+            if self._product is None and often and a.size * b.size >= WORK:
                 self._product = _product(len(a), rows, g.dtype)
             found += a.T @ b if self._product is None else self._product([a, b])[0]
         return found
