@@ -376,5 +376,5 @@ def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
 @function
 def vecdot(x: Any, y: Any, *, dim: int = -1) -> Any:
     """Inner products along `dim`."""
-    d.floating("vecdot", x)
-    return (x * y).sum(dim)
+    d.inexact("vecdot", x)
+    return (x.conj() * y).sum(dim)

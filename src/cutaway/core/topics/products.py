@@ -17,8 +17,8 @@ class Products:
     """Sums of products with names of their own."""
 
     def vdot(self: Any, other: Any) -> Any:
-        """Inner product of two vectors."""
-        return d.dot(self, other)
+        """Inner product of two vectors, of which the first is conjugated."""
+        return d.dot(self.conj(), other)
 
     def inner(self: Any, other: Any) -> Any:
         """Sums of products over both last dimensions; with a 0-d tensor the product."""

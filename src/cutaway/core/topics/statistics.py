@@ -111,9 +111,9 @@ class Statistics:
         if fweights is not None or aweights is not None:
             raise ArgumentError("cov: weights are not implemented; repeat the observations with repeat_interleave")
         x = self if self._data.ndim == 2 else self.reshape(1, -1)
-        x = x if x._data.dtype.kind == "f" else x.to(d.default_float())
+        x = x if x._data.dtype.kind in "fc" else x.to(d.default_float())
         apart = x - x.mean(1, keepdim=True)
-        y = apart @ apart.t() / builtins.max(x._data.shape[1] - correction, 0)
+        y = apart @ apart.mH / builtins.max(x._data.shape[1] - correction, 0)
         return y if self._data.ndim == 2 else y.reshape(())
 
     def corrcoef(self: Any) -> Any:
