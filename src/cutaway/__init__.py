@@ -105,6 +105,10 @@ _ELSEWHERE = {
     **dict.fromkeys(
         "complex imag is_complex polar real view_as_complex view_as_real".split(), "cutaway.core.topics.complex"
     ),
+    **dict.fromkeys(
+        "bartlett_window blackman_window hamming_window hann_window kaiser_window".split(), "cutaway.core.topics.windows"
+    ),
+    "istft": "cutaway.core.topics.spectra", "stft": "cutaway.core.topics.spectra",
 }  # fmt: skip
 # `cutaway.exp(x)` is `Tensor.exp(x)`: nothing is written twice.
 _METHODS = frozenset(

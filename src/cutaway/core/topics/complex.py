@@ -88,6 +88,20 @@ class Complex:
         """The same as `mH`."""
         return self.mH
 
+    def stft(self: Any, n_fft: int, *args: Any, **kwargs: Any) -> Any:
+        """The short-time Fourier transform; see `cutaway.stft`."""
+        return _spectra().stft(self, n_fft, *args, **kwargs)
+
+    def istft(self: Any, n_fft: int, *args: Any, **kwargs: Any) -> Any:
+        """Its inverse; see `cutaway.istft`."""
+        return _spectra().istft(self, n_fft, *args, **kwargs)
+
+
+def _spectra() -> Any:
+    from cutaway.core.topics import spectra
+
+    return spectra
+
 
 def _complex(name: str, x: Any) -> Any:
     if d.need_tensor(name, x)._data.dtype.kind != "c":
