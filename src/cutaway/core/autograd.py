@@ -753,7 +753,7 @@ class FunctionNode(Node):
                         f"{self.name}.backward: gradient {i} has shape {list(gi.shape)}, but input {i} of forward has "
                         f"{list(shape)}; return a gradient of the input's shape"
                     ) from None
-            yield parent, gi if gi._data.dtype == dtype else gi.to(_from_numpy(dtype)), False
+            yield parent, gi if gi._data.dtype == dtype else _ops.elementwise.cast(gi, dtype=dtype), False
 
 
 class OutputNode(Node):
@@ -864,6 +864,5 @@ class Function:
 # Last: Tensor and the ops are built upon this module.
 from cutaway.core import ops as _ops
 from cutaway.core.dtypes import INEXACT
-from cutaway.core.dtypes import from_numpy_dtype as _from_numpy
 from cutaway.core.tensor import Tensor as _Tensor
 from cutaway.core.views import refresh as _refresh

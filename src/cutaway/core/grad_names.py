@@ -132,6 +132,7 @@ CALLED: dict[str, Words] = {
     "logit": "Logit", "digamma": "Digamma", "lgamma": "Lgamma", "erfinv": "Erfinv", "sinc": "Sinc", "xlogy": "Xlogy",
     "diag_embed": "DiagEmbed", "block_diag": "BlockDiag", "masked_select": "MaskedSelect", "rot90": "Rot90",
     "logcumsumexp": "Logcumsumexp", "cummax": "Cummax", "cummin": "Cummin", "fmax": "Fmax", "fmin": "Fmin",
+    "eig": "LinalgEig", "eigvals": "LinalgEig",
     "kthvalue": "Kthvalue", "mode": "Mode", "asinh": "Asinh", "acosh": "Acosh", "atanh": "Atanh", "logsumexp": "Logsumexp",
     "polar": "Polar", "angle": "Angle", "sgn": "Sgn", "vdot": "Vdot", "conj_physical": "ConjPhysical",
     "fftshift": "Roll", "ifftshift": "Roll", "rfft2": "FftR2C", "rfftn": "FftR2C",

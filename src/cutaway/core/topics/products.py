@@ -107,7 +107,7 @@ class Products:
     def svd(self: Any, some: bool = True, compute_uv: bool = True) -> Any:
         """self = U diag(S) V': the old form, with V and not its transpose; see linalg.svd."""
         u, s, vh = _linear().svd(self, full_matrices=not some)
-        return TYPES["svd"](u, s, d.transpose(vh, -2, -1))
+        return TYPES["svd"](u, s, vh.mH)
 
     def matrix_power(self: Any, n: int) -> Any:
         """A square matrix (or a batch) times itself, n times; by squaring."""
