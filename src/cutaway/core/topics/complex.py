@@ -147,7 +147,8 @@ def view_as_complex(input: Any) -> Any:
     """
     if d.need_tensor("view_as_complex", input)._data.dtype not in (np.float32, np.float64):
         raise DTypeError(f"view_as_complex: needs float32 or float64, got {show(input)}; convert with .float()")
-    if input._data.shape[-1:] == (2,) and input._data.size and not ops.pairs(input._settle()._data):
+    memory = input._settle()._data
+    if memory.shape[-1:] == (2,) and memory.size and isinstance(memory, np.ndarray) and not ops.pairs(memory):
         raise ShapeError(
             f"view_as_complex: real and imaginary parts must lie side by side in memory, got {show(input)} with strides "
             f"{input.stride()}; call .contiguous() first"
