@@ -26,7 +26,6 @@ CALLS = [
     bad("tensor-huge-int", lambda t: t.tensor(2**70), ArgumentError, "tensor", "int64", "2**63 - 1"),
     bad("as-tensor-text", lambda t: t.as_tensor("abc"), KindError, "as_tensor", "str", torch=...),
     bad("from-numpy-list", lambda t: t.from_numpy([1.0, 2.0]), ArgumentTypeError, "from_numpy", "list", "cutaway.tensor"),
-    bad("from-numpy-complex", lambda t: t.from_numpy(array(2).astype("complex64")), ArgumentTypeError, "from_numpy", "complex64", "float32", torch=None),
     bad("from-numpy-text", lambda t: t.from_numpy(array(2).astype(str)), ArgumentTypeError, "from_numpy", "<U32", "supported"),
     # sizes
     bad("zeros-negative", lambda t: t.zeros(2, -1), ShapeError, "zeros", "[2, -1]", "negative"),

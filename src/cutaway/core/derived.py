@@ -761,7 +761,14 @@ def scaled(name: str, x: Any, other: Any, alpha: Any) -> Any:
     """alpha other, for add and sub.  Raises DTypeError for a fraction of integers."""
     if isinstance(alpha, float) and not is_floating(x) and not is_floating(other):
         raise DTypeError(f"{name}: alpha must be a whole number where both are integers, got {alpha}")
+    if isinstance(alpha, complex) and not any_complex(x, other):
+        raise DTypeError(f"{name}: alpha must be a real number where both are real, got {alpha}")
     return other * alpha
+
+
+def any_complex(*operands: Any) -> bool:
+    """True if one of them is complex."""
+    return builtins.any(np.iscomplexobj(getattr(x, "_data", x)) for x in operands)
 
 
 def need_tensor(name: str, other: Any) -> Tensor:

@@ -267,7 +267,7 @@ def _tangent(story: Story, o: Done, tangents: Sequence[np.ndarray | None]) -> li
     sides = [_run(o, [x if t is None else x + s * h * t for x, t in along]) for s in (1.0, -1.0)]
     with np.errstate(all="ignore"):
         return [
-            np.where(a == b, 0.0, a - b) / (2 * h) if a.dtype.kind in "fc" else np.zeros(a.shape)  # a masked score stays -inf
+            np.where(a == b, 0.0, a - b) / (2 * h) if a.dtype.kind in "fc" else np.zeros(a.shape)  # masked: stays -inf
             for a, b in zip(*sides, strict=True)
         ]
 

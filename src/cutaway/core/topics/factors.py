@@ -12,7 +12,7 @@ from cutaway.core.aval import show
 from cutaway.core.errors import ShapeError
 from cutaway.core.refusal import function
 from cutaway.core.returned import TYPES
-from cutaway.core.topics.linear import inv, matrices, solve, adjoint
+from cutaway.core.topics.linear import adjoint, inv, matrices, solve
 
 
 @function

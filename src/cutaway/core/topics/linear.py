@@ -165,13 +165,11 @@ class _Cholesky(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Any) -> Any:
-        """L'^-1 P L^-1, symmetric, where P is the lower triangle of L' G with half its diagonal."""
+        """L'^-1 P L^-1, where P is half of the lower triangle of L' G and its reflection."""
         low = _Cholesky.apply(ctx.saved_tensors[0])
         p = d.tril(adjoint(low) @ g)
-        p = p - d.tril(d.triu(p)) * 0.5
         back = _Inverse.apply(low)
-        s = adjoint(back) @ p @ back
-        return (s + adjoint(s)) * 0.5
+        return adjoint(back) @ ((p + adjoint(d.tril(p, -1))) * 0.5) @ back
 
 
 @function
