@@ -20,7 +20,6 @@ CALLS = [
     bad("tensor-text", lambda t: t.tensor("abc"), KindError, "tensor", "str", "numbers", torch=...),
     bad("tensor-none", lambda t: t.tensor(None), KindError, "tensor", "NoneType", "numbers", torch=RuntimeError),
     bad("tensor-dict", lambda t: t.tensor({"a": 1}), KindError, "tensor", "dict", "numbers", torch=RuntimeError),
-    bad("tensor-complex", lambda t: t.tensor(1j), KindError, "tensor", "complex", torch=None),
     bad("tensor-list-of-text", lambda t: t.tensor(["a", "b"]), KindError, "tensor", "list", "numbers", torch=ValueError),
     bad("tensor-of-rows-of-tensors", lambda t: t.tensor([t.ones(2), t.ones(3)]), ArgumentError, "tensor", "[2]", "cutaway.stack"),
     bad("tensor-huge-int", lambda t: t.tensor(2**70), ArgumentError, "tensor", "int64", "2**63 - 1"),

@@ -797,6 +797,12 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return elementwise.clamp(x, low=min, high=max)
 
 
+def limited_parts(x: Tensor, low: float, high: float) -> Tensor:
+    """Both parts of complex numbers, limited."""
+    y: Tensor = x.real.clamp(low, high) + x.imag.clamp(low, high) * 1j
+    return y
+
+
 def masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value` where the mask is True."""
     masked("masked_fill", mask)

@@ -140,7 +140,7 @@ def _chosen(op: str, args: tuple[Any, ...], argnums: Argnums) -> tuple[tuple[Any
 def _tensor(op: str, x: Any) -> Tensor:
     if not isinstance(x, Tensor):
         raise ArgumentTypeError(f"{op}: an argument to differentiate by must be Tensors, got {type(x).__name__}")
-    if not x.is_floating_point():
+    if not (x.is_floating_point() or x.is_complex()):
         raise GradError(f"{op}: there are no derivatives by {x.dtype}; convert with .float()")
     return x
 

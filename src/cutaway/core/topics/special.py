@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core import derived as d
-from cutaway.core.errors import DTypeError
+from cutaway.core.errors import ComplexError, DTypeError
 from cutaway.core.ops import elementwise as ew
 
 
@@ -61,6 +61,8 @@ class Special:
     def hypot(self: Any, other: Any) -> Any:
         """sqrt(self^2 + other^2) without overflow."""
         other = d.need_tensor("hypot", other)
+        if d.any_complex(self, other):
+            raise ComplexError("hypot: not defined for complex numbers; write (a.abs() ** 2 + b.abs() ** 2).sqrt()")
         top = ew.maximum(ew.abs(self.detach()), ew.abs(other.detach()))
         top = ew.where(top == 0, 1.0, ew.where(ew.isfinite(top), top, 1.0))
         a, b = self / top, other / top

@@ -122,7 +122,8 @@ class Statistics:
         if not c._data.ndim:
             return c / c
         deviation = c.diagonal().sqrt()
-        return (c / deviation[:, None] / deviation[None, :]).clamp(-1, 1)
+        y = c / deviation[:, None] / deviation[None, :]
+        return d.limited_parts(y, -1, 1) if y.is_complex() else y.clamp(-1, 1)
 
 
 def std_mean(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
@@ -138,6 +139,8 @@ def var_mean(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = Fals
 
 
 def _without_nan(x: Any) -> Any:
+    if x._data.dtype.kind == "c":
+        d.floating("nansum", x)
     return ew.where(x != x, 0.0, x) if x._data.dtype.kind == "f" else x
 
 
