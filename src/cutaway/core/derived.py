@@ -1300,6 +1300,8 @@ def new(x: Tensor, values: Any, dtype: Any, device: Any, requires_grad: bool) ->
         from cutaway.core.creation import tensor
 
         values = tensor(values)._data
+    if values.dtype.kind == "c" and d.kind not in "cb":
+        raise DTypeError(f"new_tensor: complex numbers do not fit {d.name}; pass dtype=cutaway.cfloat, or take .real")
     with np.errstate(all="ignore"):
         y = constant(values.astype(d))
     return y.requires_grad_() if requires_grad else y

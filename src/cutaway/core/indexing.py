@@ -272,6 +272,8 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     s = Selection(key, x._data.shape)
     v = value if isinstance(value, _t.Tensor) else _t.Tensor._wrap(_as_array(value, x))
     if v._data.dtype.kind == "c" and x._data.dtype.kind != "c":
+        if not isinstance(value, _t.Tensor):
+            raise DTypeError(f"setitem: a complex number cannot be stored as {x.dtype}; convert the tensor with .cfloat()")
         v = v.to(x.dtype)  # warns
     whole = x._data.dtype.kind not in FLOATING
     if whole and v._data.dtype.kind in FLOATING and v._data.size and not np.isfinite(v._data).all():

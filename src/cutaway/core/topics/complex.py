@@ -10,6 +10,7 @@ import numpy as np
 from cutaway.core import derived as d
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentTypeError, DTypeError, ShapeError
+from cutaway.core.op import castable
 from cutaway.core.ops import complex as ops
 from cutaway.core.ops import elementwise as ew
 from cutaway.core.refusal import function
@@ -125,6 +126,7 @@ def complex(real: Any, imag: Any) -> Any:
 
 
 @function
+@castable
 def polar(abs: Any, angle: Any) -> Any:
     """abs (cos angle + i sin angle), of two float32 or two float64 tensors.  Raises DTypeError for others."""
     _parts("polar", abs, angle)

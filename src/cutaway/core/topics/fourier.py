@@ -16,6 +16,7 @@ from cutaway.core.aval import normalize_dim, show
 from cutaway.core.creation import arange
 from cutaway.core.dtypes import FROM_NUMPY, as_complex, get_default_dtype
 from cutaway.core.errors import ArgumentError, DTypeError, IndexOutOfRange, ShapeError
+from cutaway.core.op import castable
 from cutaway.core.ops import complex as ops
 from cutaway.core.ops.fourier import dft, irdft, rdft
 from cutaway.core.ops.movement import pad
@@ -104,36 +105,42 @@ def _both(name: str, input: Any, s: Any, dim: Any, norm: Any, inverse: bool) -> 
 
 
 @function
+@castable
 def fft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """The discrete Fourier transform along `dim`: y_k = sum_j x_j exp(-2 pi i jk / n)."""
     return _both("fft", input, n, dim, norm, False)
 
 
 @function
+@castable
 def ifft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """The inverse of `fft`."""
     return _both("ifft", input, n, dim, norm, True)
 
 
 @function
+@castable
 def fft2(input: Any, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Any:
     """`fft` over two dimensions."""
     return _both("fft2", input, s, dim, norm, False)
 
 
 @function
+@castable
 def ifft2(input: Any, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Any:
     """The inverse of `fft2`."""
     return _both("ifft2", input, s, dim, norm, True)
 
 
 @function
+@castable
 def fftn(input: Any, s: Any = None, dim: Any = None, norm: str | None = None) -> Any:
     """`fft` over several dimensions: all, or the last ones that `s` has sizes for."""
     return _both("fftn", input, s, dim, norm, False)
 
 
 @function
+@castable
 def ifftn(input: Any, s: Any = None, dim: Any = None, norm: str | None = None) -> Any:
     """The inverse of `fftn`."""
     return _both("ifftn", input, s, dim, norm, True)
@@ -154,36 +161,42 @@ def _half(name: str, input: Any, s: Any, dim: Any, norm: Any, inverse: bool) -> 
 
 
 @function
+@castable
 def rfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """`fft` of real numbers: its first n // 2 + 1 numbers, of which the others are conjugates."""
     return _half("rfft", input, n, dim, norm, False)
 
 
 @function
+@castable
 def rfft2(input: Any, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Any:
     """`fft2` of real numbers: half of the last dimension."""
     return _half("rfft2", input, s, dim, norm, False)
 
 
 @function
+@castable
 def rfftn(input: Any, s: Any = None, dim: Any = None, norm: str | None = None) -> Any:
     """`fftn` of real numbers: half of the last dimension."""
     return _half("rfftn", input, s, dim, norm, False)
 
 
 @function
+@castable
 def ihfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """`ifft` of real numbers: its first n // 2 + 1 numbers."""
     return _half("ihfft", input, n, dim, norm, True)
 
 
 @function
+@castable
 def ihfft2(input: Any, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Any:
     """`ifft2` of real numbers: half of the last dimension."""
     return _half("ihfft2", input, s, dim, norm, True)
 
 
 @function
+@castable
 def ihfftn(input: Any, s: Any = None, dim: Any = None, norm: str | None = None) -> Any:
     """`ifftn` of real numbers: half of the last dimension."""
     return _half("ihfftn", input, s, dim, norm, True)
@@ -207,36 +220,42 @@ def _back(name: str, input: Any, s: Any, dim: Any, norm: Any, inverse: bool) -> 
 
 
 @function
+@castable
 def irfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """The inverse of `rfft`: n real numbers, 2 (m - 1) of them for m complex ones unless told."""
     return _back("irfft", input, n, dim, norm, True)
 
 
 @function
+@castable
 def irfft2(input: Any, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Any:
     """The inverse of `rfft2`."""
     return _back("irfft2", input, s, dim, norm, True)
 
 
 @function
+@castable
 def irfftn(input: Any, s: Any = None, dim: Any = None, norm: str | None = None) -> Any:
     """The inverse of `rfftn`."""
     return _back("irfftn", input, s, dim, norm, True)
 
 
 @function
+@castable
 def hfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """`fft` of a signal whose other half is conjugate: n real numbers."""
     return _back("hfft", input, n, dim, norm, False)
 
 
 @function
+@castable
 def hfft2(input: Any, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Any:
     """`fft2` of a signal whose other half is conjugate."""
     return _back("hfft2", input, s, dim, norm, False)
 
 
 @function
+@castable
 def hfftn(input: Any, s: Any = None, dim: Any = None, norm: str | None = None) -> Any:
     """`fftn` of a signal whose other half is conjugate."""
     return _back("hfftn", input, s, dim, norm, False)

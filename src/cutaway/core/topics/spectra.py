@@ -16,6 +16,7 @@ from cutaway.core import derived as d
 from cutaway.core.aval import show
 from cutaway.core.dtypes import FROM_NUMPY
 from cutaway.core.errors import ArgumentError, DTypeError, ShapeError
+from cutaway.core.op import castable
 from cutaway.core.ops import complex as ops
 from cutaway.core.ops.fourier import dft, irdft, rdft
 from cutaway.core.ops.movement import flip, pad
@@ -64,6 +65,7 @@ def _mirrored(x: Any, n: int, mode: str) -> Any:
 
 
 @function
+@castable
 def stft(
     input: Any, n_fft: int, hop_length: int | None = None, win_length: int | None = None, window: Any = None,
     center: bool = True, pad_mode: str = "reflect", normalized: bool = False, onesided: bool | None = None,
@@ -116,6 +118,7 @@ def _trimmed(x: Any, n: int) -> Any:
 
 
 @function
+@castable
 def istft(
     input: Any, n_fft: int, hop_length: int | None = None, win_length: int | None = None, window: Any = None,
     center: bool = True, normalized: bool = False, onesided: bool | None = None, length: int | None = None,
