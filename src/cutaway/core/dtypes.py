@@ -178,7 +178,7 @@ def from_type_name(name: str) -> dtype:
     """The dtype of an old type name: `torch.FloatTensor`, `cutaway.LongTensor`.  Raises ArgumentTypeError."""
     word = name.rpartition(".")[2].removesuffix("Tensor").lower()
     for d in ALL:
-        if word in (d.alias, d.name):
+        if word in (d.alias, d.name, type_name(d).lower()):
             return d
     raise ArgumentTypeError(f"type: {name!r} names no tensor type; use a dtype such as cutaway.float32")
 
