@@ -213,3 +213,15 @@ def test_a_recording_shows_complex_numbers():
     assert "1+2i" in texts and "0.5+0i" in texts
     assert next(n for n in data["nodes"] if n["kind"] == "update")["moved"]["of"] == 4  # both parts of two numbers
     r.to_json()
+
+
+def test_derivatives_of_complex_results_are_refused():
+    x, z = cutaway.tensor([1.0, 2.0]), cutaway.tensor([1 + 2j, 3])
+    for f in (
+        lambda: autograd.functional.jacobian(lambda a: a * 1j, x),
+        lambda: cutaway.func.jacrev(lambda a: a * a)(z),
+        lambda: cutaway.func.grad(lambda a: (a * a).sum())(z),
+        lambda: autograd.functional.hessian(lambda a: (a.abs() ** 2).sum(), z),
+    ):
+        with pytest.raises(cutaway.GradError, match="real"):
+            f()

@@ -47,6 +47,8 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
             if not isinstance(y, Tensor) or y.ndim:
                 got = f"one of shape {list(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
                 raise GradError(f"grad: the function must give a Tensor of no dimension, got {got}; use mean() or sum()")
+            if y.is_complex():
+                raise GradError(f"grad: the function must give a real number, got {y.dtype}; use .abs() or .real")
             xs = leaves(chosen)
             g = like(chosen, iter([settled(t, xs) for t in pulled([y], xs, [ones_like(y)], True)]))
             value = settled(y, xs)
