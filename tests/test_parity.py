@@ -53,7 +53,7 @@ ABSENT = {
     "cutaway.lstsqq": None,
     "cutaway.sparse_coo_tensor": None,
     "cutaway.sofmax": "'softmax'",
-    "cutaway.complex64": "real and of imaginary",
+    "cutaway.complex32": "complex64",
     "cutaway.fx": "use compile",
     "cutaway.nn.Conv2D": "'Conv2d'",
     "cutaway.nn.functional.crossentropy": "'cross_entropy'",

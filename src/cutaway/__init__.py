@@ -11,7 +11,7 @@ from typing import Any
 
 from cutaway.core.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from cutaway.core.dtypes import (
-    bfloat16, device, dtype, float16, float32, float64, get_default_dtype, int8, int16,
+    bfloat16, complex64, complex128, device, dtype, float16, float32, float64, get_default_dtype, int8, int16,
     int32, int64, set_default_dtype, uint8,
 )  # fmt: skip
 from cutaway.core.dtypes import bool_ as bool
@@ -45,13 +45,14 @@ concat = concatenate = cat
 row_stack = vstack
 half, float, double = float16, float32, float64
 short, int, long = int16, int32, int64
+cfloat, cdouble = complex64, complex128
 pi, e = 3.141592653589793, 2.718281828459045
 inf, nan = 1e999, 1e999 - 1e999
 newaxis = None
 
 # Loaded when first named.
 _MODULES = (
-    "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "func", "functional",
+    "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "fft", "func", "functional",
     "gradcheck", "inspect", "interop", "jit", "linalg", "mps", "nn", "onnx", "optim", "plug", "profiler", "random",
     "rl", "serialization", "special", "testing", "utils", "vision",
 )  # fmt: skip
@@ -95,12 +96,19 @@ _ELSEWHERE = {
     **dict.fromkeys(
         """
         asarray atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors bucketize can_cast
-        cartesian_prod cdist chain_matmul column_stack combinations dstack get_device is_complex isin
-        polygamma promote_types real result_type rsub scalar_tensor searchsorted std_mean tensordot trapezoid trapz
+        cartesian_prod cdist chain_matmul column_stack combinations dstack get_device isin
+        polygamma promote_types result_type rsub scalar_tensor searchsorted std_mean tensordot trapezoid trapz
         tril_indices triu_indices vander var_mean xlogy
         """.split(),
         "cutaway.core.topics.functions",
     ),
+    **dict.fromkeys(
+        "complex imag is_complex polar real view_as_complex view_as_real".split(), "cutaway.core.topics.complex"
+    ),
+    **dict.fromkeys(
+        "bartlett_window blackman_window hamming_window hann_window kaiser_window".split(), "cutaway.core.topics.windows"
+    ),
+    "istft": "cutaway.core.topics.spectra", "stft": "cutaway.core.topics.spectra",
 }  # fmt: skip
 # `cutaway.exp(x)` is `Tensor.exp(x)`: nothing is written twice.
 _METHODS = frozenset(

@@ -72,6 +72,12 @@ def real(*shape: int, dtype: str = "float64") -> Any:
     return rng(shape).standard_normal(shape).astype(dtype), True
 
 
+def cplx(*shape: int, dtype: str = "complex128") -> Any:
+    """Both parts from a normal distribution, with gradient."""
+    parts = rng(shape).standard_normal((*shape, 2))
+    return (parts[..., 0] + 1j * parts[..., 1]).astype(dtype), True
+
+
 def positive(*shape: int, dtype: str = "float64") -> Any:
     """From [0.5, 2), with gradient."""
     return rng(shape).uniform(0.5, 2, shape).astype(dtype), True
@@ -97,7 +103,7 @@ def these(values: Any, dtype: str = "float64", grad: bool = False) -> Any:
     return np.asarray(values, dtype), grad
 
 
-MAKERS = {f.__name__: f for f in (real, positive, unit, plain, whole, these)} | {"nan": np.nan, "inf": np.inf}
+MAKERS = {f.__name__: f for f in (real, cplx, positive, unit, plain, whole, these)} | {"nan": np.nan, "inf": np.inf}
 
 def on_the_spot(tensor: Any, made_so_far: list[Any]) -> dict[str, Any]:
     """`real` and the like, as functions that make a tensor of a library; what they make is added to `made_so_far`."""
@@ -123,6 +129,9 @@ INPUTS = {
     "v": "real(4)",
     "w": "real(3)",
     "s": "real()",
+    "z": "cplx(3, 4)",
+    "zv": "cplx(4)",
+    "z64": "these([[1 + 2j, -0.5j, 3], [0, -1.5 + 0.5j, 1j]], dtype='complex64')",
     "m": "real(4, 5)",
     "c": "real(2, 3, 4)",
     "k": "real(2, 4, 5)",

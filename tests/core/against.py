@@ -70,7 +70,13 @@ def flat(y: Any) -> list[Any]:
 def project(ys: list[Any], t: Any, seed: int) -> Any:
     """A random weighted sum of the results that need a gradient."""
     rng = np.random.default_rng(seed)
-    parts = [(y * t.tensor(np.asarray(rng.standard_normal(tuple(y.shape)))).to(y.dtype)).sum() for y in ys]
+    parts = []
+    for y in ys:
+        weights = np.asarray(rng.standard_normal(tuple(y.shape)))
+        if y.is_complex():
+            weights = weights + 1j * rng.standard_normal(tuple(y.shape))
+        part = (y * t.tensor(weights).to(y.dtype)).sum()
+        parts.append(part.real if y.is_complex() else part)
     return sum(parts[1:], parts[0])
 
 
@@ -92,7 +98,7 @@ def same(ins: dict[Any, list[Any]], outs: dict[Any, list[Any]], rtol: float, ato
     if not orders:
         return
     for k, (y, z) in enumerate(zip(ours, theirs, strict=True)):
-        if isinstance(z, torch.Tensor) and z.is_floating_point():
+        if isinstance(z, torch.Tensor) and (z.is_floating_point() or z.is_complex()):
             assert y.requires_grad == z.requires_grad, (
                 f"requires_grad of result {k}: {y.requires_grad}, PyTorch {z.requires_grad}"
             )
@@ -100,7 +106,7 @@ def same(ins: dict[Any, list[Any]], outs: dict[Any, list[Any]], rtol: float, ato
 
 
 # What NumPy's and C's mathematics may differ by, where a case of float64 asks for 1e-9.
-COARSE = {"float32": (1e-5, 1e-6), "float16": (2e-3, 1e-3)}
+COARSE = {"float32": (1e-5, 1e-6), "complex64": (1e-5, 1e-6), "float16": (2e-3, 1e-3)}
 
 
 def tolerance(dtype: str, rtol: float, atol: float) -> dict[str, float]:
@@ -116,10 +122,13 @@ def same_value(y: Any, z: Any, rtol: float, atol: float) -> None:
         assert tuple(y.shape) == tuple(z.shape), f"shape {tuple(y.shape)}, PyTorch {tuple(z.shape)}"
         name = str(z.dtype).removeprefix("torch.")
         assert y.dtype.name == name, f"{y.dtype}, PyTorch {z.dtype}"
-        np.testing.assert_allclose(y.detach().numpy(), z.detach().numpy(), **tolerance(name, rtol, atol))
+        np.testing.assert_allclose(y.detach().numpy(), z.detach().resolve_conj().numpy(), **tolerance(name, rtol, atol))
     elif isinstance(z, (np.ndarray, np.generic)):
         assert type(y) is type(z) and y.dtype == z.dtype and y.shape == z.shape, (y, z)
         np.testing.assert_allclose(y, z, **tolerance(z.dtype.name, rtol, atol))
+    elif isinstance(z, complex):
+        assert type(y) is complex, f"{type(y).__name__} {y!r}, PyTorch {z!r}"
+        np.testing.assert_allclose(y, z, rtol=max(rtol, 1e-7), atol=atol)
     elif isinstance(z, float):
         assert type(y) is float, f"{type(y).__name__} {y!r}, PyTorch {z!r}"
         np.testing.assert_allclose(y, z, rtol=max(rtol, 1e-7), atol=atol)
@@ -153,7 +162,7 @@ def same_gradients(
         found[t] = [*first, *second]
     for k, (g, h) in enumerate(zip(found[cutaway], found[torch], strict=True)):
         left = None if g is None else g.detach().numpy()
-        right = None if h is None else h.detach().numpy(force=True)
+        right = None if h is None else h.detach().resolve_conj().numpy(force=True)
         if left is None or right is None:  # no path, or a path that carries only zeros
             assert not np.any(left if right is None else right), f"gradient {k}"
             continue

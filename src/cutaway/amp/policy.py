@@ -24,7 +24,8 @@ SINGLE = frozenset(
     mse_loss l1_loss smooth_l1_loss huber_loss cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits
     kl_div hinge_embedding_loss margin_ranking_loss triplet_margin_loss cosine_embedding_loss multi_margin_loss
     soft_margin_loss poisson_nll_loss ctc_loss multilabel_margin_loss prod trace avg_pool3d local_response_norm grid_sample
-    cdist pad
+    cdist pad polar stft istft fft ifft fft2 ifft2 fftn ifftn rfft irfft rfft2 irfft2 rfftn irfftn hfft ihfft hfft2 ihfft2
+    hfftn ihfftn
     """.split()
 )
 # Made of functions above, which change by themselves. A user's own composites are taken for such, too.

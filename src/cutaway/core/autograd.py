@@ -240,7 +240,7 @@ class Node:
                     gi, fresh = _sum_to(gi, shape), True
                     data = gi._data
                 if data.dtype != dtype:
-                    gi = _ops.elementwise.cast(gi, dtype=dtype)
+                    gi = _ops.elementwise.cast(gi, dtype=dtype)  # of a complex number towards a real input: the real part
                 yield parent, gi, fresh
 
     def _on_arrays(self, rule: Any, g: np.ndarray, i: int) -> Any:
@@ -520,6 +520,11 @@ def _root_gradients(outputs: list[Any], grads: Any, op: str) -> list[tuple[Node,
                 "set requires_grad=True on what it is computed from, and check for no_grad() or detach() on the way"
             )
         if g is None:
+            if t._data.dtype.kind == "c":
+                raise GradError(
+                    f"{op}: grad can be implicitly created only for real scalar outputs but got {t.dtype}, "
+                    f"shape {list(t.shape)}; make the loss real with .abs() or .real, or pass gradient="
+                )
             if t._data.size != 1:
                 raise GradError(
                     f"{op}: grad can be implicitly created only for scalar outputs, got shape {list(t.shape)}; "
@@ -748,7 +753,7 @@ class FunctionNode(Node):
                         f"{self.name}.backward: gradient {i} has shape {list(gi.shape)}, but input {i} of forward has "
                         f"{list(shape)}; return a gradient of the input's shape"
                     ) from None
-            yield parent, gi if gi._data.dtype == dtype else gi.to(_from_numpy(dtype)), False
+            yield parent, gi if gi._data.dtype == dtype else _ops.elementwise.cast(gi, dtype=dtype), False
 
 
 class OutputNode(Node):
@@ -843,7 +848,7 @@ class Function:
         for k, o in enumerate(outs):
             if (
                 isinstance(o, _Tensor)
-                and o._data.dtype.kind in FLOATING
+                and o._data.dtype.kind in INEXACT
                 and not any(o is n for n in ctx._non_differentiable)
             ):
                 made = _Tensor._wrap(o._data)
@@ -858,7 +863,6 @@ class Function:
 
 # Last: Tensor and the ops are built upon this module.
 from cutaway.core import ops as _ops
-from cutaway.core.dtypes import FLOATING
-from cutaway.core.dtypes import from_numpy_dtype as _from_numpy
+from cutaway.core.dtypes import INEXACT
 from cutaway.core.tensor import Tensor as _Tensor
 from cutaway.core.views import refresh as _refresh

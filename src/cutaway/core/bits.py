@@ -14,6 +14,8 @@ _BITS: dict[int, np.dtype[Any]] = {2: np.dtype(np.int16), 4: np.dtype(np.int32),
 def keep(mask: np.ndarray, a: np.ndarray) -> np.ndarray:
     """`a` where the mask holds, else 0: exact for infinities and NaN, which a product with 0 is not."""
     if a.dtype.kind not in FLOATING:
+        if a.dtype.kind == "c":
+            return np.where(mask, a, a.dtype.type(0))
         kept: np.ndarray = a * mask
         return kept
     bits = _BITS[a.dtype.itemsize]

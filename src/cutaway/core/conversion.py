@@ -5,6 +5,7 @@ A class of its own, since methods named `int`, `float` and `bool` would hide the
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from cutaway.core import dtypes
@@ -52,6 +53,8 @@ class Conversions:
         target = self._data.dtype if dtype is None else as_dtype(dtype, "to").np
         if target == self._data.dtype:
             return copy_op(self) if copy else self  # type: ignore[return-value]
+        if self._data.dtype.kind == "c" and target.kind not in "cb":
+            warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=2)
         return cast(self, dtype=target)
 
     def type(self, dtype: Any = None) -> Any:
@@ -88,6 +91,14 @@ class Conversions:
     def bfloat16(self) -> Tensor:
         """As bfloat16: float32's range with 8 bits of precision."""
         return self.to(dtypes.bfloat16)
+
+    def cfloat(self) -> Tensor:
+        """As complex64."""
+        return self.to(dtypes.complex64)
+
+    def cdouble(self) -> Tensor:
+        """As complex128."""
+        return self.to(dtypes.complex128)
 
     def long(self) -> Tensor:
         """As int64."""

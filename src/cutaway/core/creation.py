@@ -11,8 +11,16 @@ import numpy as np
 from cutaway.core import dtypes, random
 from cutaway.core.aval import broadcast_shapes, show
 from cutaway.core.derived import along_memory, memory_order, sizes_of
-from cutaway.core.dtypes import FLOATING, as_dtype, check_device, fitting, from_numpy_dtype
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, DTypeError, KindError, ShapeError
+from cutaway.core.dtypes import FLOATING, INEXACT, as_dtype, check_device, fitting, from_numpy_dtype
+from cutaway.core.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ComplexError,
+    CutawayError,
+    DTypeError,
+    KindError,
+    ShapeError,
+)
 from cutaway.core.op import STAGE
 from cutaway.core.refusal import function, guarded
 from cutaway.core.tensor import Tensor
@@ -56,15 +64,18 @@ def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
             raise KindError(
                 f"{op}: the data is ragged or mixed; nested lists must have equal lengths at each level"
             ) from None
-        if dtype is None and array.dtype.kind in FLOATING:
+        if dtype is None and array.dtype.kind in INEXACT:
             with np.errstate(over="ignore"):  # 1e40 is inf in float32, as in PyTorch
                 array = array.astype(_floating_dtype(data))
-        if dtype is not None and array.size and array.dtype.kind in "iuf" + FLOATING:
+        if dtype is not None and array.size and array.dtype.kind == "c":
+            if (array.imag != 0).any() and not as_dtype(dtype, op).is_complex:
+                raise ArgumentTypeError(f"{op}: complex numbers do not fit {dtype}; pass dtype=cutaway.cfloat")
+        elif dtype is not None and array.size and array.dtype.kind in "iuf" + FLOATING:
             fitting(op, array.min(), as_dtype(dtype, op).np)
             fitting(op, array.max(), as_dtype(dtype, op).np)
     if array.dtype.kind == "O" and all(isinstance(x, int) for x in array.flat):
         raise ArgumentError(f"{op}: an integer of the data does not fit int64, which ends at 2**63 - 1; write it as a float")
-    if array.dtype.kind not in "biu" + FLOATING:
+    if array.dtype.kind not in "biu" + INEXACT:
         raise KindError(
             f"{op}: cannot make a tensor from {type(data).__name__} ({array.dtype}); pass numbers, nested lists or arrays"
         )
@@ -89,8 +100,8 @@ def _plain(data: Any) -> Any:
 
 def _floating_dtype(data: Any) -> np.dtype:
     """The dtype of floating data: the default for Python's floats, NumPy's scalars and tensors bring their own."""
-    found = {d for d in _leaf_dtypes(data) if d.kind in FLOATING} or {dtypes.get_default_dtype().np}
-    return max(found, key=lambda d: d.itemsize)
+    found = {d for d in _leaf_dtypes(data) if d.kind in INEXACT} or {dtypes.get_default_dtype().np}
+    return max(found, key=lambda d: (d.kind == "c", d.itemsize))
 
 
 def _leaf_dtypes(data: Any) -> set[np.dtype]:
@@ -99,7 +110,7 @@ def _leaf_dtypes(data: Any) -> set[np.dtype]:
     if isinstance(data, (np.ndarray, np.generic)):
         return {data.dtype}
     if not isinstance(data, (list, tuple)):
-        return {dtypes.get_default_dtype().np}
+        return {dtypes.default_complex().np if isinstance(data, complex) else dtypes.get_default_dtype().np}
     kinds = set(map(type, data))
     if kinds <= {float, int, bool}:
         return {dtypes.get_default_dtype().np} if float in kinds else set()
@@ -174,7 +185,8 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
         raise ArgumentTypeError(f"full: the value must be a number, got {show(fill_value)}; use expand for more")
     value = fill_value.item() if isinstance(fill_value, (Tensor, np.generic)) else fill_value
     if dtype is None:
-        dtype = dtypes.get_default_dtype() if type(value) is float else type(value)
+        own = {float: dtypes.get_default_dtype, complex: dtypes.default_complex}.get(type(value))
+        dtype = type(value) if own is None else own()
     d = as_dtype(dtype, "full").np
     return _made(_full("full", _sizes("full", (size,)), value, d), requires_grad, device)
 
@@ -229,6 +241,8 @@ def arange(
     if step == 0 or (end - start) * step < 0:
         raise ArgumentError(f"arange: step {step} does not lead from {start} to {end}")
     whole = all(isinstance(v, (int, np.integer)) for v in (start, end, step))
+    if dtype is not None and as_dtype(dtype, "arange").is_complex:
+        raise ComplexError(f"arange: not defined for complex numbers, got dtype={dtype}; convert with .to({dtype})")
     d = as_dtype(dtype, "arange").np if dtype is not None else np.dtype(np.int64) if whole else _float(None, "arange")
     if d.kind in "iu":
         start, end, step, whole = int(start), int(end), int(step), True
@@ -247,6 +261,9 @@ def linspace(
         raise ArgumentTypeError(f"linspace: start and end must be numbers, got {start!r} and {end!r}")
     if steps < 0:
         raise ArgumentError(f"linspace: steps must not be negative, got {steps}")
+    if isinstance(start, complex) or isinstance(end, complex):
+        kind = dtypes.default_complex() if dtype is None else dtype
+        return _made(np.linspace(start, end, steps).astype(as_dtype(kind, "linspace").np), requires_grad, device)
     return _made(np.linspace(float(start), float(end), steps).astype(_float(dtype, "linspace")), requires_grad, device)
 
 
@@ -275,7 +292,7 @@ def rand(
 ) -> Tensor:
     """Uniform in [0, 1)."""
     shape, d = _sizes("rand", size), _float(dtype, "rand")
-    return _drawn(lambda: random.uniform(shape, 0.0, 1.0, d, generator), generator, requires_grad, device)
+    return _drawn(lambda: random.uniform_numbers(shape, 0.0, 1.0, d, generator), generator, requires_grad, device)
 
 
 @function
@@ -284,7 +301,7 @@ def randn(
 ) -> Tensor:
     """Normal with mean 0 and standard deviation 1."""
     shape, d = _sizes("randn", size), _float(dtype, "randn")
-    return _drawn(lambda: random.normal(shape, 0.0, 1.0, d, generator), generator, requires_grad, device)
+    return _drawn(lambda: random.normal_numbers(shape, 0.0, 1.0, d, generator), generator, requires_grad, device)
 
 
 @guarded
@@ -294,7 +311,7 @@ def rand_like(
     """Uniform in [0, 1), of the shape and dtype of `input`; drawn along its memory."""
     _need("rand_like", input)
     d = input._data.dtype if dtype is None else as_dtype(dtype, "rand_like").np
-    draw = along_memory(input, lambda shape: random.uniform(shape, 0.0, 1.0, d, generator))
+    draw = along_memory(input, lambda shape: random.uniform_numbers(shape, 0.0, 1.0, d, generator))
     return _drawn(draw, generator, requires_grad, device)
 
 
@@ -306,7 +323,7 @@ def randn_like(
     _need("randn_like", input)
     d = input._data.dtype if dtype is None else as_dtype(dtype, "randn_like").np
     plain = memory_order(input) is None
-    draw = along_memory(input, lambda shape: random.normal(shape, 0.0, 1.0, d, generator, plain))
+    draw = along_memory(input, lambda shape: random.normal_numbers(shape, 0.0, 1.0, d, generator, plain))
     return _drawn(draw, generator, requires_grad, device)
 
 
@@ -330,6 +347,8 @@ def randint(
     if high is None:
         raise ArgumentTypeError("randint: the end of the range is missing; call randint(high, size)")
     d = np.dtype(np.int64) if dtype is None else as_dtype(dtype, "randint").np
+    if d.kind == "c":
+        raise DTypeError(f"randint: draws integers, which are not drawn as {dtype}; convert with .to({dtype})")
     shape, first, end = _sizes("randint", (size,)), index(low), index(high)
     return _drawn(lambda: random.randint(shape, first, end, d, generator), generator, requires_grad, device)
 
@@ -357,7 +376,7 @@ def normal(
     """Normal with the given mean and standard deviation, each a number or a Tensor."""
     if size is not None:
         whole, d = _sizes("normal", (size,)), _float(dtype, "normal")
-        return _drawn(lambda: random.normal(whole, mean, std, d, generator), generator, False, device)
+        return _drawn(lambda: random.normal_numbers(whole, mean, std, d, generator), generator, False, device)
     like = mean if isinstance(mean, Tensor) else std
     if not isinstance(like, Tensor):
         raise ArgumentTypeError("normal: with a number for mean and std, say size=")

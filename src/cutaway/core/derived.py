@@ -15,8 +15,16 @@ import numpy as np
 import cutaway.core.tensor as _t
 from cutaway.core import random
 from cutaway.core.aval import broadcast_shapes, normalize_dim, normalize_dims, show
-from cutaway.core.dtypes import FLOATING, as_dtype, check_device, fitting, get_default_dtype, is_narrow, limits
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRange, KindError, ShapeError
+from cutaway.core.dtypes import FLOATING, INEXACT, as_dtype, check_device, fitting, get_default_dtype, is_narrow, limits
+from cutaway.core.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ComplexError,
+    DTypeError,
+    IndexOutOfRange,
+    KindError,
+    ShapeError,
+)
 from cutaway.core.narrow import in_single
 from cutaway.core.op import INTERPRETER, STAGE, castable, composite
 from cutaway.core.ops import contract, elementwise, movement, reduce
@@ -62,7 +70,15 @@ def default_float() -> Any:
 def floating(name: str, x: Tensor) -> None:
     """Raise DTypeError unless x is floating."""
     if x._data.dtype.kind not in FLOATING:
+        if x._data.dtype.kind == "c":
+            raise ComplexError(f"{name}: not defined for complex numbers, got {show(x)}; take .abs(), .real or .imag first")
         raise DTypeError(f"{name}: needs a floating tensor, got {show(x)}; convert it with .float()")
+
+
+def inexact(name: str, x: Tensor) -> None:
+    """Raise DTypeError unless x is floating or complex."""
+    if x._data.dtype.kind not in INEXACT:
+        raise DTypeError(f"{name}: needs a floating or complex tensor, got {show(x)}; convert it with .float()")
 
 
 # --- statistics -------------------------------------------------------------------------------------------------------
@@ -91,7 +107,7 @@ def count(x: Tensor, dim: Dims) -> int:
 def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The average over `dim`.  Raises DTypeError for integers."""
     x = x if dtype is None else x.to(as_dtype(dtype, "mean"))
-    floating("mean", x)
+    inexact("mean", x)
     if is_narrow(x._data.dtype):
         return mean(x.float(), dim, keepdim).to(x.dtype)
     return sum(x, dim, keepdim) / float(count(x, dim))
@@ -103,7 +119,11 @@ def var(
     """The variance: squared distances from the mean, divided by n - correction (1 by default: Bessel's)."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
-    floating("var", x)
+    inexact("var", x)
+    if x._data.dtype.kind == "c":
+        return var(x.real, dim, unbiased, keepdim, correction=correction) + var(
+            x.imag, dim, unbiased, keepdim, correction=correction
+        )
     less = correction if correction is not None else 0 if unbiased is False else 1
     if is_narrow(x._data.dtype):
         return var(x.float(), dim, keepdim=keepdim, correction=less).to(x.dtype)
@@ -129,7 +149,11 @@ def _flat_at_zero(root: Any, y: Tensor) -> Tensor:
 def norm(x: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The p-norm: (sum |x|^p)^(1/p); p may be inf, -inf, 0 or "fro" (= 2)."""
     x = x if dtype is None else x.to(as_dtype(dtype, "norm"))
-    floating("norm", x)
+    inexact("norm", x)
+    if x._data.dtype.kind == "c" and p != "nuc":
+        if p in (2, "fro", None):
+            return _flat_at_zero(elementwise.sqrt, sum(x.real * x.real + x.imag * x.imag, dim, keepdim))
+        x = elementwise.abs(x)
     if is_narrow(x._data.dtype):
         return norm(x.float(), p, dim, keepdim).to(x.dtype)
     if p == "nuc":
@@ -164,6 +188,10 @@ def amin(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) over `dim`, computed without overflow."""
+    if x._data.dtype.kind == "c":
+        top = amax(x.detach().real, dim, keepdim=True)
+        y: Tensor = elementwise.log(sum(elementwise.exp(x - top), dim, keepdim)) + (top if keepdim else top.sum(dim))
+        return y
     return reduce.logsumexp(x, dim=normalize_dims(dim, x._data.ndim, "logsumexp"), keepdim=keepdim)
 
 
@@ -353,6 +381,8 @@ def unique(
     x: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
     """The distinct elements in order, with their inverse and counts if asked for."""
+    if x._data.dtype.kind == "c":
+        floating("unique", x)
     # NumPy's stubs have an overload for each choice of literal flags, and none for flags that are variables.
     out: Any = np.unique(  # type: ignore[call-overload]
         values(x), return_inverse=return_inverse, return_counts=return_counts, axis=dim
@@ -728,7 +758,7 @@ def frac(x: Tensor) -> Tensor:
 
 def lerp(x: Tensor, end: Tensor, weight: Any) -> Tensor:
     """x + weight (end - x).  Raises DTypeError for integers and for dtypes that differ."""
-    floating("lerp", x)
+    inexact("lerp", x)
     for other in (end, weight):
         if isinstance(other, _t.Tensor):
             alike("lerp", x, other)
@@ -741,7 +771,14 @@ def scaled(name: str, x: Any, other: Any, alpha: Any) -> Any:
     """alpha other, for add and sub.  Raises DTypeError for a fraction of integers."""
     if isinstance(alpha, float) and not is_floating(x) and not is_floating(other):
         raise DTypeError(f"{name}: alpha must be a whole number where both are integers, got {alpha}")
+    if isinstance(alpha, complex) and not any_complex(x, other):
+        raise DTypeError(f"{name}: alpha must be a real number where both are real, got {alpha}")
     return other * alpha
+
+
+def any_complex(*operands: Any) -> bool:
+    """True if one of them is complex."""
+    return builtins.any(np.iscomplexobj(getattr(x, "_data", x)) for x in operands)
 
 
 def need_tensor(name: str, other: Any) -> Tensor:
@@ -757,6 +794,8 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Elements limited to [min, max]; the limits are numbers or Tensors."""
     if min is None and max is None:
         raise ArgumentError("clamp: give min, max or both")
+    if x._data.dtype.kind == "c":
+        floating("clamp", x)
     if isinstance(min, _t.Tensor) or isinstance(max, _t.Tensor):
         y = x if min is None else elementwise.where(x < min, min, x)
         return y if max is None else elementwise.where(y > max, max, y)
@@ -766,6 +805,12 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     if x._data.dtype.kind not in FLOATING and (isinstance(min, float) or isinstance(max, float)):
         x = x.float()
     return elementwise.clamp(x, low=min, high=max)
+
+
+def limited_parts(x: Tensor, low: float, high: float) -> Tensor:
+    """Both parts of complex numbers, limited."""
+    y: Tensor = x.real.clamp(low, high) + x.imag.clamp(low, high) * 1j
+    return y
 
 
 def masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
@@ -1204,9 +1249,9 @@ def pow(x: Any, exponent: Any) -> Tensor:
     if isinstance(x, _t.Tensor) and type(exponent) in (int, float):
         if x._data.dtype.kind == "b" and type(exponent) is int:
             x = x.long()
-        if exponent == 2 and (type(exponent) is int or x._data.dtype.kind in FLOATING):
+        if exponent == 2 and (type(exponent) is int or x._data.dtype.kind in INEXACT):
             return elementwise.mul(x, x)
-        if x._data.dtype.kind in FLOATING:
+        if x._data.dtype.kind in INEXACT:
             if exponent == 0.5:
                 return elementwise.sqrt(x)
             if exponent == 1:
@@ -1239,6 +1284,9 @@ def fmod(x: Tensor, other: Any) -> Tensor:
 
 def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
     """NaN and infinities replaced by numbers (the dtype's extremes by default)."""
+    if x._data.dtype.kind == "c":
+        y: Tensor = x.real.nan_to_num(nan, posinf, neginf) + x.imag.nan_to_num(nan, posinf, neginf) * 1j
+        return y
     if x._data.dtype.kind not in FLOATING:
         return x
     ends = limits(x._data.dtype)
@@ -1262,6 +1310,8 @@ def new(x: Tensor, values: Any, dtype: Any, device: Any, requires_grad: bool) ->
         from cutaway.core.creation import tensor
 
         values = tensor(values)._data
+    if values.dtype.kind == "c" and d.kind not in "cb":
+        raise DTypeError(f"new_tensor: complex numbers do not fit {d.name}; pass dtype=cutaway.cfloat, or take .real")
     with np.errstate(all="ignore"):
         y = constant(values.astype(d))
     return y.requires_grad_() if requires_grad else y

@@ -1,7 +1,8 @@
 """dtype, device, and how two dtypes become one.
 
-Promotion follows PyTorch: among tensors with dimensions the widest category (bool < integer < floating) wins;
-zero-dimensional tensors, and below them Python numbers, only count when they raise the category.
+Promotion follows PyTorch: among tensors with dimensions the widest category (bool < integer < floating < complex) wins;
+zero-dimensional tensors, and below them Python numbers, only count when they raise the category. A complex number keeps the
+precision of the floats that it meets: float64[3] * 1j is complex128.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class dtype:
     def __init__(self, name: str, category: int, alias: str = "") -> None:
         self.name = name
         self.np = np.dtype(name)
-        self.category = category  # 0 bool, 1 integer, 2 floating
+        self.category = category  # 0 bool, 1 integer, 2 floating, 3 complex
         self.alias = alias
 
     @property
@@ -36,13 +37,21 @@ class dtype:
 
     @property
     def is_complex(self) -> bool:
-        """Always False: Cutaway has real numbers only."""
-        return False
+        """True for complex64 and complex128."""
+        return self.category == 3
+
+    def to_complex(self) -> dtype:
+        """The complex dtype whose parts have this precision.  Raises DTypeError for float16, which has none here."""
+        return as_complex(self)
+
+    def to_real(self) -> dtype:
+        """The dtype of a complex dtype's parts; any other as it is."""
+        return PARTS.get(self, self)
 
     @property
     def is_signed(self) -> bool:
         """True if the type can hold a negative number."""
-        return self.np.kind in "if"
+        return self.np.kind in "ifc"
 
     @property
     def itemsize(self) -> int:
@@ -65,7 +74,8 @@ int64 = dtype("int64", 1, "long")
 float16 = dtype("float16", 2, "half")
 float32 = dtype("float32", 2, "float")
 float64 = dtype("float64", 2, "double")
-
+complex64 = dtype("complex64", 3, "cfloat")
+complex128 = dtype("complex128", 3, "cdouble")
 
 
 class _Borrowed(dtype):
@@ -107,9 +117,11 @@ def _borrowed(d: dtype) -> np.dtype:
 
 bfloat16 = _Borrowed("bfloat16", 2, "bfloat16")
 
-ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
+ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128)
 FROM_NUMPY: dict[np.dtype, dtype] = {d.np: d for d in ALL if d is not bfloat16}  # which comes with its first use
 FLOATING = "fV"  # NumPy's kinds of floating dtypes: those of ml_dtypes are of kind V
+INEXACT = "fVc"  # and of complex ones: numbers that have gradients
+PARTS = {complex64: float32, complex128: float64}  # what the two parts of a complex number are
 _SIGNED_RANK = {int8.np: 1, int16.np: 2, int32.np: 3, int64.np: 4}
 
 _default = float32
@@ -118,6 +130,18 @@ _default = float32
 def get_default_dtype() -> dtype:
     """The floating dtype given to Python floats: float32 unless `set_default_dtype` changed it."""
     return _default
+
+
+def default_complex() -> dtype:
+    """The dtype given to Python's complex numbers: its parts are of the default floating dtype."""
+    return as_complex(_default)
+
+
+def as_complex(d: dtype) -> dtype:
+    """The complex dtype that a floating one becomes.  Raises DTypeError for float16: there is no complex32 here."""
+    if d is float16:
+        raise DTypeError("complex numbers of two float16 (complex32) do not exist here; convert with .float() first")
+    return d if d.category == 3 else complex128 if d is float64 else complex64
 
 
 def set_default_dtype(d: dtype) -> None:
@@ -129,7 +153,7 @@ def set_default_dtype(d: dtype) -> None:
 
 
 def as_dtype(d: object, op: str = "dtype") -> dtype:
-    """Read a dtype from a Cutaway dtype, a NumPy one, or Python's bool / int / float."""
+    """Read a dtype from a Cutaway dtype, a NumPy one, or Python's bool / int / float / complex."""
     if isinstance(d, dtype):
         return d
     if d is bool:
@@ -138,6 +162,8 @@ def as_dtype(d: object, op: str = "dtype") -> dtype:
         return int64
     if d is float:
         return float64
+    if d is complex:
+        return complex128
     if isinstance(getattr(d, "dtype", None), dtype):  # cutaway.FloatTensor
         return d.dtype  # type: ignore[attr-defined, no-any-return]
     if isinstance(d, (np.dtype, type)):
@@ -152,18 +178,20 @@ def from_type_name(name: str) -> dtype:
     """The dtype of an old type name: `torch.FloatTensor`, `cutaway.LongTensor`.  Raises ArgumentTypeError."""
     word = name.rpartition(".")[2].removesuffix("Tensor").lower()
     for d in ALL:
-        if word in (d.alias, d.name):
+        if word in (d.alias, d.name, type_name(d).lower()):
             return d
     raise ArgumentTypeError(f"type: {name!r} names no tensor type; use a dtype such as cutaway.float32")
 
 
 def type_name(d: dtype) -> str:
-    """What old names of types and storages begin with: Float, Long, BFloat16."""
+    """What old names of types and storages begin with: Float, Long, BFloat16, ComplexFloat."""
+    if d.category == 3:
+        return f"Complex{type_name(PARTS[d])}"
     return "BFloat16" if d is bfloat16 else (d.alias or d.name).capitalize()
 
 
 def from_numpy_dtype(d: np.dtype, op: str = "tensor") -> dtype:
-    """The Cutaway dtype of a NumPy dtype.  Raises DTypeError where there is none (complex, strings, objects)."""
+    """The Cutaway dtype of a NumPy dtype.  Raises DTypeError where there is none (strings, objects)."""
     try:
         return FROM_NUMPY[d]
     except KeyError:
@@ -179,6 +207,10 @@ def from_numpy_dtype(d: np.dtype, op: str = "tensor") -> dtype:
 
 def fitting(op: str, value: Any, d: np.dtype) -> Any:
     """`value` as a number of this dtype.  Raises DTypeError where an integer dtype cannot hold it."""
+    if isinstance(value, (complex, np.complexfloating)) and d.kind != "c":
+        if value.imag:
+            raise DTypeError(f"{op}: the complex number {value} does not fit {d.name}; convert the tensor with .cfloat()")
+        value = value.real
     if d.kind not in "iu" or isinstance(value, (bool, np.bool_)):
         return value
     limits = np.iinfo(d)
@@ -193,13 +225,18 @@ def promote_np(a: np.dtype, b: np.dtype) -> np.dtype:
         return a
     ca, cb = FROM_NUMPY[a].category, FROM_NUMPY[b].category
     if ca != cb:
-        return a if ca > cb else b
+        return met(a, b) if ca > cb else met(b, a)
     if ca == 1 and (a == uint8.np) != (b == uint8.np):
         signed = b if a == uint8.np else a
         return int16.np if signed == int8.np else signed
     if a.itemsize == b.itemsize:  # float16 and bfloat16: neither holds the other
         return float32.np
     return a if a.itemsize > b.itemsize else b
+
+
+def met(a: np.dtype, b: np.dtype) -> np.dtype:
+    """`a`, where it has met `b` of a lower category: complex64 and float64 are complex128."""
+    return complex128.np if a == complex64.np and b == float64.np else a
 
 
 def is_narrow(d: np.dtype) -> bool:
@@ -209,7 +246,7 @@ def is_narrow(d: np.dtype) -> bool:
 
 def limits(d: np.dtype) -> Any:
     """Limits of a floating NumPy dtype, as `np.finfo` gives them."""
-    return np.finfo(d) if d.kind == "f" else import_module("ml_dtypes").finfo(d)
+    return np.finfo(d) if d.kind in "fc" else import_module("ml_dtypes").finfo(d)
 
 
 def result_np(operands: Iterable[tuple[np.dtype, int]]) -> np.dtype:
@@ -221,7 +258,8 @@ def result_np(operands: Iterable[tuple[np.dtype, int]]) -> np.dtype:
     result: np.dtype | None = None
     for held in reversed(best):
         if held is not None and (result is None or FROM_NUMPY[held].category > FROM_NUMPY[result].category):
-            result = held
+            floats = result is not None and held.kind == "c" and FROM_NUMPY[result].category == 2
+            result = as_complex(FROM_NUMPY[result]).np if result is not None and floats else held
     assert result is not None
     return result
 

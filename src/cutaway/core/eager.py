@@ -13,6 +13,7 @@ from cutaway.core.aval import Aval
 from cutaway.core.dtypes import FLOATING
 from cutaway.core.errors import ArgumentTypeError, CutawayError, DTypeError, IndexOutOfRange, ShapeError
 from cutaway.core.op import Op
+from cutaway.core.ops.complex import over_complex
 from cutaway.core.ops.index import out_of_range
 from cutaway.core.promote import coerce
 from cutaway.core.quiet import QUIET
@@ -69,7 +70,9 @@ def evaluate(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
 def record(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any], y: Tensor) -> None:
     """Leave a Node on `y`, with the values that the op's gradient rules will read; none where no gradient is wanted."""
     if y._data.dtype.kind not in FLOATING:
-        return
+        if y._data.dtype.kind != "c":
+            return
+        op = over_complex(op)
     saved: dict[int, autograd.Saved] = {}
     saved_y = None
     parents: list[Node | None] = []

@@ -31,6 +31,10 @@ class DTypeError(CutawayError, RuntimeError, TypeError):
     """An operation has no meaning for this dtype."""
 
 
+class ComplexError(DTypeError, NotImplementedError):
+    """An operation has no meaning for complex numbers, or is not written for them."""
+
+
 class IndexOutOfRange(CutawayError, IndexError, RuntimeError):
     """A dimension or an index lies outside the tensor."""
 

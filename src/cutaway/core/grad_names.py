@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 THERE = {
     "cast": "ToCopy", "clamp": "Clamp:1", "concatenate": "Cat", "copy": "Clone", "einsum": "View", "log1p": "Log1P",
     "matmul": "Mm", "reshape": "View", "index": "Index", "pad": "ConstantPadNd",
+    "real": "Select", "imag": "Select", "dft": "FftC2C", "rdft": "FftR2C", "irdft": "FftC2R",
 }  # fmt: skip
 
 T = TypeVar("T")
@@ -98,6 +99,10 @@ def _unfolded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     return "Unfold" if len(args) > 3 or "step" in kwargs else "Im2Col"
 
 
+def _transformed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return "FftC2C" if (args[0] if args else kwargs["input"])._data.dtype.kind == "c" else "FftR2C"
+
+
 def _loss(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """A loss that PyTorch writes in tensor operations ends in the reduction."""
     return {"mean": "Mean", "sum": "Sum"}.get(kwargs.get("reduction", "mean"), "")
@@ -127,7 +132,11 @@ CALLED: dict[str, Words] = {
     "logit": "Logit", "digamma": "Digamma", "lgamma": "Lgamma", "erfinv": "Erfinv", "sinc": "Sinc", "xlogy": "Xlogy",
     "diag_embed": "DiagEmbed", "block_diag": "BlockDiag", "masked_select": "MaskedSelect", "rot90": "Rot90",
     "logcumsumexp": "Logcumsumexp", "cummax": "Cummax", "cummin": "Cummin", "fmax": "Fmax", "fmin": "Fmin",
-    "kthvalue": "Kthvalue", "mode": "Mode",
+    "eig": "LinalgEig", "eigvals": "LinalgEig",
+    "kthvalue": "Kthvalue", "mode": "Mode", "asinh": "Asinh", "acosh": "Acosh", "atanh": "Atanh", "logsumexp": "Logsumexp",
+    "polar": "Polar", "angle": "Angle", "sgn": "Sgn", "vdot": "Vdot", "conj_physical": "ConjPhysical",
+    "fftshift": "Roll", "ifftshift": "Roll", "rfft2": "FftR2C", "rfftn": "FftR2C",
+    **dict.fromkeys(["fft", "ifft", "fft2", "ifft2", "fftn", "ifftn"], _transformed),
     "softmax": "Softmax", "log_softmax": "LogSoftmax", "gelu": "Gelu", "silu": "Silu", "elu": "Elu", "selu": "Elu",
     "celu": "Celu", "leaky_relu": "LeakyRelu", "softplus": "Softplus", "hardtanh": "Hardtanh", "relu6": "Hardtanh",
     "hardswish": "Hardswish", "hardsigmoid": "Hardsigmoid", "mish": "Mish", "logsigmoid": "LogSigmoid", "glu": "Glu",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cutaway.core.tensor as _t
-from cutaway.core.dtypes import FLOATING
+from cutaway.core.dtypes import FLOATING, INEXACT
 from cutaway.core.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -271,6 +271,10 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     """`x[key] = value`, broadcast.  Raises ShapeError for a value that does not fit, GradError as in-place methods do."""
     s = Selection(key, x._data.shape)
     v = value if isinstance(value, _t.Tensor) else _t.Tensor._wrap(_as_array(value, x))
+    if v._data.dtype.kind == "c" and x._data.dtype.kind != "c":
+        if not isinstance(value, _t.Tensor):
+            raise DTypeError(f"setitem: a complex number cannot be stored as {x.dtype}; convert the tensor with .cfloat()")
+        v = v.to(x.dtype)  # warns
     whole = x._data.dtype.kind not in FLOATING
     if whole and v._data.dtype.kind in FLOATING and v._data.size and not np.isfinite(v._data).all():
         raise DTypeError(f"setitem: {v.dtype} values that are not finite cannot be stored as {x.dtype}")
@@ -341,7 +345,7 @@ def _as_array(value: Any, x: Tensor) -> np.ndarray:
         array = np.asarray(value)
     except ValueError:
         array = np.asarray(None)
-    if array.dtype.kind not in "biu" + FLOATING:
+    if array.dtype.kind not in "biu" + INEXACT:
         raise ArgumentTypeError(
             f"setitem: cannot store {type(value).__name__} {value!r} in a tensor of {x.dtype}; pass numbers or a Tensor"
         )

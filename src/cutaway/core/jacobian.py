@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cutaway.core.autograd import Leaf, Node, enable_grad, grad
+from cutaway.core.aval import show
+from cutaway.core.errors import GradError
 from cutaway.core.functions import ones_like, stack, zeros_like
 from cutaway.core.tensor import Tensor
 
@@ -38,7 +40,9 @@ def pushed(outputs: Sequence[Tensor], inputs: Sequence[Tensor], tangents: Sequen
 
 
 def rows(y: Tensor, inputs: Sequence[Tensor], create_graph: bool) -> list[Tensor]:
-    """dy/dx of each input: [*y.shape, *x.shape]."""
+    """dy/dx of each input: [*y.shape, *x.shape].  Raises GradError for complex y, whose two parts have a derivative each."""
+    if y.is_complex():
+        raise GradError(f"jacobian: derivatives are of real results, got {show(y)}; let the function give .real or .imag")
     found: list[list[Tensor]] = []
     for i in range(y.numel()):
         seed = zeros_like(y).reshape(-1)

@@ -28,8 +28,9 @@ class _Info:
         return f"{type(self).__name__}({values}, dtype={self.dtype})"
 
     def _read(self, d: Any, floating: bool) -> DType:
-        name, wanted = type(self).__name__, "a floating" if floating else "an integer"
-        if not isinstance(d, DType) or d.is_floating_point is not floating or d is dtypes.bool_:
+        name, wanted = type(self).__name__, "a floating or complex" if floating else "an integer"
+        d = d.to_real() if floating and isinstance(d, DType) else d
+        if not isinstance(d, DType) or d.is_floating_point is not floating or d.is_complex or d is dtypes.bool_:
             raise ArgumentTypeError(f"{name}: expected {wanted} dtype, got {d if isinstance(d, DType) else describe(d)}")
         self.dtype, self.bits = d.name, 8 * d.itemsize
         return d

@@ -10,8 +10,8 @@ import numpy as np
 import cutaway.core.derived as _d
 import cutaway.core.indexing as _i
 import cutaway.core.random as _r
-from cutaway.core.dtypes import is_narrow
-from cutaway.core.errors import ArgumentError
+from cutaway.core.dtypes import INEXACT, is_narrow
+from cutaway.core.errors import ArgumentError, ComplexError
 from cutaway.core.grad_names import tell as _tell
 from cutaway.core.layouts import check_format
 from cutaway.core.narrow import in_single
@@ -236,7 +236,9 @@ class Methods:
         return _ew.abs(self)
 
     def sign(self) -> Tensor:
-        """-1, 0 or 1."""
+        """-1, 0 or 1.  Raises ComplexError for complex numbers, of which `sgn` gives the direction."""
+        if self._data.dtype.kind == "c":
+            raise ComplexError(f"sign: not defined for complex numbers, got {self._data.dtype.name}; use sgn")
         return _ew.sign(self)
 
     def exp(self) -> Tensor:
@@ -359,7 +361,9 @@ class Methods:
 
     def isinf(self) -> Tensor:
         """True where infinite."""
-        return _ew.eq(_ew.abs(self), math.inf) if self._data.dtype.kind == "f" else _ew.ne(self, self)
+        if self._data.dtype.kind not in INEXACT:
+            return _ew.ne(self, self)
+        return _ew.eq(_ew.abs(self), math.inf)
 
     def softmax(self, dim: int, dtype: Any = None) -> Tensor:
         """exp(self) / sum(exp(self)) along `dim`."""
@@ -986,7 +990,7 @@ class Methods:
 
     def copy_(self, other: Any, non_blocking: bool = False) -> Tensor:
         """The elements of `other`, broadcast and converted, written into this tensor."""
-        if isinstance(other, (int, float)):
+        if isinstance(other, (int, float, complex)):
             return self._assign(_d.filled(self, other), "copy_")
         return self._assign(_d.expand(other.to(self), self._data.shape), "copy_")
 
@@ -1011,12 +1015,13 @@ class Methods:
 
     def uniform_(self, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
         """Numbers drawn evenly from [a, b)."""
-        return self._draw("uniform_", lambda shape, _: _r.uniform(shape, a, b, self._data.dtype, generator))
+        return self._draw("uniform_", lambda shape, _: _r.uniform_numbers(shape, a, b, self._data.dtype, generator))
 
     def normal_(self, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
         """Numbers drawn from a normal distribution."""
         whole = self.is_contiguous()
-        return self._draw("normal_", lambda shape, _: _r.normal(shape, mean, std, self._data.dtype, generator, whole))
+        draw = lambda shape, _: _r.normal_numbers(shape, mean, std, self._data.dtype, generator, whole)
+        return self._draw("normal_", draw)
 
     def bernoulli_(self, p: Any = 0.5, *, generator: Any = None) -> Tensor:
         """1 with probability p, else 0."""
@@ -1045,7 +1050,7 @@ class Methods:
         return self._draw("exponential_", lambda shape, _: _r.exponential(shape, lambd, self._data.dtype, generator))
 
 
-COMPARABLE = (Methods, int, float, np.ndarray, np.generic)  # with anything else == is Python's own: the same object
+COMPARABLE = (Methods, int, float, complex, np.ndarray, np.generic)  # with anything else == is Python's own: the same object
 
 # Elementwise methods go without a guard: the op that each one calls checks what it is given.
 UNGUARDED = frozenset("abs cos detach exp log matmul mul neg relu sigmoid sin sqrt square tanh".split())

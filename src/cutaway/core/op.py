@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
 
 KINDS = ("elementwise", "reduce", "movement", "index", "contract", "window", "random")
+APART = "complex"  # the kind of ops that run eagerly only: they have a table of their own
 LETTERS = "abc"
 
 OPS: dict[str, Op] = {}
+OPS_APART: dict[str, Op] = {}
 
 
 class Sample(NamedTuple):
@@ -100,7 +102,8 @@ class Op:
     grad     one rule an input (None: no gradient flows there); a single rule with the parameter `i` serves any arity
     promote  "": inputs are taken as they are; "same": brought to their common dtype; "float": and integers become floats;
              "number": and bool is refused as their common dtype; "signed": as any input's dtype;
-             "equal": dtypes must be equal; "branches": all but the first, which is a condition
+             "equal": dtypes must be equal; "branches": all but the first, which is a condition;
+             "ordered": as "same", and complex numbers, which have no order, are refused
     view     "view": the result may be the input's own memory, and a user may write through it;
              "layout": it may be the same memory, but only the machine knows (no one writes to it)
     formula  TeX, for pictures;  oracle: `lambda torch, *tensors, **attrs`;  domain: where samples are drawn
@@ -135,14 +138,15 @@ class Op:
         smooth: bool = True,
         scales: bool = False,
     ) -> None:
-        assert kind in KINDS and name not in OPS, (name, kind)
+        table = OPS_APART if kind == APART else OPS
+        assert kind in (*KINDS, APART) and name not in table, (name, kind)
         self.name, self.kind, self.forward, self.shape = name, kind, forward, shape
         self.rules = tuple(None if r is None else Rule(r) for r in grad)
         self.variadic = any(r is not None and "i" in r.reads for r in self.rules)
         self.promote, self.view, self.formula, self.onnx, self.oracle = promote, view, formula, onnx, oracle
         self.domain, self.samples, self.errors, self.scalar, self.smooth = domain, samples, errors, scalar, smooth
         self.scales = scales
-        OPS[name] = self
+        table[name] = self
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Tensor:
         """The op applied: values in, a value out; under a tracer, symbols."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cutaway.core.dtypes import FLOATING, get_default_dtype
+from cutaway.core.dtypes import FLOATING, default_complex, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.package import package
 
@@ -69,6 +69,8 @@ def set_printoptions(
 
 def _formatter(values: np.ndarray) -> tuple[Any, int]:
     """A function from one element to text, and the width that it fills: that of the widest finite element but zeros."""
+    if values.dtype.kind == "c":
+        return _complex_formatter(values)
     if values.dtype.kind not in FLOATING:
         width = max((len(str(v)) for v in values.flat), default=1)
         return (lambda v: f"{v!s:>{width}}"), width
@@ -87,6 +89,18 @@ def _formatter(values: np.ndarray) -> tuple[Any, int]:
 
     width = max((len(text(v)) for v in shown.flat), default=1)
     return (lambda v: f"{text(v):>{width}}"), width
+
+
+def _complex_formatter(values: np.ndarray) -> tuple[Any, int]:
+    """The parts have formats of their own; the imaginary one's place for a sign is not filled up."""
+    real, wide = _formatter(values.real)
+    imag, tall = _formatter(values.imag)
+
+    def text(v: Any) -> str:
+        below = f"{imag(v.imag)}j".lstrip()
+        return f"{real(v.real)}{'' if below[0] in '+-' else '+'}{below}"
+
+    return text, wide + tall + 1
 
 
 def _edges(a: np.ndarray) -> np.ndarray:
@@ -122,7 +136,8 @@ def show(t: Tensor) -> str:
     form, width = _formatter(_edges(a) if short else a)
     text = prefix + (_lines(a, form, width, INDENT, short) if a.size or a.ndim == 1 else "[]")
     # An empty tensor has no elements that would show whether they are whole.
-    obvious = (get_default_dtype().name, "int64", "bool") if a.size else (get_default_dtype().name,)
+    default = get_default_dtype().name
+    obvious = (default, default_complex().name if a.dtype.kind == "c" else "", "int64", "bool") if a.size else (default,)
     notes = []
     if a.size == 0 and a.ndim != 1:
         notes.append(f"size={tuple(a.shape)}")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cutaway.core.aval import show
-from cutaway.core.dtypes import FLOATING, from_numpy_dtype, get_default_dtype, is_narrow, result_np
-from cutaway.core.errors import ArgumentTypeError, DTypeError
+from cutaway.core.dtypes import FLOATING, default_complex, from_numpy_dtype, get_default_dtype, is_narrow, result_np
+from cutaway.core.errors import ArgumentTypeError, ComplexError, DTypeError
 
 if TYPE_CHECKING:
     from cutaway.core.op import Op
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 INT64, BOOL, F32 = np.dtype(np.int64), np.dtype(bool), np.dtype(np.float32)
 KEEPING = ("", "same", "equal")  # equal dtypes stay as they are, whatever they are
+# Without "ordered" as their promotion: what NumPy would compute of complex numbers, and PyTorch refuses.
+REAL_ONLY = frozenset("floor_divide remainder relu erf atan2 floor ceil trunc round logsumexp".split())
 # The operators: x + array is a Tensor, as in PyTorch.
 WITH_ARRAYS = frozenset(
     "add sub mul div floor_divide remainder pow eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor".split()
@@ -41,6 +43,8 @@ def coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
         len(inputs) == 1 and isinstance(inputs[0], Tensor) and (promote in KEEPING or inputs[0]._data.dtype.kind in FLOATING)
     ):
         return inputs
+    if promote == "ordered":
+        return _ordered(op.name, inputs)
     if not promote:
         for x in inputs:
             if not isinstance(x, Tensor):
@@ -56,6 +60,26 @@ def coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
     if promote == "equal":
         return _equal(op.name, inputs)
     return _common(op.name, inputs, promote, op.scales)
+
+
+def _ordered(name: str, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
+    found: tuple[Tensor, ...]
+    if len(inputs) == 1 and isinstance(inputs[0], Tensor):
+        found = inputs
+    elif len(inputs) == 2 and isinstance(inputs[0], Tensor) and isinstance(inputs[1], Tensor):
+        a, b = inputs
+        found = inputs if a._data.dtype is b._data.dtype else _common(name, inputs, "same")
+    else:
+        found = _common(name, inputs, "same")
+    if found and found[0]._data.dtype.kind == "c":
+        raise real_only(name, inputs)
+    return found
+
+
+def real_only(name: str, inputs: tuple[Any, ...]) -> ComplexError:
+    """The error for complex numbers where only real ones have a meaning."""
+    listed = " and ".join(show(x) for x in inputs)
+    return ComplexError(f"{name}: not defined for complex numbers, got {listed}; take .abs(), .real or .imag first")
 
 
 def _equal(name: str, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
@@ -74,7 +98,10 @@ def _common(name: str, inputs: tuple[Any, ...], promote: str, scales: bool = Fal
     if len(inputs) == 1 and not isinstance(inputs[0], Tensor):
         raise not_a_tensor(name, inputs[0])
     target = result_np(standing(name, x) for x in inputs)
-    if promote == "float" and target.kind not in FLOATING:
+    if target.kind == "c":
+        if name in REAL_ONLY:
+            raise real_only(name, inputs)
+    elif promote == "float" and target.kind not in FLOATING:
         target = get_default_dtype().np
     if (target == BOOL and promote in ("number", "signed")) or (
         promote == "signed" and any(standing(name, x)[0] == BOOL for x in inputs)
@@ -100,7 +127,7 @@ def standing(name: str, x: Any) -> tuple[np.dtype, int]:
     """(dtype, standing) of an operand, as `result_np` wants it."""
     if isinstance(x, Tensor):
         return x._data.dtype, 2 if x._data.ndim else 1
-    if isinstance(x, np.ndarray) and name in WITH_ARRAYS and x.dtype.kind in "biuf":
+    if isinstance(x, np.ndarray) and name in WITH_ARRAYS and x.dtype.kind in "biufc":
         return from_numpy_dtype(x.dtype, name).np, 2
     if isinstance(x, (bool, np.bool_)):
         return BOOL, 0
@@ -108,13 +135,15 @@ def standing(name: str, x: Any) -> tuple[np.dtype, int]:
         return INT64, 0
     if isinstance(x, (float, np.floating)):
         return get_default_dtype().np, 0
+    if isinstance(x, (complex, np.complexfloating)):
+        return default_complex().np, 0
     raise not_a_tensor(name, x)
 
 
 def _constant(name: str, x: Any, dtype: np.dtype) -> Tensor:
     if isinstance(x, np.ndarray):
         return Tensor._wrap(x.astype(dtype, copy=False))
-    if not isinstance(x, (bool, int, float, np.number, np.bool_)):
+    if not isinstance(x, (bool, int, float, complex, np.number, np.bool_)):
         raise not_a_tensor(name, x)
     try:
         return Tensor._wrap(np.asarray(x, dtype))

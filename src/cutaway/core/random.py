@@ -106,6 +106,30 @@ def normal(
     return z.astype(d, copy=False).reshape(shape)
 
 
+def uniform_numbers(shape: Shape, low: float, high: float, dtype: np.dtype[Any], generator: Any = None) -> np.ndarray:
+    """`uniform`; of a complex dtype both parts."""
+    if dtype.kind != "c":
+        return uniform(shape, low, high, dtype, generator)
+    return _paired(uniform((*shape, 2), low, high, _part(dtype), generator), dtype)
+
+
+def normal_numbers(
+    shape: Shape, mean: float, std: float, dtype: np.dtype[Any], generator: Any = None, contiguous: bool = True
+) -> np.ndarray:
+    """`normal`; of a complex dtype both parts, each with half the variance."""
+    if dtype.kind != "c":
+        return normal(shape, mean, std, dtype, generator, contiguous)
+    return _paired(normal((*shape, 2), mean, std / math.sqrt(2), _part(dtype), generator, contiguous), dtype)
+
+
+def _part(d: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.float32 if d.itemsize == 8 else np.float64)
+
+
+def _paired(parts: np.ndarray, d: np.dtype[Any]) -> np.ndarray:
+    return np.ascontiguousarray(parts).view(d)[..., 0]
+
+
 def _normal_blocks(g: Generator, n: int, d: np.dtype[Any]) -> np.ndarray:
     """n >= 16 normals, in float64 or else float32.
 

@@ -53,7 +53,7 @@ class QR(NamedTuple):
 
 
 class Eigh(NamedTuple):
-    """What eigh returns."""
+    """What eigh and eig return."""
 
     eigenvalues: Any
     eigenvectors: Any
@@ -88,7 +88,7 @@ class _Printed:
 
 PAIRS = "cummax cummin kthvalue max median min mode nanmedian sort topk".split()
 OTHERS: dict[str, Any] = {
-    "aminmax": MinMax, "linalg_eigh": Eigh, "linalg_lstsq": LstSq, "linalg_lu": LU, "linalg_qr": QR,
+    "aminmax": MinMax, "linalg_eig": Eigh, "linalg_eigh": Eigh, "linalg_lstsq": LstSq, "linalg_lu": LU, "linalg_qr": QR,
     "linalg_slogdet": SlogDet, "linalg_svd": SVD, "qr": QR, "slogdet": SlogDet, "svd": SVDOld,
 }  # fmt: skip
 TYPES: dict[str, Any] = {

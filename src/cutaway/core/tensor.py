@@ -12,7 +12,7 @@ from cutaway.core import dtypes
 from cutaway.core.aval import normalize_dim, numel, row_major
 from cutaway.core.conversion import Conversions
 from cutaway.core.diary import note
-from cutaway.core.dtypes import CPU, FLOATING, FROM_NUMPY, check_device
+from cutaway.core.dtypes import CPU, FLOATING, FROM_NUMPY, INEXACT, check_device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, ShapeError
 from cutaway.core.grad_names import tell
 from cutaway.core.layouts import check_format, layout, strided
@@ -20,7 +20,7 @@ from cutaway.core.methods import Methods
 from cutaway.core.op import STAGE
 from cutaway.core.package import package
 from cutaway.core.refusal import describe, guard_methods
-from cutaway.core.topics import Layout, Order, Places, Products, Special, Statistics, Writing
+from cutaway.core.topics import Complex, Layout, Order, Places, Products, Special, Statistics, Writing
 from cutaway.core.watched import CHANGES
 
 
@@ -53,7 +53,7 @@ class Size(tuple[int, ...]):
         return f"{package()}.Size({list(self)})"
 
 
-class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Statistics, Writing):
+class Tensor(Methods, Conversions, Complex, Layout, Order, Places, Products, Special, Statistics, Writing):
     """A multi-dimensional array that can remember how it was computed.
 
     `Tensor(2, 3)` makes float32 of that shape (zeros), `Tensor([1, 2])` float32 from data; `cutaway.tensor` keeps dtypes.
@@ -200,8 +200,8 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
         return self._data.dtype.kind in FLOATING
 
     def is_complex(self) -> bool:
-        """False."""
-        return False
+        """True for complex64 and complex128."""
+        return self._data.dtype.kind == "c"
 
     def data_ptr(self) -> int:
         """The address of the first element."""
@@ -237,9 +237,9 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for a gradient, or no longer.  Raises GradError for integers and for results of other operations."""
         if requires_grad and self._node is None:
-            if self._data.dtype.kind not in FLOATING:
+            if self._data.dtype.kind not in INEXACT:
                 raise GradError(
-                    f"requires_grad: only floating tensors can require gradients, got {self.dtype}; use .float()"
+                    f"requires_grad: only floating and complex tensors can require gradients, got {self.dtype}; use .float()"
                 )
             self._node = Leaf(self)
             CHANGES.count += 1
@@ -512,13 +512,21 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
     def __int__(self) -> int:
         return int(self._number("int"))
 
+    def __complex__(self) -> complex:
+        return complex(self._number("complex"))
+
     def _number(self, name: str) -> Any:
         if self._data.size != 1:
             raise ArgumentError(
                 f"{name}: only one element can become a number, the tensor has shape {list(self.shape)}; "
                 "reduce or index it first"
             )
-        return self._data.item()
+        found = self._data.item()
+        if type(found) is complex and name != "complex":
+            if found.imag:
+                raise DTypeError(f"{name}: {found} has an imaginary part; take .real, .imag or .abs() first")
+            return found.real
+        return found
 
     def __index__(self) -> int:
         if self._data.size != 1 or self._data.dtype.kind not in "iub":
@@ -528,7 +536,7 @@ class Tensor(Methods, Conversions, Layout, Order, Places, Products, Special, Sta
         return int(self.item())
 
     def __contains__(self, x: Any) -> bool:
-        if not isinstance(x, (Tensor, int, float, np.number, np.bool_)):
+        if not isinstance(x, (Tensor, int, float, complex, np.number, np.bool_)):
             raise ArgumentError(f"in: a tensor holds numbers, got {describe(x)}; ask for a number or a Tensor")
         narrow = dtypes.is_narrow(self._data.dtype) and type(x) in (int, float)  # a number is rounded before
         return bool((self._data == (x._data if isinstance(x, Tensor) else self._data.dtype.type(x) if narrow else x)).any())

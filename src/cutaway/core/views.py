@@ -18,6 +18,7 @@ from cutaway.core.errors import GradError
 from cutaway.core.grad_names import Name
 from cutaway.core.op import STAGE
 from cutaway.core.ops import elementwise
+from cutaway.core.ops.complex import join
 from cutaway.core.ops.index import index_put
 from cutaway.core.ops.movement import reshape
 from cutaway.core.watched import CHANGES
@@ -151,6 +152,15 @@ def _on_array(a: np.ndarray, path: Path) -> np.ndarray:
     return a
 
 
+def _outside(g: Any, path: Path) -> Any:
+    """g with zeros where the view is, which may be one of its parts only."""
+    mask = np.zeros(g._data.shape, g._data.dtype)
+    view = _on_array(mask, path)
+    view[...] = 1 + 1j if view.dtype.kind == "c" else 1
+    parts = zip((mask.real, mask.imag), (g.real, g.imag), strict=True)
+    return join(*[elementwise.where(type(g)._wrap(m != 0), 0.0, x) for m, x in parts])
+
+
 class WriteNode(Node):
     """A tensor after `y` was written to a view of it: parents are what it was before, and y."""
 
@@ -181,6 +191,9 @@ class WriteNode(Node):
         if before is None or not (wanted is None or before in wanted):
             return
         if create_graph or type(g._data) is not np.ndarray:
+            if self.meta[1].kind == "c":
+                yield before, _outside(g, self.path), False
+                return
             mask = np.zeros(self.meta[0], np.bool_)
             _on_array(mask, self.path)[...] = True
             yield before, elementwise.where(type(g)._wrap(mask), 0.0, g), False

@@ -107,9 +107,9 @@ def _needs_nonzero(name: str, function: Any) -> Any:
 
 
 def _sign(a: np.ndarray) -> Any:
-    """-1, 0 or 1; 0 for NaN, as in PyTorch, where NumPy says NaN."""
-    if a.dtype.kind == "b":
-        return a.copy()
+    """-1, 0 or 1, or a complex number's direction; 0 for a real NaN, as in PyTorch, where NumPy says NaN."""
+    if a.dtype.kind in "bc":
+        return a.copy() if a.dtype.kind == "b" else np.sign(a)
     return np.subtract(a > 0, a < 0, dtype=a.dtype)
 
 

@@ -89,6 +89,7 @@ class Tracer:
 
     def emit(self, op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], aval: Aval) -> Value:
         """Append a value."""
+        self.refuse_complex(aval)
         value = Value(op, inputs, attrs, aval, self.line())
         self.values.append(value)
         return value
@@ -126,8 +127,14 @@ class Tracer:
             self.inputs[id(t)] = found
         return found
 
+    def refuse_complex(self, aval: Aval) -> None:
+        """Raise TraceError for complex numbers, which have no kernels."""
+        if aval.dtype.kind == "c":
+            raise TraceError(f"compile: complex numbers are not compiled{self.where()}; run this part eagerly")
+
     def input(self, aval: Aval, source: Source) -> Value:
         """Append an input."""
+        self.refuse_complex(aval)
         value = Value(None, (), {}, aval, "", source)
         self.values.append(value)
         return value

@@ -47,6 +47,8 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
             if not isinstance(y, Tensor) or y.ndim:
                 got = f"one of shape {list(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
                 raise GradError(f"grad: the function must give a Tensor of no dimension, got {got}; use mean() or sum()")
+            if y.is_complex():
+                raise GradError(f"grad: the function must give a real number, got {y.dtype}; use .abs() or .real")
             xs = leaves(chosen)
             g = like(chosen, iter([settled(t, xs) for t in pulled([y], xs, [ones_like(y)], True)]))
             value = settled(y, xs)
@@ -140,7 +142,7 @@ def _chosen(op: str, args: tuple[Any, ...], argnums: Argnums) -> tuple[tuple[Any
 def _tensor(op: str, x: Any) -> Tensor:
     if not isinstance(x, Tensor):
         raise ArgumentTypeError(f"{op}: an argument to differentiate by must be Tensors, got {type(x).__name__}")
-    if not x.is_floating_point():
+    if not (x.is_floating_point() or x.is_complex()):
         raise GradError(f"{op}: there are no derivatives by {x.dtype}; convert with .float()")
     return x
 

@@ -98,6 +98,12 @@ def floating(op: str, x: Tensor, fix: str = "convert it with .float()") -> None:
         raise DTypeError(f"{op}: needs a floating dtype, got {show(x)}; {fix}")
 
 
+def inexact(op: str, x: Tensor) -> None:
+    """Raise DTypeError unless `x` has a floating or complex dtype."""
+    if x.dtype.category < 2:
+        raise DTypeError(f"{op}: needs a floating or complex dtype, got {show(x)}; convert it with .float()")
+
+
 def integer(op: str, name: str, x: Tensor) -> None:
     """Raise DTypeError unless `x` has an integer dtype (bool and floats are refused)."""
     if x.dtype.category != 1:

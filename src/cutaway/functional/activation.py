@@ -19,7 +19,7 @@ from cutaway.core.narrow import in_single
 from cutaway.core.op import STAGE, composite
 from cutaway.core.ops.elementwise import where
 from cutaway.core.ops.random import uniform
-from cutaway.functional._check import floating, is_tensor, known
+from cutaway.functional._check import floating, inexact, is_tensor, known
 
 if TYPE_CHECKING:
     from cutaway.core.dtypes import dtype as DType
@@ -154,7 +154,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 @in_single
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """Sigmoid-weighted linear unit, also called swish (arXiv 1606.08415)."""
-    floating("silu", input)
+    inexact("silu", input)
     x = _kept(input, inplace)
     return _give(input, x * x.sigmoid(), inplace)
 

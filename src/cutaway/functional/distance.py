@@ -14,7 +14,7 @@ from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
 from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
 from cutaway.core.ops.elementwise import where
-from cutaway.functional._check import floating, is_tensor, reduced, reduction_name, same_shape
+from cutaway.functional._check import floating, inexact, is_tensor, reduced, reduction_name, same_shape
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -49,7 +49,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, o
     """
     if out is not None:
         raise ArgumentTypeError("normalize: out= is not supported; assign the result instead")
-    floating("normalize", input)
+    inexact("normalize", input)
     return input / input.norm(p, dim, keepdim=True).clamp(min=eps)
 
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from cutaway.core.aval import show
-from cutaway.core.errors import ArgumentError, ShapeError
+from cutaway.core.errors import ArgumentError, ComplexError, ShapeError
 from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
 from cutaway.core.ops.elementwise import where
@@ -32,6 +32,14 @@ def _averaged(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
     return reduced(loss, reduction)
 
 
+def _apart(op: str, input: Tensor, target: Tensor) -> Tensor:
+    """input - target.  Raises ComplexError for complex numbers, whose squares are no distances."""
+    d = input - target
+    if d.is_complex():
+        raise ComplexError(f"{op}: not defined for complex numbers, got {show(input, target)}; use (x - t).abs().square()")
+    return d
+
+
 @composite(r"\tfrac1N \sum_i (x_i - t_i)^2")
 def mse_loss(
     input: Tensor,
@@ -47,7 +55,7 @@ def mse_loss(
     """
     reduction = reduction_name("mse_loss", reduction, size_average, reduce)
     same_shape("mse_loss", input, target)
-    d = input - target
+    d = _apart("mse_loss", input, target)
     return _averaged(_weighted("mse_loss", d * d, weight), weight, reduction)
 
 
@@ -102,7 +110,7 @@ def smooth_l1_loss(
     if beta < 0:
         raise ArgumentError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     same_shape("smooth_l1_loss", input, target)
-    d = input - target
+    d = _apart("smooth_l1_loss", input, target)
     size = d.abs()
     if beta == 0:
         return reduced(size, reduction)
@@ -129,7 +137,7 @@ def huber_loss(
     if delta <= 0:
         raise ArgumentError(f"huber_loss: delta must be positive, got {delta}")
     same_shape("huber_loss", input, target)
-    d = input - target
+    d = _apart("huber_loss", input, target)
     size = d.abs()
     loss = where(size <= delta, d * d * 0.5, (size - 0.5 * delta) * delta)
     return reduced(_weighted("huber_loss", loss, weight), reduction)  # unlike mse_loss: divided by N (so does PyTorch)

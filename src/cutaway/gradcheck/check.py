@@ -16,6 +16,7 @@ from cutaway.gradcheck.common import Settings
 from cutaway.gradcheck.directions import projected
 from cutaway.gradcheck.jacobian import full
 from cutaway.gradcheck.numerical import name_of
+from cutaway.gradcheck.parts import parts_of, real_parts
 from cutaway.gradcheck.probe import Probe
 from cutaway.gradcheck.repeat import unrepeatable, unrepeatable_backward
 from cutaway.gradcheck.report import Finding, Report
@@ -44,7 +45,7 @@ def gradcheck(
 ) -> bool:
     r"""True if backprop through `func` agrees with finite differences (book, section 5.7.4).
 
-    For every floating output y and every input x that requires grad, the whole Jacobian is compared:
+    For every output y and every input x that requires grad, the whole Jacobian is compared (complex ones as their parts):
     $\left|J_{ji} - \frac{y_j(x + \epsilon e_i) - y_j(x - \epsilon e_i)}{2\epsilon}\right| \le atol + rtol\,|J_{ji}|$.
     With `fast_mode`, only the random projection $v^\top J u$.
 
@@ -134,6 +135,10 @@ def check_gradients(
     for name, value in (("atol", atol), ("rtol", rtol), ("nondet_tol", nondet_tol)):
         if not 0 <= value < np.inf:
             raise ArgumentError(f"{op}: {name} must be at least 0 and finite, got {value}")
+    func, inputs = real_parts(func, inputs)
+    if grad_outputs is not None:
+        given = (grad_outputs,) if isinstance(grad_outputs, Tensor) else grad_outputs
+        grad_outputs = [parts_of(v.detach()).requires_grad_(v.requires_grad) for v in given]
     probe = Probe(func, inputs, op)
     for k in probe.wanted:
         if probe.inputs[k]._data.dtype != np.float64:

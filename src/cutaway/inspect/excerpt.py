@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cutaway.core.dtypes import FLOATING
+from cutaway.core.dtypes import INEXACT
 
 NEAR = 2  # neighbours on either side
 
@@ -42,7 +42,9 @@ def extent(a: np.ndarray) -> str:
     """`from -1 to 3, with 2 NaN`."""
     if not a.size:
         return "empty"
-    if a.dtype.kind not in FLOATING:
+    if a.dtype.kind == "c":
+        return f"of magnitudes {extent(np.abs(a))}"
+    if a.dtype.kind not in INEXACT:
         return f"from {a.min()} to {a.max()}"
     good = a[np.isfinite(a)]
     text = f"from {_show(good.min())} to {_show(good.max())}" if good.size else "no finite element"
@@ -52,12 +54,14 @@ def extent(a: np.ndarray) -> str:
 
 
 def _show(x: Any) -> str:
-    return f"{float(x):.4g}" if np.asarray(x).dtype.kind in FLOATING else str(x)
+    if np.iscomplexobj(x):
+        return f"{x.real:.4g}{x.imag:+.4g}i"
+    return f"{float(x):.4g}" if np.asarray(x).dtype.kind in INEXACT else str(x)
 
 
 def largest(a: np.ndarray) -> float:
     """The largest magnitude among finite floating elements; 0 if there are none."""
-    if a.dtype.kind not in FLOATING:
+    if a.dtype.kind not in INEXACT:
         return 0.0
     good = np.abs(a[np.isfinite(a)])
     return float(good.max()) if good.size else 0.0
@@ -78,7 +82,8 @@ class Shown(NamedTuple):
         values = []
         for a in inputs:
             try:
-                values.append(float(np.broadcast_to(a, y.shape)[at]))
+                x = np.broadcast_to(a, y.shape)[at]
+                values.append(float(abs(x) if np.iscomplexobj(x) else x))
             except ValueError:
                 values.append(np.nan)
         texts = tuple(around(a, y.shape, at) for a in inputs)

@@ -10,7 +10,7 @@ import numpy as np
 
 from cutaway.core.autograd import walk
 from cutaway.core.diary import SEQ, Note, Place, notes
-from cutaway.core.dtypes import FLOATING
+from cutaway.core.dtypes import INEXACT
 from cutaway.core.errors import GradError
 from cutaway.core.tensor import Tensor
 from cutaway.inspect.answer import CUT, Answer, picture
@@ -46,7 +46,7 @@ class Question(Flows):
         for k, x in enumerate(tensors):
             if step.of is None and (x is self.t or x._data is self.t._data):
                 self.uses.append((step, k))
-            if x._node is None and x._data.dtype.kind in FLOATING:
+            if x._node is None and x._data.dtype.kind in INEXACT:
                 for n in reversed(notes()):
                     if n.kind == "detach" and n.about[1]() is x._data:
                         self.cuts[step.number, k] = n.detail[0], n.place
@@ -150,8 +150,8 @@ def _detached_for_good(q: Question) -> Note | None:
 def _loss(y: Any) -> Tensor | None:
     """The loss in what a step returned."""
     if isinstance(y, (tuple, list)):
-        return next((x for x in y if isinstance(x, Tensor) and x._data.dtype.kind in FLOATING), None)
-    return y if isinstance(y, Tensor) and y._data.dtype.kind in FLOATING else None
+        return next((x for x in y if isinstance(x, Tensor) and x._data.dtype.kind in INEXACT), None)
+    return y if isinstance(y, Tensor) and y._data.dtype.kind in INEXACT else None
 
 
 def _never_read(t: Tensor, subject: str, facts: Facts) -> Answer:
@@ -214,7 +214,7 @@ def _where_cut(subject: str, way: Way, q: Question, facts: Facts) -> Answer:
         if not step.recording:
             return _off(subject, step, q, facts, shown)
         name = step.op.name
-        whole = step.dtype.kind not in FLOATING
+        whole = step.dtype.kind not in INEXACT
         what = f"its result is {step.dtype.name}" if whole else "it has no gradient towards this input"
         return Answer(
             "no rule", f"{name} at {quoted(step.place)} ends the way: {what}.",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cutaway.core.autograd import Leaf, Node, _reachable
-from cutaway.core.dtypes import FLOATING
+from cutaway.core.dtypes import INEXACT
 from cutaway.inspect.answer import CUT
 from cutaway.inspect.facts import Facts
 
@@ -40,7 +40,7 @@ class Tape:
         found = []
         for node in self.nodes:
             for k, (parent, meta) in enumerate(zip(node.parents, getattr(node, "metas", ()))):
-                if parent is None and meta[1].kind in FLOATING and meta[0]:
+                if parent is None and meta[1].kind in INEXACT and meta[0]:
                     found.append(End(node, k, *meta))
         return found
 

@@ -39,6 +39,7 @@ Line = tuple[str, str, Callable[[Any], Any]]
 
 def terms(u: Update, p: np.ndarray, g: np.ndarray, after: np.ndarray) -> list[Term]:
     """What the rule computed on the way from `p` to `after`; nothing where the rule is not known."""
+    p, g, after = map(_parts, (p, g, after))
     known = next((lines for kind, lines in RULES if type(u.optimizer).update is kind.update), None)
     found = [] if known is None else list(_by_formula(u, p, g, known))
     if found:
@@ -50,6 +51,7 @@ def terms(u: Update, p: np.ndarray, g: np.ndarray, after: np.ndarray) -> list[Te
 
 def moved(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
     """The change, and how many elements it raised and lowered; which it moved most."""
+    before, after = _parts(before), _parts(after)
     change = after.astype(np.float64) - before.astype(np.float64)
     size = np.nan_to_num(np.abs(change), nan=np.inf)
     found: dict[str, Any] = {"raised": int((change > 0).sum()), "lowered": int((change < 0).sum()), "of": change.size}
@@ -207,5 +209,12 @@ def _assignments(fn: Any) -> dict[str, str]:
     return found
 
 
+def _parts(a: np.ndarray) -> np.ndarray:
+    """A complex parameter as its parts [..., 2], which an optimiser takes for two numbers."""
+    return a if a.dtype.kind != "c" else np.stack([a.real, a.imag], -1)
+
+
 def _wide(a: Any) -> Any:
+    if isinstance(a, np.ndarray) and a.dtype.kind == "c":
+        a = _parts(a)
     return a.astype(np.float64) if isinstance(a, np.ndarray) and a.dtype.kind in FLOATING else a

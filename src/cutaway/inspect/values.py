@@ -19,13 +19,17 @@ NAN, INF, MINUS_INF = 253, 254, 255
 def to_json(a: np.ndarray, side: int = SIDE) -> dict[str, Any]:
     """{"shape", "dtype", "data"} or {"shape", "dtype", "stats", "heat"}: see docs/inspect-format.md."""
     found: dict[str, Any] = {"shape": list(a.shape), "dtype": a.dtype.name}
+    if a.dtype.kind == "c" and a.size > SMALL:
+        a = np.abs(a)  # a picture has one number a place
     if a.size <= SMALL:
         return found | {"data": [number(x) for x in a.ravel().tolist()]}
     return found | {"stats": statistics(a), "heat": heat(a, side)}
 
 
 def number(x: Any) -> Any:
-    """A Python number as JSON knows it: NaN and infinities by name."""
+    """A Python number as JSON knows it: NaN and infinities by name, complex numbers as text, "1.5-2i"."""
+    if isinstance(x, complex):
+        return f"{x.real:.6g}{x.imag:+.6g}i"
     if isinstance(x, float) and not np.isfinite(x):
         return "nan" if x != x else "inf" if x > 0 else "-inf"
     return x

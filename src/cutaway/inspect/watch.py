@@ -14,7 +14,7 @@ import numpy as np
 
 from cutaway.core.autograd import RECORDING, Leaf, Node
 from cutaway.core.diary import Place
-from cutaway.core.dtypes import FLOATING
+from cutaway.core.dtypes import INEXACT
 from cutaway.core.op import INTERPRETER, STAGE, Op
 from cutaway.core.promote import coerce
 from cutaway.core.tensor import Tensor
@@ -161,6 +161,6 @@ class Watch(Observer):
 
 def worst(a: np.ndarray) -> int:
     """FINE, INF or NAN."""
-    if a.dtype.kind not in FLOATING or np.isfinite(a).all():
+    if a.dtype.kind not in INEXACT or np.isfinite(a).all():
         return FINE
     return NAN if np.isnan(a).any() else INF

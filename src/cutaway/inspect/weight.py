@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cutaway.core.dtypes import FLOATING
+from cutaway.core.dtypes import FLOATING, INEXACT
 from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
 from cutaway.core.views import replay
@@ -70,6 +70,8 @@ def walk(story: Story, value: Key, index: tuple[int, ...], span: float = 0.0) ->
     array = story.arrays[value]
     if len(index) != array.ndim or any(not -n <= i < n for i, n in zip(index, array.shape, strict=True)):
         raise ArgumentError(f"walk: element {list(index)} is not in a value of shape {list(array.shape)}")
+    if array.dtype.kind == "c":
+        raise ArgumentError(f"walk: a complex weight moves in two directions, and a real one is followed; got {array.dtype}")
     step, loss, cone = way_of(story, value)
     start = np.zeros(array.shape)
     start[index] = 1.0
@@ -85,7 +87,7 @@ def walk(story: Story, value: Key, index: tuple[int, ...], span: float = 0.0) ->
     for key in (value, *made):
         g = gradients.get(key, np.ones(()) if key == loss else None)
         t = tangents[key]
-        flow = float("nan") if g is None else float((g * t).sum())
+        flow = float("nan") if g is None else float((np.conj(g) * t).real.sum())
         stations.append(Station(key, made.get(key), int(np.count_nonzero(t)), float(np.abs(t).max(initial=0.0)), flow))
     total = float(tangents[loss].sum())
     found = gradients.get(value)
@@ -239,13 +241,17 @@ def _run(o: Done, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [whole]
     if o.op is None:
         raise ArgumentError(f"walk: {o.name} is a box that could not be opened; nothing can be followed through it")
-    attrs = {k: np.dtype(np.float64) if isinstance(v, np.dtype) and v.kind in FLOATING else v for k, v in o.attrs.items()}
+    attrs = {k: _wide_dtype(v) if isinstance(v, np.dtype) else v for k, v in o.attrs.items()}
     with np.errstate(all="ignore"):
         return [np.asarray(o.op.forward(*inputs, **attrs))]
 
 
 def _wide(a: np.ndarray) -> np.ndarray:
-    return a.astype(np.float64) if a.dtype.kind == "f" else a
+    return a.astype(_wide_dtype(a.dtype)) if a.dtype.kind in "fc" else a
+
+
+def _wide_dtype(d: np.dtype) -> np.dtype:
+    return np.dtype(np.float64 if d.kind in FLOATING else np.complex128) if d.kind in INEXACT else d
 
 
 def _tangent(story: Story, o: Done, tangents: Sequence[np.ndarray | None]) -> list[np.ndarray]:
@@ -257,11 +263,11 @@ def _tangent(story: Story, o: Done, tangents: Sequence[np.ndarray | None]) -> li
     moving = [x for x, t in zip(inputs, tangents, strict=True) if t is not None]
     size = max([float(np.abs(x).max(initial=0.0)) for x in moving], default=1.0)
     h = STEP * max(1.0, min(size, 1e3)) / scale
-    along = [(x, t) if t is not None and x.dtype.kind == "f" else (x, None) for x, t in zip(inputs, tangents, strict=True)]
+    along = [(x, t) if t is not None and x.dtype.kind in "fc" else (x, None) for x, t in zip(inputs, tangents, strict=True)]
     sides = [_run(o, [x if t is None else x + s * h * t for x, t in along]) for s in (1.0, -1.0)]
     with np.errstate(all="ignore"):
         return [
-            np.where(a == b, 0.0, a - b) / (2 * h) if a.dtype.kind == "f" else np.zeros(a.shape)  # a masked score stays -inf
+            np.where(a == b, 0.0, a - b) / (2 * h) if a.dtype.kind in "fc" else np.zeros(a.shape)  # masked: stays -inf
             for a, b in zip(*sides, strict=True)
         ]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from cutaway.core.autograd import Leaf
 from cutaway.core.diary import Note, notes
-from cutaway.core.dtypes import FLOATING
+from cutaway.core.dtypes import INEXACT
 from cutaway.core.errors import ArgumentTypeError
 from cutaway.core.refusal import describe
 from cutaway.core.tensor import Tensor
@@ -56,7 +56,7 @@ def why(t: Tensor, loss: Tensor | Callable[[], Any] | None = None, *, fn: Callab
 def standing(t: Tensor, facts: Facts, caller: FrameType) -> Answer | None:
     """The answer that lies in the tensor itself; None if it is a leaf that asks for a gradient."""
     subject = facts.described(t)
-    if t._data.dtype.kind not in FLOATING:
+    if t._data.dtype.kind not in INEXACT:
         return Answer(
             "integer",
             f"Gradients are of floating-point numbers; this tensor is {t.dtype}.",

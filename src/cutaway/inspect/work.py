@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.aval import Aval
-from cutaway.core.dtypes import FLOATING
+from cutaway.core.dtypes import INEXACT
 from cutaway.core.op import Op
 from cutaway.core.ops.contract import sizes
 from cutaway.core.tensor import Tensor
@@ -19,7 +19,7 @@ MOVES = frozenset("copy cast where layout".split())  # elementwise, but nothing 
 
 def flops(op: Op, attrs: Mapping[str, Any], inputs: Sequence[np.ndarray], y: np.ndarray) -> int:
     """How many; a multiply-add is two, an elementwise function of one element is one, terms on padding count."""
-    if not any(a.dtype.kind in FLOATING for a in (y, *inputs)):
+    if not any(a.dtype.kind in INEXACT for a in (y, *inputs)):
         return 0
     if op.kind == "elementwise":
         return 0 if op.name in MOVES else y.size

@@ -492,8 +492,11 @@ class Module:
             return self
         if not isinstance(target, dtype):
             raise ArgumentTypeError(f"to: {target!r} is not a dtype; use one such as cutaway.float64")
-        if not target.is_floating_point:
-            raise DTypeError(f"to: a module can only be given a floating dtype, got {target}")
+        if target.category < 2:
+            raise DTypeError(f"to: a module can only be given a floating or complex dtype, got {target}")
+        return self._apply(lambda t: t.to(target) if t.dtype.category > 1 else t)
+
+    def _floats(self, target: dtype) -> Self:
         return self._apply(lambda t: t.to(target) if t.dtype.is_floating_point else t)
 
     def type(self, dst_type: dtype) -> Self:
@@ -502,19 +505,19 @@ class Module:
 
     def float(self) -> Self:
         """All floating parameters and buffers as float32."""
-        return self.to(float32)
+        return self._floats(float32)
 
     def double(self) -> Self:
         """All floating parameters and buffers as float64."""
-        return self.to(float64)
+        return self._floats(float64)
 
     def half(self) -> Self:
         """All floating parameters and buffers as float16."""
-        return self.to(float16)
+        return self._floats(float16)
 
     def bfloat16(self) -> Self:
         """All floating parameters and buffers as bfloat16."""
-        return self.to(bfloat16)
+        return self._floats(bfloat16)
 
     def cpu(self) -> Self:
         """The CPU is where everything is."""

@@ -37,7 +37,7 @@ def advance(rule: Rule, jobs: Sequence[Job], h: dict[str, Any], scalars: tuple[s
         key = (job.t, p._data.dtype, *names, *numbers.values())
         if key not in programs:
             try:
-                programs[key] = record(rule, names, numbers, job.t, h, _computed(p._data).dtype), []
+                programs[key] = record(rule, names, numbers, job.t, h, _flat(p._data).dtype), []
             except NotRecordable:
                 programs[key] = None
         found = programs[key]
@@ -49,21 +49,36 @@ def advance(rule: Rule, jobs: Sequence[Job], h: dict[str, Any], scalars: tuple[s
 
 def _replay(program: Program, scratch: list[np.ndarray], job: Job, names: Sequence[str]) -> dict[str, float]:
     """Run the program on the memory of a job; gives what it remembers as one number."""
-    p, g = job.p._data, _computed(job.p._grad._data)  # type: ignore[union-attr]
+    p, g = job.p._data, _flat(job.p._grad._data)  # type: ignore[union-attr]
     for name in program.fresh:
         job.memory[name] = Tensor._wrap(np.empty(p.shape, p.dtype))
     held = [p, *(job.memory[name]._data for name in (*names, *program.fresh))]
-    flat, *own = [_computed(a).reshape(-1) for a in held]
-    program.run([flat, g.reshape(-1), *own], scratch)
+    flat, *own = map(_flat, held)
+    program.run([flat, g, *own], scratch)
     for a, b in zip(held, (flat, *own)):
         if not np.may_share_memory(a, b):  # a copy: of what is not contiguous, or narrow
-            a[...] = b.reshape(a.shape)
+            a[...] = _shaped(b, a)
     return program.numbers
 
 
+def _flat(a: np.ndarray) -> np.ndarray:
+    """What a rule computes with, in a row: of float16 and bfloat16 a float32 copy, whose results are rounded once a step.
+
+    The two parts of a complex number are two numbers, as in PyTorch.
+    """
+    if a.dtype.kind == "c":
+        return a.reshape(-1).view(a.real.dtype)
+    return (a.astype(np.float32) if is_narrow(a.dtype) else a).reshape(-1)
+
+
+def _shaped(flat: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """The way back."""
+    return (flat.view(like.dtype) if like.dtype.kind == "c" else flat).reshape(like.shape)
+
+
 def _computed(a: np.ndarray) -> np.ndarray:
-    """What a rule computes with: of float16 and bfloat16 a float32 copy, whose results are rounded once a step."""
-    return a.astype(np.float32) if is_narrow(a.dtype) else a
+    """The same for a rule that may look at shapes; complex numbers go in a row."""
+    return _flat(a) if a.dtype.kind == "c" else a.astype(np.float32) if is_narrow(a.dtype) else a
 
 
 def _evaluate(
@@ -73,10 +88,11 @@ def _evaluate(
     p, g = job.p._data, _computed(job.p._grad._data)  # type: ignore[union-attr]
     state = {name: _computed(job.memory[name]._data) for name in names}
     new_p, new_s = rule(_computed(p), g, {**state, **numbers}, job.t, h)
-    p[...] = new_p
+    back = _shaped if p.dtype.kind == "c" else lambda a, _: a
+    p[...] = back(new_p, p)
     for name in new_s.keys() - numbers.keys():
         if name in job.memory:
-            job.memory[name]._data[...] = new_s[name]
+            job.memory[name]._data[...] = back(new_s[name], p)
         else:
-            job.memory[name] = Tensor._wrap(np.array(new_s[name], p.dtype))
+            job.memory[name] = Tensor._wrap(np.array(back(new_s[name], p), p.dtype))
     return {name: new_s[name] for name in numbers}

@@ -176,17 +176,19 @@ class _Objective:
             loss = self.closure()
         if loss is None:
             raise ArgumentTypeError("LBFGS: the closure returned None; end it with `return loss`")
-        grads = [
-            np.zeros(p._data.size, p._data.dtype) if p._grad is None else p._grad._data.reshape(-1) for p in self.params
-        ]
+        grads = [np.zeros_like(_row(p._data)) if p._grad is None else _row(p._grad._data) for p in self.params]
         return loss, float(loss), np.concatenate(grads)
 
     def go(self, way: np.ndarray) -> None:
         """Move all parameters."""
         end = 0
         for p in self.params:
-            start, end = end, end + p._data.size
-            p._data += way[start:end].reshape(p._data.shape)
+            row = _row(p._data)
+            start, end = end, end + row.size
+            step = way[start:end]
+            if p._data.dtype.kind == "c":
+                step = step.astype(row.dtype).view(p._data.dtype)
+            p._data += step.reshape(p._data.shape)
             p._cell[0] += 1
 
     def along(self, d: np.ndarray) -> Callable[[float], Point]:
@@ -206,6 +208,12 @@ class _Objective:
 
 def _pairs(memory: dict[str, Any]) -> list[Pair]:
     return [(y._data, s._data, plain(rho)) for y, s, rho in zip(memory["old_dirs"], memory["old_stps"], memory["ro"])]
+
+
+def _row(a: np.ndarray) -> np.ndarray:
+    """All elements in a row; of complex ones both parts."""
+    flat = a.reshape(-1)
+    return flat.view(flat.real.dtype) if a.dtype.kind == "c" else flat
 
 
 def _array(value: Tensor | None) -> Any:

@@ -198,7 +198,8 @@ class Optimizer:
             if self.counts:
                 memory["step"] = Tensor._wrap(np.zeros((), _number_dtype()))
             for name, value in self.start(h).items():
-                made = np.array(value, _number_dtype()) if name in self.scalars else np.full(d.shape, value, d.dtype)
+                each = complex(value, value) if d.dtype.kind == "c" else value  # of a complex number, both parts
+                made = np.array(value, _number_dtype()) if name in self.scalars else np.full(d.shape, each, d.dtype)
                 memory[name] = Tensor._wrap(made)
         return memory
 

@@ -116,8 +116,9 @@ pow: Op = binary(
 neg: Op = unary("neg", lambda m, a: -a, (lambda g: -g,), promote="number", formula="-a", onnx="Neg")
 abs: Op = unary("abs", lambda m, a: m.abs(a), (lambda g, a: g * sign(a),), promote="number", formula="|a|", onnx="Abs")
 sign: Op = unary(
-    "sign", lambda m, a: m.sign(a), (lambda g: g * 0.0,), promote="same", formula=r"\operatorname{sgn} a", onnx="Sign"
-)
+    "sign", lambda m, a: m.sign(a), (lambda g: g * 0.0,), promote="same", formula=r"\operatorname{sgn} a", onnx="Sign",
+    oracle=lambda t, a: t.sgn(a) if a.is_complex() else t.sign(a),
+)  # fmt: skip
 
 # --- exponentials -----------------------------------------------------------------------------------------------------
 
@@ -167,6 +168,7 @@ gate: Op = binary(  # relu's gradient, in one pass
     "gate",
     lambda m, a, b: m.where(b > 0, a, 0),
     (lambda g, b: gate(g, b), None),
+    promote="ordered",
     formula=r"a\,[b > 0]",
     oracle=lambda t, a, b: t.where(b > 0, a, t.zeros_like(a)),
 )
@@ -225,6 +227,7 @@ maximum: Op = binary(
     "maximum",
     lambda m, a, b: m.maximum(a, b),
     (lambda g, a, b: _share(g, a > b, a == b), lambda g, a, b: _share(g, b > a, a == b)),
+    promote="ordered",
     formula=r"\max(a, b)",
     onnx="Max",
 )
@@ -232,6 +235,7 @@ minimum: Op = binary(
     "minimum",
     lambda m, a, b: m.minimum(a, b),
     (lambda g, a, b: _share(g, a < b, a == b), lambda g, a, b: _share(g, b < a, a == b)),
+    promote="ordered",
     formula=r"\min(a, b)",
     onnx="Min",
 )
@@ -246,7 +250,7 @@ clamp: Op = unary(
     "clamp",
     _clamp,
     (lambda g, a, low, high: where(_outside(a, low, high), 0.0, g),),
-    promote="same",
+    promote="ordered",
     formula=r"\min(\max(a, \mathrm{low}), \mathrm{high})",
     onnx="Clip",
     oracle=lambda t, a, low, high: t.clamp(a, low, high),
@@ -300,10 +304,10 @@ round: Op = unary(
 
 eq: Op = binary("eq", lambda m, a, b: a == b, result=BOOL, formula="a = b", onnx="Equal")
 ne: Op = binary("ne", lambda m, a, b: a != b, result=BOOL, formula=r"a \ne b")
-lt: Op = binary("lt", lambda m, a, b: a < b, result=BOOL, formula="a < b", onnx="Less")
-le: Op = binary("le", lambda m, a, b: a <= b, result=BOOL, formula=r"a \le b", onnx="LessOrEqual")
-gt: Op = binary("gt", lambda m, a, b: a > b, result=BOOL, formula="a > b", onnx="Greater")
-ge: Op = binary("ge", lambda m, a, b: a >= b, result=BOOL, formula=r"a \ge b", onnx="GreaterOrEqual")
+lt: Op = binary("lt", lambda m, a, b: a < b, promote="ordered", result=BOOL, formula="a < b", onnx="Less")
+le: Op = binary("le", lambda m, a, b: a <= b, promote="ordered", result=BOOL, formula=r"a \le b", onnx="LessOrEqual")
+gt: Op = binary("gt", lambda m, a, b: a > b, promote="ordered", result=BOOL, formula="a > b", onnx="Greater")
+ge: Op = binary("ge", lambda m, a, b: a >= b, promote="ordered", result=BOOL, formula=r"a \ge b", onnx="GreaterOrEqual")
 isnan: Op = unary("isnan", lambda m, a: m.isnan(a), promote="same", result=BOOL, formula=r"a \ne a", onnx="IsNaN")
 isfinite: Op = unary("isfinite", lambda m, a: m.isfinite(a), promote="same", result=BOOL, formula=r"|a| < \infty")
 logical_and: Op = binary("logical_and", lambda m, a, b: m.logical_and(a, b), result=BOOL, formula=r"a \land b", onnx="And")
@@ -345,6 +349,8 @@ def _copy(a: np.ndarray) -> np.ndarray:
 
 
 def _cast(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if a.dtype.kind == "c" and dtype.kind not in "cb":
+        a = a.real  # NumPy would warn, and gradients pass here: whoever calls .to() is told there
     return a.astype(dtype)
 
 

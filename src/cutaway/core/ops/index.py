@@ -336,6 +336,7 @@ argsort: Op = Op(
     "index",
     _argsort,
     _argsort_shape,
+    promote="ordered",
     formula=r"\operatorname{argsort} a",
     oracle=lambda t, a, dim, descending: t.argsort(a, dim=dim, descending=descending, stable=True),
     samples=lambda: [

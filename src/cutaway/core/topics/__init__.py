@@ -6,6 +6,7 @@ They need no op of their own: gradients of any order and shape checks come from 
 from __future__ import annotations
 
 from cutaway.core.refusal import guard_methods
+from cutaway.core.topics.complex import Complex
 from cutaway.core.topics.layout import Layout
 from cutaway.core.topics.order import Order
 from cutaway.core.topics.places import Places
@@ -14,7 +15,7 @@ from cutaway.core.topics.special import Special
 from cutaway.core.topics.statistics import Statistics
 from cutaway.core.topics.writing import Writing
 
-TOPICS = (Layout, Order, Places, Products, Special, Statistics)
+TOPICS = (Complex, Layout, Order, Places, Products, Special, Statistics)
 # Those that a program may call as functions, too.
 NAMES = frozenset(
     name for topic in TOPICS for name, f in vars(topic).items() if callable(f) and name[0] != "_" and not name.endswith("_")

@@ -12,7 +12,7 @@ from cutaway.core.aval import show
 from cutaway.core.errors import ShapeError
 from cutaway.core.refusal import function
 from cutaway.core.returned import TYPES
-from cutaway.core.topics.linear import inv, matrices, solve, transposed
+from cutaway.core.topics.linear import adjoint, inv, matrices, solve
 
 
 @function
@@ -34,15 +34,15 @@ def solve_triangular(A: Any, B: Any, *, upper: bool, left: bool = True, unitrian
 def cholesky_solve(input: Any, L: Any, upper: bool = False) -> Any:
     """X with A X = B for A = L L' (U' U with `upper`).  input is B[..., N, K], L[..., N, N] -> [..., N, K]."""
     matrices("cholesky_solve", L)
-    low = transposed(L) if upper else L
-    return solve_triangular(transposed(low), solve_triangular(low, input, upper=False), upper=True)
+    low = adjoint(L) if upper else L
+    return solve_triangular(adjoint(low), solve_triangular(low, input, upper=False), upper=True)
 
 
 @function
 def cholesky_inverse(input: Any, upper: bool = False) -> Any:
     """The inverse of A = L L' (U' U with `upper`) from its factor [..., N, N]."""
     back = inv(d.triu(matrices("cholesky_inverse", input)) if upper else d.tril(matrices("cholesky_inverse", input)))
-    return back @ transposed(back) if upper else transposed(back) @ back
+    return back @ adjoint(back) if upper else adjoint(back) @ back
 
 
 class _LU(Function):
@@ -61,8 +61,8 @@ class _LU(Function):
         p, low, up = ctx.saved_tensors
         if up._data.shape[-1] != low._data.shape[-2]:
             raise ShapeError(f"lu: the gradient is defined here for square matrices, got factors {show(low, up)}")
-        inside = d.tril(transposed(low) @ gl, -1) + d.triu(gu @ transposed(up))
-        return p @ solve(transposed(low), inside) @ transposed(inv(up))
+        inside = d.tril(adjoint(low) @ gl, -1) + d.triu(gu @ adjoint(up))
+        return p @ solve(adjoint(low), inside) @ adjoint(inv(up))
 
 
 def _eliminated(a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -70,7 +70,7 @@ def _eliminated(a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     m, n = a.shape
     up, order = a.copy(), np.arange(m)
     for k in range(min(m, n)):
-        pivot = k + int(np.abs(up[k:, k]).argmax())
+        pivot = k + int((np.abs(up[k:, k].real) + np.abs(up[k:, k].imag)).argmax())  # as LAPACK measures complex numbers
         if pivot != k:
             up[[k, pivot]], order[[k, pivot]] = up[[pivot, k]], order[[pivot, k]]
         if up[k, k] != 0:

@@ -194,19 +194,6 @@ def get_device(input: Any) -> int:
 
 
 @function
-def real(input: Any) -> Tensor:
-    """Itself: there are no complex numbers here."""
-    return d.need_tensor("real", input)
-
-
-@function
-def is_complex(input: Any) -> bool:
-    """False."""
-    d.need_tensor("is_complex", input)
-    return False
-
-
-@function
 def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A 0-d tensor, of the default dtype unless told otherwise."""
     kind = dtypes.get_default_dtype() if dtype is None else dtype

@@ -33,10 +33,6 @@ class Layout:
         """Dimensions moved (a view)."""
         return d.movedim(self, source, destination)
 
-    def adjoint(self: Any) -> Any:
-        """The last two dimensions swapped (a view)."""
-        return d.transpose(self, -2, -1)
-
     def tensor_split(self: Any, indices_or_sections: Any, dim: int = 0) -> Any:
         """Views along `dim`: so many of nearly equal size, or parted before the places listed."""
         if not self._data.ndim:
@@ -73,7 +69,7 @@ class Layout:
 
     def is_signed(self: Any) -> bool:
         """True for a dtype that has negative numbers."""
-        return self._data.dtype.kind in "if"
+        return self._data.dtype.kind in "ifc"
 
     def is_nonzero(self: Any) -> bool:
         """Whether the one element is not 0.  Raises ShapeError for any other count."""
@@ -162,11 +158,6 @@ class Layout:
         apart = len(set(places.flat)) == places.size  # else several elements share a place: not to be written to
         see = lambda a: as_strided(a.reshape(-1)[storage_offset:], size, steps)
         return d.onto(self, self.reshape(-1)[d.constant(places)], see, apart)
-
-    @property
-    def mH(self: Any) -> Any:
-        """The last two dimensions swapped (a view)."""
-        return d.transpose(self, -2, -1)
 
 
 def _split(name: str, x: Any, parts: Any, least: int, at: int) -> Any:

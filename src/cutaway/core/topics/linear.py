@@ -15,18 +15,19 @@ from cutaway.core import derived as d
 from cutaway.core.autograd import Function
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, DTypeError, ShapeError
+from cutaway.core.ops.complex import part, whole
 from cutaway.core.refusal import function
 from cutaway.core.returned import TYPES
 from cutaway.core.topics.products import matrix_product
 
 
 def matrices(name: str, x: Any, square: bool = True) -> Any:
-    """x[..., M, N].  Raises ShapeError unless it is matrices (square ones), DTypeError unless float32 or float64."""
+    """x[..., M, N].  Raises ShapeError unless it is matrices (square ones), DTypeError for float16, bfloat16, integers."""
     d.need_tensor(name, x)
     if x._data.ndim < 2 or (square and x._data.shape[-1] != x._data.shape[-2]):
         raise ShapeError(f"{name}: needs {'square ' if square else ''}matrices, got {show(x)}")
-    if x._data.dtype not in (np.float32, np.float64):
-        raise DTypeError(f"{name}: needs float32 or float64, got {show(x)}; convert with .float()")
+    if x._data.dtype.char not in "fdFD":
+        raise DTypeError(f"{name}: needs float32, float64 or complex numbers, got {show(x)}; convert with .float()")
     return x
 
 
@@ -38,13 +39,21 @@ def _lapack(name: str, fn: Any, *xs: Any) -> Any:
         raise ArgumentError(f"{name} of {show(*xs)}: {error}; the matrix may be singular or not positive definite") from None
     dtype = xs[0]._data.dtype
     if isinstance(found, tuple):
-        return tuple(d.constant(np.array(f, dtype, order="C")) for f in found)
-    return d.constant(np.array(found, dtype, order="C"))
+        return tuple(d.constant(np.array(f, _dtype_of(f, dtype), order="C")) for f in found)
+    return d.constant(np.array(found, _dtype_of(found, dtype), order="C"))
 
 
-def transposed(x: Any) -> Any:
-    """Matrices, rows for columns."""
-    return d.transpose(x, -2, -1)
+def _dtype_of(found: Any, dtype: np.dtype) -> np.dtype:
+    """`dtype`; of real results, such as singular values, that of its parts, of complex ones the complex one."""
+    complex_ = np.iscomplexobj(found)
+    if complex_ == (dtype.kind == "c"):
+        return dtype
+    return whole(dtype) if complex_ else part(dtype)
+
+
+def adjoint(x: Any) -> Any:
+    """Matrices, rows for columns; complex ones conjugated: what formulas write as X'."""
+    return x.mH
 
 
 class _Inverse(Function):
@@ -56,7 +65,7 @@ class _Inverse(Function):
     @staticmethod
     def backward(ctx: Any, g: Any) -> Any:
         """-Y' G Y'."""
-        y = transposed(_Inverse.apply(ctx.saved_tensors[0]))
+        y = adjoint(_Inverse.apply(ctx.saved_tensors[0]))
         return -(y @ g @ y)
 
 
@@ -76,8 +85,8 @@ class _Solve(Function):
     def backward(ctx: Any, g: Any) -> Any:
         """gB = A'^-1 G, gA = -gB X'."""
         a, b = ctx.saved_tensors
-        gb = _Solve.apply(transposed(a), g)
-        return -(gb @ transposed(_Solve.apply(a, b))), gb
+        gb = _Solve.apply(adjoint(a), g)
+        return -(gb @ adjoint(_Solve.apply(a, b))), gb
 
 
 @function
@@ -86,7 +95,7 @@ def solve(A: Any, B: Any, *, left: bool = True) -> Any:
     matrices("solve", A)
     d.alike("solve", A, d.need_tensor("solve", B))
     if not left:
-        return transposed(solve(transposed(A), transposed(B)))
+        return adjoint(solve(adjoint(A), adjoint(B)))
     vector = B._data.ndim == 1 or (B._data.ndim == A._data.ndim - 1 and B._data.shape == A._data.shape[:-1])
     b = B.unsqueeze(-1) if vector else B
     if b._data.shape[-2] != A._data.shape[-1]:
@@ -101,13 +110,17 @@ class _SlogDet(Function):
     def forward(ctx: Any, a: Any) -> Any:
         ctx.save_for_backward(a)
         sign, logarithm = _lapack("slogdet", lambda m: tuple(np.linalg.slogdet(m)), a)
-        ctx.mark_non_differentiable(sign)
+        if not a.is_complex():
+            ctx.mark_non_differentiable(sign)
         return sign, logarithm
 
     @staticmethod
-    def backward(ctx: Any, _: Any, g: Any) -> Any:
-        """G A'^-1."""
-        return g[..., None, None] * transposed(_Inverse.apply(ctx.saved_tensors[0]))
+    def backward(ctx: Any, gs: Any, g: Any) -> Any:
+        """(G + i Im(Gs s')) A'^-1: the direction s of a complex determinant turns."""
+        (a,) = ctx.saved_tensors
+        if a.is_complex():
+            g = g + (gs * _SlogDet.apply(a)[0].conj()).imag * 1j
+        return g[..., None, None] * adjoint(_Inverse.apply(a))
 
 
 @function
@@ -124,9 +137,9 @@ class _Det(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Any) -> Any:
-        """G det(A) A'^-1."""
+        """G det(A)' A'^-1."""
         (a,) = ctx.saved_tensors
-        return (g * _Det.apply(a))[..., None, None] * transposed(_Inverse.apply(a))
+        return (g * _Det.apply(a).conj())[..., None, None] * adjoint(_Inverse.apply(a))
 
 
 @function
@@ -139,6 +152,8 @@ def det(A: Any) -> Any:
 def logdet(A: Any) -> Any:
     """Logarithms of determinants; NaN where these are negative."""
     sign, logarithm = slogdet(A)
+    if A.is_complex():
+        return sign.log() + logarithm
     return d.where(sign > 0, logarithm, d.where(sign == 0, -math.inf, math.nan))
 
 
@@ -150,20 +165,18 @@ class _Cholesky(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Any) -> Any:
-        """L'^-1 P L^-1, symmetric, where P is the lower triangle of L' G with half its diagonal."""
+        """L'^-1 P L^-1, where P is half of the lower triangle of L' G and its reflection."""
         low = _Cholesky.apply(ctx.saved_tensors[0])
-        p = d.tril(transposed(low) @ g)
-        p = p - d.tril(d.triu(p)) * 0.5
+        p = d.tril(adjoint(low) @ g)
         back = _Inverse.apply(low)
-        s = transposed(back) @ p @ back
-        return (s + transposed(s)) * 0.5
+        return adjoint(back) @ ((p + adjoint(d.tril(p, -1))) * 0.5) @ back
 
 
 @function
 def cholesky(A: Any, *, upper: bool = False) -> Any:
     """L, lower triangular with A = L L'; with `upper` its transpose.  Raises ArgumentError unless A is positive definite."""
     y = _Cholesky.apply(matrices("cholesky", A))
-    return transposed(y) if upper else y
+    return adjoint(y) if upper else y
 
 
 class _QR(Function):
@@ -179,9 +192,9 @@ class _QR(Function):
         if a._data.shape[-2] < a._data.shape[-1]:
             raise ShapeError(f"qr: the gradient of a wide matrix is not defined here, got {show(a)}")
         q, r = _QR.apply(a)
-        m = r @ transposed(gr) - transposed(gq) @ q
-        m = d.tril(m) + transposed(d.tril(m, -1))
-        return (gq + q @ m) @ transposed(_Inverse.apply(r))
+        m = r @ adjoint(gr) - adjoint(gq) @ q
+        m = d.tril(m, -1) + adjoint(d.tril(m, -1)) + _diagonal(m.diagonal(0, -2, -1).real)
+        return (gq + q @ m) @ adjoint(_Inverse.apply(r))
 
 
 @function
@@ -216,8 +229,8 @@ class _Eigh(Function):
     def backward(ctx: Any, gl: Any, gv: Any) -> Any:
         """V (diag(gL) + V' gV / E) V', E_ij = l_j - l_i."""
         values, v = _Eigh.apply(ctx.saved_tensors[0], ctx.triangle)
-        y = v @ (_diagonal(gl) + (transposed(v) @ gv) * _apart(values)) @ transposed(v)
-        return (y + transposed(y)) * 0.5, None
+        y = v @ (_diagonal(gl) + (adjoint(v) @ gv) * _apart(values)) @ adjoint(v)
+        return (y + adjoint(y)) * 0.5, None
 
 
 @function
@@ -232,6 +245,35 @@ def eigvalsh(A: Any, UPLO: str = "L") -> Any:
     return eigh(A, UPLO).eigenvalues
 
 
+class _Eig(Function):
+    @staticmethod
+    def forward(ctx: Any, a: Any) -> Any:
+        values, vectors = _lapack("eig", lambda m: tuple(np.linalg.eig(m.astype(whole(m.dtype)))), a)
+        ctx.save_for_backward(a, values, vectors)
+        return values, vectors
+
+    @staticmethod
+    def backward(ctx: Any, gl: Any, gv: Any) -> Any:
+        """V'^-1 (diag(gL) + (V' gV - V'V diag(Re V' gV)) / E') V', E_ij = l_j - l_i: V's columns keep their length."""
+        _, values, v = ctx.saved_tensors
+        back = adjoint(v)
+        turned = back @ gv
+        turned = turned - (back @ v) * turned.diagonal(0, -2, -1).real.unsqueeze(-2)
+        return solve(back, (_diagonal(gl) + turned * _apart(values).conj()) @ back)
+
+
+@function
+def eig(A: Any) -> Any:
+    """Eigenvalues and eigenvectors (columns of length 1) of square matrices, always complex."""
+    return TYPES["linalg_eig"](*_Eig.apply(matrices("eig", A)))
+
+
+@function
+def eigvals(A: Any) -> Any:
+    """Eigenvalues of square matrices, always complex."""
+    return _Eig.apply(matrices("eigvals", A))[0]
+
+
 class _SVD(Function):
     @staticmethod
     def forward(ctx: Any, a: Any) -> Any:
@@ -242,12 +284,14 @@ class _SVD(Function):
     def backward(ctx: Any, gu: Any, gs: Any, gvh: Any) -> Any:
         """Giles's formula, with what of gU and gV lies beside the singular vectors."""
         u, s, vh = _SVD.apply(ctx.saved_tensors[0])
-        e, v, gv = _apart(s * s), transposed(vh), transposed(gvh)
+        e, v, gv = _apart(s * s), adjoint(vh), adjoint(gvh)
         row, column = s.unsqueeze(-2), s.unsqueeze(-1)
-        pu, pv = transposed(u) @ gu, transposed(v) @ gv
-        y = u @ ((pu - transposed(pu)) * e * row + column * ((pv - transposed(pv)) * e) + _diagonal(gs)) @ vh
+        pu, pv = adjoint(u) @ gu, adjoint(v) @ gv
+        y = u @ ((pu - adjoint(pu)) * e * row + column * ((pv - adjoint(pv)) * e) + _diagonal(gs)) @ vh
+        if u.is_complex():  # U and V may turn together
+            y = y + u @ _diagonal(pu.diagonal(0, -2, -1).imag / s * 1j) @ vh
         y = y + ((gu - u @ pu) / row) @ vh
-        return y + (u / row) @ transposed(gv - v @ pv)
+        return y + (u / row) @ adjoint(gv - v @ pv)
 
 
 @function
@@ -272,7 +316,7 @@ def pinv(A: Any, *, rtol: float | None = None, hermitian: bool = False) -> Any:
     least = max(A._data.shape[-2:]) * float(np.finfo(A._data.dtype).eps) if rtol is None else rtol
     keep = s.detach() > least * s.detach().amax(-1, keepdim=True)
     back = d.where(keep, 1 / d.where(keep, s, 1.0), 0.0)
-    return transposed(vh) @ (back.unsqueeze(-1) * transposed(u))
+    return adjoint(vh) @ (back.unsqueeze(-1) * adjoint(u))
 
 
 @function
@@ -289,7 +333,7 @@ def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = No
     d.alike("lstsq", matrices("lstsq", A, square=False), B)
     x = pinv(A, rtol=rcond) @ B
     m, n = A._data.shape[-2:]
-    residuals = (A @ x - B).square().sum(-2) if m > n else d.constant(np.zeros(0, A._data.dtype))
+    residuals = (A @ x - B).abs().square().sum(-2) if m > n else d.constant(np.zeros(0, A._data.dtype))
     return TYPES["linalg_lstsq"](x, residuals, matrix_rank(A), d.constant(np.zeros(0, A._data.dtype)))
 
 
@@ -376,5 +420,5 @@ def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
 @function
 def vecdot(x: Any, y: Any, *, dim: int = -1) -> Any:
     """Inner products along `dim`."""
-    d.floating("vecdot", x)
-    return (x * y).sum(dim)
+    d.inexact("vecdot", x)
+    return (x.conj() * y).sum(dim)

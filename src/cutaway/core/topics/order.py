@@ -77,6 +77,8 @@ class Order:
 
 
 def _running(name: str, x: Any, dim: int, wins: Any) -> Any:
+    if x._data.dtype.kind == "c":
+        d.floating(name, x)
     at = normalize_dim(dim, x._data.ndim, name)
     if not x._data.ndim or not x._data.size:
         return TYPES[name](ew.copy(x), d.constant(np.zeros(x._data.shape, np.int64)))

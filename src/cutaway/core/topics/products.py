@@ -17,8 +17,8 @@ class Products:
     """Sums of products with names of their own."""
 
     def vdot(self: Any, other: Any) -> Any:
-        """Inner product of two vectors."""
-        return d.dot(self, other)
+        """Inner product of two vectors, of which the first is conjugated."""
+        return d.dot(self.conj(), other)
 
     def inner(self: Any, other: Any) -> Any:
         """Sums of products over both last dimensions; with a 0-d tensor the product."""
@@ -107,7 +107,7 @@ class Products:
     def svd(self: Any, some: bool = True, compute_uv: bool = True) -> Any:
         """self = U diag(S) V': the old form, with V and not its transpose; see linalg.svd."""
         u, s, vh = _linear().svd(self, full_matrices=not some)
-        return TYPES["svd"](u, s, d.transpose(vh, -2, -1))
+        return TYPES["svd"](u, s, vh.mH)
 
     def matrix_power(self: Any, n: int) -> Any:
         """A square matrix (or a batch) times itself, n times; by squaring."""

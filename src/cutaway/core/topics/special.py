@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core import derived as d
-from cutaway.core.errors import DTypeError
+from cutaway.core.errors import ComplexError, DTypeError
 from cutaway.core.ops import elementwise as ew
 
 
@@ -17,6 +17,8 @@ class Special:
 
     def asinh(self: Any) -> Any:
         """Inverse hyperbolic sines, accurate near 0."""
+        if self._data.dtype.kind == "c":
+            return ew.asin(self * 1j) * -1j
         x = _float(self)
         s = ew.where(x < 0, -1.0, 1.0).to(x.dtype)
         u = x * s
@@ -27,12 +29,12 @@ class Special:
 
     def acosh(self: Any) -> Any:
         """Inverse hyperbolic cosines; NaN below 1."""
-        x = _float(self)
+        x = _inexact(self)
         return ew.log(x + ew.sqrt(x - 1) * ew.sqrt(x + 1))
 
     def atanh(self: Any) -> Any:
         """Inverse hyperbolic tangents; NaN beyond -1 and 1."""
-        x = _float(self)
+        x = _inexact(self)
         return (ew.log1p(x) - ew.log1p(-x)) * 0.5
 
     arcsinh, arccosh, arctanh = asinh, acosh, atanh
@@ -47,7 +49,7 @@ class Special:
 
     def sinc(self: Any) -> Any:
         """sin(pi x) / (pi x), 1 at 0."""
-        x = _float(self)
+        x = _inexact(self)
         z = ew.where(x == 0, 1.0, x * math.pi)
         return ew.where(x == 0, 1.0, ew.sin(z) / z)
 
@@ -59,6 +61,8 @@ class Special:
     def hypot(self: Any, other: Any) -> Any:
         """sqrt(self^2 + other^2) without overflow."""
         other = d.need_tensor("hypot", other)
+        if d.any_complex(self, other):
+            raise ComplexError("hypot: not defined for complex numbers; write (a.abs() ** 2 + b.abs() ** 2).sqrt()")
         top = ew.maximum(ew.abs(self.detach()), ew.abs(other.detach()))
         top = ew.where(top == 0, 1.0, ew.where(ew.isfinite(top), top, 1.0))
         a, b = self / top, other / top
@@ -97,7 +101,7 @@ class Special:
         return d.constant(np.asarray(np.signbit(d.values(self))))
 
     def sgn(self: Any) -> Any:
-        """-1, 0 or 1."""
+        """-1, 0 or 1; of a complex number z the direction z / |z|."""
         return ew.sign(self)
 
     def positive(self: Any) -> Any:
@@ -111,7 +115,9 @@ class Special:
         return ew.trunc(self)
 
     def float_power(self: Any, exponent: Any) -> Any:
-        """self to the power of `exponent`, in float64."""
+        """self to the power of `exponent`, in float64; of complex numbers in complex128."""
+        if self._data.dtype.kind == "c" or np.iscomplexobj(getattr(exponent, "_data", exponent)):
+            return d.pow(self.cdouble(), exponent.cdouble() if hasattr(exponent, "cdouble") else exponent)
         return d.pow(self.double(), exponent.double() if hasattr(exponent, "double") else float(exponent))
 
     def fmax(self: Any, other: Any) -> Any:
@@ -142,15 +148,19 @@ class Special:
 
     def isposinf(self: Any) -> Any:
         """True where +inf."""
+        if self._data.dtype.kind == "c":
+            d.floating("isposinf", self)
         return self == math.inf if self._data.dtype.kind == "f" else self != self
 
     def isneginf(self: Any) -> Any:
         """True where -inf."""
+        if self._data.dtype.kind == "c":
+            d.floating("isneginf", self)
         return self == -math.inf if self._data.dtype.kind == "f" else self != self
 
     def isreal(self: Any) -> Any:
-        """True everywhere: there are no complex numbers here."""
-        return d.constant(np.ones(self._data.shape, bool))
+        """True where there is no imaginary part."""
+        return d.constant(np.isreal(d.values(self)))
 
     def clamp_min(self: Any, min: Any) -> Any:
         """Not below `min`."""
@@ -204,8 +214,15 @@ def _functions() -> Any:
 
 
 def _float(x: Any) -> Any:
-    """Integers as floats."""
+    """Integers as floats.  Raises ComplexError for complex numbers."""
+    if x._data.dtype.kind == "c":
+        d.floating("a function of real numbers", x)
     return x if x._data.dtype.kind == "f" else x.to(d.default_float())
+
+
+def _inexact(x: Any) -> Any:
+    """Integers as floats; complex numbers as they are."""
+    return x if x._data.dtype.kind == "c" else _float(x)
 
 
 def _top(a: Any, b: Any) -> Any:

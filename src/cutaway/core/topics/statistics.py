@@ -111,9 +111,9 @@ class Statistics:
         if fweights is not None or aweights is not None:
             raise ArgumentError("cov: weights are not implemented; repeat the observations with repeat_interleave")
         x = self if self._data.ndim == 2 else self.reshape(1, -1)
-        x = x if x._data.dtype.kind == "f" else x.to(d.default_float())
+        x = x if x._data.dtype.kind in "fc" else x.to(d.default_float())
         apart = x - x.mean(1, keepdim=True)
-        y = apart @ apart.t() / builtins.max(x._data.shape[1] - correction, 0)
+        y = apart @ apart.mH / builtins.max(x._data.shape[1] - correction, 0)
         return y if self._data.ndim == 2 else y.reshape(())
 
     def corrcoef(self: Any) -> Any:
@@ -122,7 +122,8 @@ class Statistics:
         if not c._data.ndim:
             return c / c
         deviation = c.diagonal().sqrt()
-        return (c / deviation[:, None] / deviation[None, :]).clamp(-1, 1)
+        y = c / deviation[:, None] / deviation[None, :]
+        return d.limited_parts(y, -1, 1) if y.is_complex() else y.clamp(-1, 1)
 
 
 def std_mean(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
@@ -138,6 +139,8 @@ def var_mean(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = Fals
 
 
 def _without_nan(x: Any) -> Any:
+    if x._data.dtype.kind == "c":
+        d.floating("nansum", x)
     return ew.where(x != x, 0.0, x) if x._data.dtype.kind == "f" else x
 
 

@@ -113,5 +113,3 @@ class Writing:
     is_cpu = property(lambda self: True, doc="True.")
     is_mps = is_meta = is_quantized = property(lambda self: False, doc="False.")
     layout = property(lambda self: strided, doc="Always strided.")
-    H = property(lambda self: d.t(self), doc="The transpose of a matrix (a view).")
-    real = property(lambda self: self, doc="Itself: there are no complex numbers here.")

@@ -1,8 +1,10 @@
 // A value on the page: its numbers where they are few, a picture with statistics where they are many.
 
+const NAMED = { nan: "NaN", inf: "∞", "-inf": "−∞" };
+
 /** A number with as many digits as the eye wants; `full` for all that there are. */
 export function short(x) {
-  if (typeof x === "string") return x === "nan" ? "NaN" : x === "inf" ? "∞" : "−∞";
+  if (typeof x === "string") return NAMED[x] ?? x.replaceAll("-", "−");
   if (typeof x === "boolean") return x ? "true" : "false";
   if (Number.isInteger(x) && Math.abs(x) < 1e6) return String(x).replaceAll("-", "−");
   const size = Math.abs(x);
@@ -48,7 +50,7 @@ function numbers(v, signed) {
     const row = element("tr");
     for (const x of v.data.slice(i, i + columns)) {
       const cell = element("td", { title: full(x) }, signed && typeof x === "number" && x ? `${x > 0 ? "▲" : "▼"} ` : "", short(x));
-      if (typeof x === "string") cell.className = "odd";
+      if (NAMED[x]) cell.className = "odd";
       row.append(cell);
     }
     table.append(row);

@@ -107,6 +107,8 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: An
     if not isinstance(storage, Storage):
         raise FileFormatError(f"load: a tensor is said to lie in a {type(storage).__name__}; the file is damaged")
     t = view(storage, offset, size, stride)
+    if len(hooks) > 1 and type(hooks[1]) is dict and hooks[1].get("conj") is True:  # PyTorch has not computed these yet
+        t = t.conj()
     return _grad(t, requires_grad)
 
 

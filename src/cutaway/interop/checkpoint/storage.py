@@ -17,12 +17,11 @@ NAMES: dict[dtype, str] = {d: f"{type_name(d)}Storage" for d in ALL}
 DTYPES: dict[str, dtype] = {name: d for d, name in NAMES.items()}
 # dtypes of PyTorch that Cutaway lacks
 ELSEWHERE = frozenset(
-    """complex32 complex64 complex128 uint16 uint32 uint64 qint8 quint8 qint32 quint4x2 quint2x4 bits8 bits16
+    """complex32 uint16 uint32 uint64 qint8 quint8 qint32 quint4x2 quint2x4 bits8 bits16
     bits1x8 bits2x4 bits4x2 float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz float8_e8m0fnu float4_e2m1fn_x2
-    chalf cfloat cdouble""".split()
+    chalf""".split()
 )
 _ELSEWHERE_STORAGES = {
-    "ComplexFloatStorage": "complex64", "ComplexDoubleStorage": "complex128",
     "QInt8Storage": "qint8", "QUInt8Storage": "quint8", "QInt32Storage": "qint32", "QUInt4x2Storage": "quint4x2",
     "QUInt2x4Storage": "quint2x4",
 }  # fmt: skip
@@ -33,7 +32,7 @@ def lacking(name: str) -> DTypeError | None:
     name = _ELSEWHERE_STORAGES.get(name, name)
     if name not in ELSEWHERE:
         return None
-    wider = "x.float()" if "float" in name else "x.to(torch.int64)" if "int" in name else "x.real.float()"
+    wider = "x.to(torch.complex64)" if name[0] == "c" else "x.float()" if "float" in name else "x.to(torch.int64)"
     return DTypeError(
         f"load: the file holds {name} numbers, which Cutaway does not have; convert them in PyTorch "
         f"(`{wider}` for each such tensor x), and save again"
@@ -108,7 +107,8 @@ def in_our_order(data: np.ndarray, kind: dtype, order: str) -> np.ndarray:
     """uint8 bytes whose elements another kind of machine wrote, in this machine's order."""
     if order == sys.byteorder or kind.itemsize == 1:
         return data
-    return data.reshape(-1, kind.itemsize)[:, ::-1].reshape(-1)
+    width = kind.to_real().itemsize  # of a complex number's parts, each
+    return data.reshape(-1, width)[:, ::-1].reshape(-1)
 
 
 def _counts(values: Any) -> bool:

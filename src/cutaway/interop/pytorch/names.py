@@ -44,7 +44,6 @@ ELSEWHERE = {
 INSTEAD = {
     "torch._dynamo": "cutaway.compile is built in; leave it out",
     "torch._inductor": "cutaway.compile is built in; leave it out",
-    "torch.fft": "products of sines and cosines, or NumPy",
     "torch.fx": "torch.compile, whose graph() shows the program",
     "torch.hub": "torch.load for a file of weights",
     "torch.quantization": "float16 tensors",
@@ -56,7 +55,7 @@ NOT_WRITTEN = ["torchvision"]
 def home(name: str) -> str | None:
     """The module of Cutaway's that PyTorch's module `name` is; None if there is none.
 
-    >>> home("torch.nn.modules.conv"), home("torch.fft")
+    >>> home("torch.nn.modules.conv"), home("torch.fx")
     ('cutaway.nn.conv', None)
     """
     ours = path(name)
@@ -81,8 +80,8 @@ def path(name: str) -> str:
 def why_absent(name: str) -> str:
     """What to say of a module that is not here, and the nearest thing.
 
-    >>> why_absent("torch.fft")
-    "there is no 'torch.fft' in Cutaway; use products of sines and cosines, or NumPy"
+    >>> why_absent("torch.sparse")
+    "there is no 'torch.sparse' in Cutaway; use dense tensors"
     """
     known = name
     while known:

@@ -54,7 +54,7 @@ def get_total_norm(
     norms = []
     for t in found:
         x = t._data.reshape(-1)
-        x = x.astype(np.float32) if is_narrow(x.dtype) else x
+        x = np.abs(x) if x.dtype.kind == "c" else x.astype(np.float32) if is_narrow(x.dtype) else x
         if norm_type == 2.0:
             norms.append(math.sqrt(np.dot(x, x)))
         else:
@@ -65,7 +65,7 @@ def get_total_norm(
             f"clip_grad_norm_: the total norm of the gradients is {total}; look for the first non-finite loss, "
             "lower the learning rate, or pass error_if_nonfinite=False to scale all the same"
         )
-    return tensor(total, dtype=found[0].dtype)
+    return tensor(total, dtype=found[0].dtype.to_real())
 
 
 def _staged_norm(found: list[Tensor], norm_type: float, error_if_nonfinite: bool) -> Tensor:
