@@ -1,5 +1,5 @@
-"""Switches that PyTorch's programs set. Here there is one device, one way to compute, and the same numbers in every run; so
-most are kept and change nothing, and what cannot be kept is refused.
+"""Switches that PyTorch's programs set. Here there is one device and one way to compute; so most are kept and change nothing,
+and what cannot be kept is refused.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ _precision = "highest"
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Kept: every operation here gives the same numbers from run to run, and for any number of threads.
+    """With True, every run of a program gives the same numbers, to the last digit. Otherwise its first run on a machine may
+    differ from later ones in rounding, as those find native programs in the cache that the first one had to make.
 
+    For any number of threads the numbers are the same in any case.
     Raises ArgumentTypeError for what is no truth value.
     """
     for name, value in (("mode", mode), ("warn_only", warn_only)):

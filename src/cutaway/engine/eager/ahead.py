@@ -103,7 +103,7 @@ def ask(name: str, r: Request, worth: float) -> bool:
             return False
         try:
             _maker.append(Maker())
-        except (OSError, ValueError):
+        except (OSError, ValueError, AttributeError):  # no process can be started, or its pipes would block (Windows)
             return False
         atexit.register(_maker[0].leave)
     maker = _maker[0]
