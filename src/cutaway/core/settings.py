@@ -1,5 +1,5 @@
-"""Switches that PyTorch's programs set. Here there is one device and one way to compute; so most are kept and change nothing,
-and what cannot be kept is refused.
+"""Switches that PyTorch's programs set. Here there is one device and one way to compute; so most are kept and change
+nothing, and what cannot be kept is refused.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class _Child:
         paths = os.pathsep.join(filter(None, [above, os.environ.get("PYTHONPATH", "")]))
         env = os.environ | {
             "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": paths,
-            "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1", "CUTAWAY_AHEAD": "off",
         }  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, "-m", "cutaway.course.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
