@@ -16,8 +16,10 @@ import math
 import multiprocessing
 import os
 import pickle
+import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from cutaway.core.settings import are_deterministic_algorithms_enabled
@@ -37,6 +39,7 @@ class Maker:
         self.asked: set[str] = set()
         self.done: set[str] = set()
         self.rest = b""
+        self.late = False
         root = str(Path(__file__).parents[3])
         self.process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT.format(root=root)],
@@ -60,20 +63,26 @@ class Maker:
         self.asked.add(name)
         return True
 
-    def wait(self, name: str, r: Request) -> None:
-        """Until a plan that was asked for is made, or the process has ended."""
-        if name not in self.done:
+    def wait(self, name: str, r: Request, seconds: float) -> None:
+        """Until a plan that was asked for is made, or the process has ended; not for longer than making it here takes.
+
+        On a busy machine that process is not run: then it is not waited for again until it has made something.
+        """
+        if name not in self.done and not self.late:
             self.ask(name, r, math.inf)
+        end = time.monotonic() + (0.0 if self.late else seconds)
         while name not in self.done:
-            try:
-                read = os.read(self.answers, 1 << 16)
-            except OSError:
-                read = b""
+            ready, _, _ = select.select([self.answers], [], [], max(0.0, end - time.monotonic()))
+            if not ready:
+                self.late = True
+                return
+            read = os.read(self.answers, 1 << 16)
             if not read:
                 self.done |= self.asked
                 return
             *names, self.rest = (self.rest + read).split(b"\n")
             self.done |= {n.decode() for n in names}
+            self.late = False
 
     def leave(self) -> None:
         """This process ends; the other ends by itself."""
@@ -112,7 +121,7 @@ def ask(name: str, r: Request, worth: float) -> bool:
     return name in maker.asked or maker.ask(name, r, worth)
 
 
-def wait(name: str, r: Request) -> None:
-    """Until the plan is made."""
+def wait(name: str, r: Request, seconds: float) -> None:
+    """Until the plan is made, but not for longer than `seconds`."""
     if _maker and _maker[0].owner == os.getpid():
-        _maker[0].wait(name, r)
+        _maker[0].wait(name, r, seconds)

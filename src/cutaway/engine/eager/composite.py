@@ -110,7 +110,7 @@ def _warm(
     what = request(fn, args, kwargs)
     if due:
         if asked:
-            ahead.wait(asked, what)
+            ahead.wait(asked, what, need / 1e6)
         AHEAD.pop(signature, None)
     else:
         name = what.name() if can_travel(what, fn) else ""

@@ -1,7 +1,7 @@
 """The process that makes plans ahead: requests on its input, the names of those that are done on its output.
 
 Machine code goes into the object cache, where whoever asked finds it. When the asking process has ended, what was asked for
-is still made, so that the next run of the same program finds it; but not for longer than LAST.
+is still made, so that the next run of the same program finds it; but not for longer than LAST, and by one process at a time.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ from cutaway.engine.eager.plan import Plan
 from cutaway.engine.eager.request import Request, found, make
 from cutaway.engine.llvm import cache
 from cutaway.engine.llvm.target import hurry
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 LAST = 20.0  # seconds
 
@@ -60,6 +65,22 @@ def listen(waiting: PriorityQueue[tuple[float, int, str, Request | None]]) -> No
             break
         waiting.put((-worth, n, name, r))
     waiting.put((math.inf, 0, "", None))
+    if not _only_one():
+        os._exit(0)
+    time.sleep(LAST)
+    os._exit(0)  # whatever it is at
+
+
+def _only_one() -> bool:
+    """Whether no other process goes on after its program; until the end of this one, it is this one."""
+    folder = cache.folder()
+    if folder is None or fcntl is None:
+        return True
+    try:
+        fcntl.flock(os.open(folder / "maker.lock", os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def main() -> None:
@@ -69,13 +90,11 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the program
     waiting: PriorityQueue[tuple[float, int, str, Request | None]] = PriorityQueue()
     Thread(target=listen, args=(waiting,), daemon=True).start()
-    parent, end, done = os.getppid(), math.inf, set[str]()
-    while time.monotonic() < end:
+    done = set[str]()
+    while True:
         _, _, name, r = waiting.get()
         if r is None:
             return
-        if os.getppid() != parent:
-            end = min(end, time.monotonic() + LAST)
         if name not in done:
             with contextlib.suppress(Exception):  # whoever asked makes the plan without us, and hears what is wrong
                 work(name, r)
