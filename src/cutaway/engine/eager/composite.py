@@ -23,6 +23,7 @@ from cutaway.engine.eager.walk import Walk
 from cutaway.engine.eager.worth import making, saved
 
 EARLY = 500.0  # microseconds spent on a signature, at which its plan is looked for in the cache, and asked for if it is not
+SOONER = 0.5  # of that, when one is due that was asked for: another process has been at work on it meanwhile
 LEAST = 3  # calls before a plan is made, unless one call takes as long
 MOST = 512  # signatures that are remembered
 
@@ -45,6 +46,7 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
         return NOT
     key: list[Any] = [fn, RECORDING.get(), get_default_dtype(), len(args)]
     arrays: list[np.ndarray] = []
+    turned: list[tuple[int, tuple[int, ...] | None]] = []  # of these, not in row-major order: how they lie
     saved: list[Saved] = []
     parents: list[Node | None] = []
     for a in (*args, *kwargs, *kwargs.values()) if kwargs else args:
@@ -59,7 +61,7 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
             if not data.flags.c_contiguous:
                 order = order_of(data)
                 key.append(order)
-                data = np.ascontiguousarray(data) if order is None else data.transpose(order)
+                turned.append((len(arrays), order))
             arrays.append(data)
         elif kind in SIMPLE or ((kind is tuple or kind is Size) and all(type(i) in SIMPLE for i in a)):
             key += kind, a
@@ -73,6 +75,8 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
         plan = None if plan is None else _warm(signature, plan, fn, args, kwargs)  # type: ignore[arg-type]
         if plan is None:
             return NOT
+    for n, order in turned:
+        arrays[n] = np.ascontiguousarray(arrays[n]) if order is None else arrays[n].transpose(order)
     if isinstance(plan, Walk):
         return plan.run(arrays, tuple(parents), saved)
     if plan.writes and not all(saved[n][0].flags.writeable for n, _ in plan.writes):
@@ -102,6 +106,8 @@ def _warm(
         return None
     asked = AHEAD.get(signature)
     more, need = saved(fn, args, kwargs, sum([t._data.size for t in tensors])), making(fn)
+    if asked:
+        need *= SOONER
     again, spent = spent > 0, spent + (more if more >= need else min(more, need / LEAST))
     due = spent >= need or AT_ONCE.get()
     if not due and (asked is not None or not again or spent < EARLY):
