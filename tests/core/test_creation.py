@@ -74,11 +74,15 @@ def test_creation(source):
     agree(source, rtol=1e-6, gradient=False)
 
 
-def test_linspace_is_computed_in_double_precision():
-    """So the middle of -1 to 1 is 0; PyTorch computes in float32 and says -1.5e-8."""
-    assert cutaway.linspace(-1, 1, 11)[5].item() == 0
-    agree("t.linspace(-5, 5, 100)", atol=1e-6)
-    agree("t.linspace(-1, 1, 11)", atol=1e-6)
+@pytest.mark.parametrize("dtype", "float32 float64 float16 bfloat16 int64 int16".split())
+def test_linspace_has_the_bits_of_pytorch(dtype):
+    """So it prints alike: the middle of -1 to 1 in 11 steps is -1.5e-8."""
+    for steps in (1, 2, 3, 8, 11, 28, 100, 257):
+        for start, end in ((-1, 1), (0, 1), (1e-4, 0.02), (-3.3, 2.7), (5, -2), (0, steps - 1)):
+            ours, theirs = (
+                t.linspace(start, end, steps, dtype=getattr(t, dtype)).to(t.float64).tolist() for t in (cutaway, torch)
+            )
+            assert ours == theirs, (start, end, steps)
 
 
 @given(st.integers(-20, 20), st.integers(-20, 20), st.integers(-5, 5).filter(bool))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import hypothesis.strategies as st
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import assume, given
 
 import cutaway
+from cutaway.core.strict import set_lenient
 
 from .against import agree, raises, torch
 
@@ -339,3 +341,35 @@ def test_infinity_is_not_stored_in_integers():
     with pytest.raises(cutaway.DTypeError, match="not finite"):
         x[0] = float("nan")
     assert x.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "[0, t.tensor(1)]", "[[0, 1], [1, 2]]", "[t.tensor([0, 1]), [1, 2]]", "[0, slice(None)]", "[None, 0]", "[..., 0]",
+        "[t.tensor([True, False, True])]", "[(0, 1)]", "[0, 1]", "[True, False, True]",
+    ],
+)  # fmt: skip
+def test_lists_of_parts_are_tuples_where_pytorch_s_programs_run(key):
+    found = []
+    for t in (cutaway, torch):
+        set_lenient(True)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                x = t.arange(12.0).reshape(3, 4)
+                got = x[eval(key)].tolist()
+                x[eval(key)] = -1.0
+        finally:
+            set_lenient(False)
+        found.append((got, x.tolist()))
+    assert found[0] == found[1]
+
+
+def test_a_list_of_parts_read_as_a_tuple_warns():
+    set_lenient(True)
+    try:
+        with pytest.warns(UserWarning, match="read as a tuple"):
+            cutaway.arange(12.0).reshape(3, 4)[[0, cutaway.tensor(1)]]
+    finally:
+        set_lenient(False)

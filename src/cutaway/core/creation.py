@@ -21,6 +21,7 @@ from cutaway.core.errors import (
     KindError,
     ShapeError,
 )
+from cutaway.core.evenly import evenly
 from cutaway.core.op import STAGE
 from cutaway.core.refusal import function, guarded
 from cutaway.core.tensor import Tensor
@@ -259,12 +260,13 @@ def linspace(
     """`steps` numbers from start to end, both included."""
     if isinstance(start, str) or isinstance(end, str):
         raise ArgumentTypeError(f"linspace: start and end must be numbers, got {start!r} and {end!r}")
-    if steps < 0:
+    if index(steps) < 0:
         raise ArgumentError(f"linspace: steps must not be negative, got {steps}")
-    if isinstance(start, complex) or isinstance(end, complex):
+    first, last = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    if isinstance(first, complex) or isinstance(last, complex):
         kind = dtypes.default_complex() if dtype is None else dtype
-        return _made(np.linspace(start, end, steps).astype(as_dtype(kind, "linspace").np), requires_grad, device)
-    return _made(np.linspace(float(start), float(end), steps).astype(_float(dtype, "linspace")), requires_grad, device)
+        return _made(np.linspace(first, last, steps).astype(as_dtype(kind, "linspace").np), requires_grad, device)
+    return _made(evenly(first, last, steps, _float(dtype, "linspace")), requires_grad, device)
 
 
 @function

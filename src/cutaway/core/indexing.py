@@ -26,6 +26,7 @@ from cutaway.core.ops.index import index as index_op
 from cutaway.core.ops.index import index_put
 from cutaway.core.ops.movement import reshape, slice_
 from cutaway.core.refusal import describe
+from cutaway.core.strict import is_lenient, warn_of
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -36,10 +37,13 @@ _FULL = slice(None)
 def _items(key: Any, shape: tuple[int, ...]) -> list[Any]:
     """The key as a list with one entry a dimension (None entries extra); Ellipsis written out, masks as index arrays."""
     items: list[Any] = []
+    if isinstance(key, list) and is_lenient() and any(map(_is_part, key)):
+        warn_of("index: a list of lists, tensors or slices is read as a tuple, as by PyTorch; write x[tuple(key)]")
+        key = tuple(key)
     for k in key if isinstance(key, tuple) else (key,):
         if isinstance(k, _t.Tensor) and (type(k._data) is np.ndarray or k._data.dtype.kind == "b"):
             k = np.asarray(k._data)  # a staged mask says that its values are not there yet
-        if isinstance(k, (list, range)):
+        if isinstance(k, (list, tuple, range)):
             k = _listed(k)
             if k.size == 0:
                 k = k.astype(np.int64)
@@ -59,6 +63,11 @@ def _items(key: Any, shape: tuple[int, ...]) -> list[Any]:
         raise IndexOutOfRange(f"index: an index can hold only one Ellipsis, got {len(dots)}")
     missing = [_FULL] * (len(shape) - used)
     return items[: dots[0]] + missing + items[dots[0] + 1 :] if dots else items + missing
+
+
+def _is_part(k: Any) -> bool:
+    """True for what makes PyTorch read the list that it stands in as a tuple."""
+    return k is None or k is Ellipsis or isinstance(k, (list, tuple, range, slice, np.ndarray, _t.Tensor))
 
 
 def _listed(k: Any) -> np.ndarray:

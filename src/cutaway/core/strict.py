@@ -34,6 +34,11 @@ def refuse_or_warn(error: CutawayError, instead: str) -> None:
     warnings.warn(f"{error}. Cutaway refuses this elsewhere; here, as in PyTorch, {instead}", stacklevel=_users_frame())
 
 
+def warn_of(text: str) -> None:
+    """Warn at the user's line: of what is read otherwise while a program written for PyTorch runs."""
+    warnings.warn(text, stacklevel=_users_frame())
+
+
 def _users_frame() -> int:
     """The number of frames from `warnings.warn` in this file to the innermost one outside the package."""
     frame = sys._getframe(1)

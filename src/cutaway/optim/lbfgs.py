@@ -60,6 +60,11 @@ class LBFGS(Optimizer):
         }
         super().__init__(params, defaults)
 
+    @property
+    def _params(self) -> list[Tensor]:
+        """The parameters: programs read what is remembered as `opt.state[opt._params[0]]`."""
+        return self.param_groups[0]["params"]  # type: ignore[no-any-return]
+
     def add_param_group(self, param_group: Group) -> None:
         """The one group.  Raises ArgumentError for a second: the direction is one for all parameters."""
         if self.param_groups:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -54,6 +55,8 @@ class Optimizer:
     last: tuple[str, ...] = ()  # the last hyper-parameters, in PyTorch's order, those of IMPLEMENTATION among them
     scalars: tuple[str, ...] = ()  # which of the things remembered are one number, not one for each element
 
+    _hooking = False  # within a subclass's own step() that stands between the hooks
+
     param_groups: list[Group]
     state: defaultdict[Tensor, dict[str, Any]]
 
@@ -61,6 +64,8 @@ class Optimizer:
         super().__init_subclass__(**kwargs)
         guard_class(cls, ("__init__", "step", "load_state_dict"))
         _show_implementation(cls)
+        if "step" in vars(cls):
+            cls.step = _hooked_step(vars(cls)["step"])  # type: ignore[method-assign]
 
     @guarded
     def __init__(self, params: Any, defaults: Group, implementation: Group | None = None) -> None:
@@ -119,7 +124,7 @@ class Optimizer:
     @guarded
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient, in place; gives what `closure`, if any, computes anew."""
-        if self._before or self._after:
+        if (self._before or self._after) and not self._hooking:
             loss = self._hooked(closure)
         else:
             observer = SCOPE.get()
@@ -129,17 +134,24 @@ class Optimizer:
 
     def _hooked(self, closure: Callable[[], Any] | None) -> Any:
         """The step between the hooks."""
-        args: tuple[Any, ...] = () if closure is None else (closure,)
-        kwargs: dict[str, Any] = {}
+
+        def step(self: Optimizer, closure: Callable[[], Any] | None = None) -> Any:
+            observer = SCOPE.get()
+            return self._step(closure) if observer is None else observer(self._step, (closure,), {})
+
+        return self._between_hooks(step, () if closure is None else (closure,), {})
+
+    def _between_hooks(self, step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """`step(self, *args, **kwargs)`; hooks see these arguments with the optimiser in front, and may replace them."""
+        args = (self, *args)
         for hook in [*self._before.values()]:
             changed = hook(self, args, kwargs)
             if changed is not None:
                 args, kwargs = changed
-        observer = SCOPE.get()
-        loss = self._step(*args, **kwargs) if observer is None else observer(self._step, args, kwargs)
+        result = step(*args, **kwargs)
         for hook in [*self._after.values()]:
             hook(self, args, kwargs)
-        return loss
+        return result
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> Handle:
         """Call `hook(optimizer, args, kwargs)` before each step; a result (args, kwargs) replaces what step got."""
@@ -293,6 +305,23 @@ def _show_implementation(cls: type[Optimizer]) -> None:
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters[-1:] = [inspect.Parameter(n, kind, default=IMPLEMENTATION[n], annotation=Any) for n in more]
         init.__signature__ = inspect.Signature(parameters)  # type: ignore[union-attr]
+
+
+def _hooked_step(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A subclass's own step(), between the hooks; if it calls super().step(), they are called once."""
+
+    @functools.wraps(step)
+    def call(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        state = vars(self)  # of an optimiser that was made without __init__, there are no hooks
+        if state.get("_hooking") or not (state.get("_before") or state.get("_after")):
+            return step(self, *args, **kwargs)
+        self._hooking = True
+        try:
+            return self._between_hooks(step, args, kwargs)
+        finally:
+            self._hooking = False
+
+    return call
 
 
 class Handle:
