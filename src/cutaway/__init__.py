@@ -80,6 +80,7 @@ _ELSEWHERE = {
         "cutaway.core.settings",
     ),
     "is_anomaly_enabled": "cutaway.inspect",
+    "lu_unpack": "cutaway.core.topics.packed",
     "use": "cutaway.plug",
     **dict.fromkeys(
         """BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
@@ -96,9 +97,9 @@ _ELSEWHERE = {
     **dict.fromkeys(
         """
         asarray atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors bucketize can_cast
-        cartesian_prod cdist chain_matmul column_stack combinations dstack get_device isin
+        cartesian_prod cdist chain_matmul column_stack combinations cumulative_trapezoid dstack get_device gradient isin
         polygamma promote_types result_type rsub scalar_tensor searchsorted std_mean tensordot trapezoid trapz
-        tril_indices triu_indices vander var_mean xlogy
+        tril_indices triu_indices unravel_index vander var_mean xlogy
         """.split(),
         "cutaway.core.topics.functions",
     ),

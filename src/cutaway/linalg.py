@@ -1,6 +1,7 @@
 """`cutaway.linalg`: linear algebra under PyTorch's names, with gradients; see core/topics/linear.py."""
 
 from cutaway.core.absent import absent
+from cutaway.core.errors import LinAlgError
 from cutaway.core.topics.factors import lu, matrix_exp, solve_triangular
 from cutaway.core.topics.linear import (
     cholesky,
@@ -28,11 +29,13 @@ from cutaway.core.topics.linear import (
     vecdot,
     vector_norm,
 )  # fmt: skip
+from cutaway.core.topics.packed import cholesky_ex, inv_ex, lu_factor, lu_solve, tensorinv, tensorsolve, vander
 
 __all__ = [
-    "cholesky", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv", "lstsq", "lu",
-    "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",
-    "solve_triangular", "svd", "svdvals", "vecdot", "vector_norm",
+    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh",
+    "inv", "inv_ex", "lstsq", "lu", "lu_factor", "lu_solve", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank",
+    "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals", "tensorinv",
+    "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip
 
 

@@ -215,7 +215,11 @@ class Node:
         return tuple((p, 0) for p in self.parents)
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>" if package() == "torch" else f"<{self.name} node>"
+        if package() != "torch":
+            return f"<{self.name} node>"
+        word = self.name().rpartition("::")[2]
+        where = "torch.autograd.function." if word.endswith("Backward") else ""  # a Function of the user's
+        return f"<{where}{word} object at {id(self):#x}>"
 
     def free(self) -> None:
         """Let go of the saved values."""

@@ -262,11 +262,14 @@ def linspace(
         raise ArgumentTypeError(f"linspace: start and end must be numbers, got {start!r} and {end!r}")
     if index(steps) < 0:
         raise ArgumentError(f"linspace: steps must not be negative, got {steps}")
+    d = _float(dtype, "linspace")
+    if d.kind == "b":
+        raise DTypeError("linspace: bools are no numbers; use another dtype")
     first, last = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
-    if isinstance(first, complex) or isinstance(last, complex):
+    if isinstance(first, complex) or isinstance(last, complex) or d.kind == "c":
         kind = dtypes.default_complex() if dtype is None else dtype
         return _made(np.linspace(first, last, steps).astype(as_dtype(kind, "linspace").np), requires_grad, device)
-    return _made(evenly(first, last, steps, _float(dtype, "linspace")), requires_grad, device)
+    return _made(evenly(first, last, steps, d), requires_grad, device)
 
 
 @function

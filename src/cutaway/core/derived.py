@@ -773,6 +773,8 @@ def scaled(name: str, x: Any, other: Any, alpha: Any) -> Any:
         raise DTypeError(f"{name}: alpha must be a whole number where both are integers, got {alpha}")
     if isinstance(alpha, complex) and not any_complex(x, other):
         raise DTypeError(f"{name}: alpha must be a real number where both are real, got {alpha}")
+    if isinstance(other, _t.Tensor) and other._data.dtype.kind == "b":  # alpha takes no part in the result's dtype
+        return other & bool(alpha) if x._data.dtype.kind == "b" else other.to(x.dtype) * alpha
     return other * alpha
 
 
@@ -1267,6 +1269,7 @@ def trunc_divide(x: Tensor, other: Any) -> Tensor:
     """The quotient, rounded towards zero; exact for integers."""
     if is_floating(x) or is_floating(other):
         return elementwise.trunc(elementwise.div(x, other))
+    x, other = _numbers(x, other)
     size = elementwise.floor_divide(elementwise.abs(x), abs(other))
     return elementwise.where((x < 0) != (other < 0), -size, size)
 
@@ -1276,8 +1279,20 @@ def is_floating(x: Any) -> bool:
     return x._data.dtype.kind in FLOATING if isinstance(x, _t.Tensor) else isinstance(x, (float, np.floating))
 
 
+def _numbers(x: Tensor, other: Any) -> tuple[Tensor, Any]:
+    """Both as they are, but for a bool one, which takes the other's dtype."""
+    if isinstance(other, _t.Tensor):
+        kinds = x._data.dtype.kind, other._data.dtype.kind
+        if kinds.count("b") == 1:
+            return (x.to(other.dtype), other) if kinds[0] == "b" else (x, other.to(x.dtype))
+    elif x._data.dtype.kind == "b":
+        return x.to(default_float()) if isinstance(other, float) else x.long(), other
+    return x, other
+
+
 def fmod(x: Tensor, other: Any) -> Tensor:
     """The remainder of the quotient rounded towards zero: it has the sign of x."""
+    x, other = _numbers(x, other)
     size = abs(other)
     return elementwise.where(x < 0, -elementwise.remainder(-x, size), elementwise.remainder(x, size))
 

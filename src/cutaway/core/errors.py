@@ -43,6 +43,10 @@ class ArgumentError(CutawayError, ValueError, RuntimeError):
     """An argument or a hyper-parameter has an impossible value."""
 
 
+class LinAlgError(ArgumentError):
+    """A matrix is singular, or not positive definite."""
+
+
 class AssertedError(ArgumentError, AssertionError):
     """The same, where PyTorch's Python code asserts it."""
 

@@ -94,6 +94,10 @@ def _entropy(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     return "Div:1"
 
 
+def _sampled(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return f"GridSampler{(args[0] if args else kwargs['input'])._data.ndim - 2}D"
+
+
 def _unfolded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """The method takes a dimension, a size and a step, the function kernels."""
     return "Unfold" if len(args) > 3 or "step" in kwargs else "Im2Col"
@@ -155,7 +159,8 @@ CALLED: dict[str, Words] = {
     "max_pool1d": "Squeeze:1", "max_pool2d": "MaxPool2DWithIndices", "max_pool3d": "MaxPool3DWithIndices",
     "avg_pool1d": "Squeeze:1", "avg_pool2d": "AvgPool2D", "avg_pool3d": "AvgPool3D",
     "batch_norm": "NativeBatchNorm", "layer_norm": "NativeLayerNorm", "group_norm": "NativeGroupNorm",
-    "instance_norm": "View", "embedding": "Embedding", "pixel_shuffle": "PixelShuffle", "grid_sample": "GridSampler2D",
+    "instance_norm": "View", "embedding": "Embedding", "pixel_shuffle": "PixelShuffle", "grid_sample": _sampled,
+    "affine_grid": "AffineGridGenerator", "embedding_bag": "EmbeddingBag",
     "cosine_similarity": "Sum:1", "scaled_dot_product_attention": "ScaledDotProductFlashAttentionForCpu",
 }  # fmt: skip
 

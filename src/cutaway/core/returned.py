@@ -67,6 +67,34 @@ class LU(NamedTuple):
     U: Any
 
 
+class LUFactor(NamedTuple):
+    """What lu_factor returns."""
+
+    LU: Any
+    pivots: Any
+
+
+class CholeskyEx(NamedTuple):
+    """What cholesky_ex returns."""
+
+    L: Any
+    info: Any
+
+
+class InvEx(NamedTuple):
+    """What inv_ex returns."""
+
+    inverse: Any
+    info: Any
+
+
+class Frexp(NamedTuple):
+    """What frexp returns."""
+
+    mantissa: Any
+    exponent: Any
+
+
 class LstSq(NamedTuple):
     """What lstsq returns."""
 
@@ -89,6 +117,7 @@ class _Printed:
 PAIRS = "cummax cummin kthvalue max median min mode nanmedian sort topk".split()
 OTHERS: dict[str, Any] = {
     "aminmax": MinMax, "linalg_eig": Eigh, "linalg_eigh": Eigh, "linalg_lstsq": LstSq, "linalg_lu": LU, "linalg_qr": QR,
+    "frexp": Frexp, "linalg_cholesky_ex": CholeskyEx, "linalg_inv_ex": InvEx, "linalg_lu_factor": LUFactor, "lu_unpack": LU,
     "linalg_slogdet": SlogDet, "linalg_svd": SVD, "qr": QR, "slogdet": SlogDet, "svd": SVDOld,
 }  # fmt: skip
 TYPES: dict[str, Any] = {

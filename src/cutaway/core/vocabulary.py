@@ -106,6 +106,14 @@ def _needs_nonzero(name: str, function: Any) -> Any:
     return divide
 
 
+def _remainder(a: np.ndarray, b: np.ndarray) -> Any:
+    """The remainder, with the sign of b; a zero keeps the sign of a, as in PyTorch, where NumPy gives it that of b."""
+    if np.result_type(a, b).kind not in FLOATING:
+        return np.remainder(a, b)
+    r = np.fmod(a, b)
+    return np.where((r != 0) & ((r < 0) != (b < 0)), r + b, r)
+
+
 def _sign(a: np.ndarray) -> Any:
     """-1, 0 or 1, or a complex number's direction; 0 for a real NaN, as in PyTorch, where NumPy says NaN."""
     if a.dtype.kind in "bc":
@@ -134,7 +142,7 @@ class NUMPY:
     maximum, minimum, pow = np.maximum, np.minimum, np.power
     where = staticmethod(choose)
     floor_divide = staticmethod(_needs_nonzero("floor_divide", np.floor_divide))
-    remainder = staticmethod(_needs_nonzero("remainder", np.remainder))
+    remainder = staticmethod(_needs_nonzero("remainder", _remainder))
     isnan, isfinite = np.isnan, np.isfinite
     logical_and, logical_or, logical_not = np.logical_and, np.logical_or, np.logical_not
     bitwise_and, bitwise_or, bitwise_xor, bitwise_not = np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert

@@ -14,7 +14,7 @@ from cutaway.core.aval import broadcast_shapes as _broadcast
 from cutaway.core.aval import normalize_dim, show
 from cutaway.core.creation import tensor
 from cutaway.core.dtypes import as_dtype, check_device, result_np
-from cutaway.core.errors import ShapeError
+from cutaway.core.errors import DTypeError, ShapeError
 from cutaway.core.promote import standing
 from cutaway.core.refusal import function
 from cutaway.core.tensor import Size, Tensor
@@ -135,6 +135,70 @@ def trapezoid(y: Any, x: Any = None, *, dx: Any = 1.0, dim: int = -1) -> Any:
 
 
 trapz = trapezoid
+
+
+@function
+def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = 1.0, dim: int = -1) -> Any:
+    """The integrals along `dim` up to each place but the first, by the trapezoid rule."""
+    at = normalize_dim(dim, y._data.ndim, "cumulative_trapezoid")
+    n = y._data.shape[at]
+    middle = (y.narrow(at, 1, n - 1) + y.narrow(at, 0, n - 1)) / 2
+    return (middle * (dx if x is None else _along(x.diff(), at, y._data.ndim))).cumsum(at)
+
+
+@function
+def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> tuple[Any, ...]:
+    """The derivative along each dimension (or those of `dim`), by central differences; one-sided at the ends.
+
+    spacing     the distance of neighbours: a number, one a dimension, or the coordinates of each, a Tensor a dimension
+    edge_order  1 or 2, of the differences at the ends
+    Raises ShapeError where a dimension has not edge_order + 1 places.
+    """
+    x = input if input._data.dtype.kind in dtypes.FLOATING else input.to(d.default_float())
+    dims = range(x._data.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
+    axes = [normalize_dim(k, x._data.ndim, "gradient") for k in dims]
+    if isinstance(spacing, Tensor) or not isinstance(spacing, (list, tuple)):
+        spacing = [spacing] * len(axes)
+    if edge_order not in (1, 2) or len(spacing) != len(axes):
+        raise ShapeError(f"gradient: edge_order must be 1 or 2 and spacing one a dimension, got {edge_order} and {spacing}")
+    return tuple(_slope(x, at, h, edge_order) for at, h in zip(axes, spacing, strict=True))
+
+
+def _slope(x: Any, at: int, spacing: Any, edge_order: int) -> Any:
+    """Along one dimension: inside, the quadratic through three neighbours; at the ends a line, or such a quadratic."""
+    n = x._data.shape[at]
+    if n < edge_order + 1:
+        raise ShapeError(f"gradient: dimension {at} of {show(x)} needs at least {edge_order + 1} places")
+    width = spacing if isinstance(spacing, Tensor) else d.constant(np.full(n - 1, float(spacing), x._data.dtype))
+    if isinstance(spacing, Tensor):
+        width = spacing.to(x.dtype).diff()
+    step = _along(width, at, x._data.ndim)
+    rise = (x.narrow(at, 1, n - 1) - x.narrow(at, 0, n - 1)) / step
+    first, last = rise.narrow(at, 0, 1), rise.narrow(at, n - 2, 1)
+    if n == 2:
+        return d.cat([first, last], at)
+    a, b = step.narrow(at, 0, n - 2), step.narrow(at, 1, n - 2)
+    left, right = rise.narrow(at, 0, n - 2), rise.narrow(at, 1, n - 2)
+    inside = (b * left + a * right) / (a + b)
+    if edge_order == 2:
+        bend = (right - left) / (a + b)
+        first = first - step.narrow(at, 0, 1) * bend.narrow(at, 0, 1)
+        last = last + step.narrow(at, n - 2, 1) * bend.narrow(at, n - 3, 1)
+    return d.cat([first, inside, last], at)
+
+
+@function
+def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
+    """The coordinates of places in a flattened tensor of this shape: an index a dimension."""
+    sizes = [shape] if isinstance(shape, int) else [*shape]
+    if indices._data.dtype.kind not in "iu":
+        raise DTypeError(f"unravel_index: the indices must be integers, got {show(indices)}")
+    found: list[Any] = []
+    indices = indices.long()
+    for size in reversed(sizes):
+        found.insert(0, indices % size)
+        indices = indices // size
+    return tuple(found)
 
 
 def _along(v: Any, at: int, ndim: int) -> Any:

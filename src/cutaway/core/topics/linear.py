@@ -14,7 +14,7 @@ import numpy as np
 from cutaway.core import derived as d
 from cutaway.core.autograd import Function
 from cutaway.core.aval import show
-from cutaway.core.errors import ArgumentError, DTypeError, ShapeError
+from cutaway.core.errors import ArgumentError, DTypeError, LinAlgError, ShapeError
 from cutaway.core.ops.complex import part, whole
 from cutaway.core.refusal import function
 from cutaway.core.returned import TYPES
@@ -32,11 +32,11 @@ def matrices(name: str, x: Any, square: bool = True) -> Any:
 
 
 def _lapack(name: str, fn: Any, *xs: Any) -> Any:
-    """What a function of numpy.linalg gives, as tensors.  Raises ArgumentError where it finds no solution."""
+    """What a function of numpy.linalg gives, as tensors.  Raises LinAlgError where it finds no solution."""
     try:
         found = fn(*map(d.values, xs))
     except np.linalg.LinAlgError as error:
-        raise ArgumentError(f"{name} of {show(*xs)}: {error}; the matrix may be singular or not positive definite") from None
+        raise LinAlgError(f"{name} of {show(*xs)}: {error}; the matrix may be singular or not positive definite") from None
     dtype = xs[0]._data.dtype
     if isinstance(found, tuple):
         return tuple(d.constant(np.array(f, _dtype_of(f, dtype), order="C")) for f in found)

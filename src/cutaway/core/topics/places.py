@@ -8,6 +8,7 @@ import numpy as np
 
 from cutaway.core import derived as d
 from cutaway.core.aval import broadcast_shapes, normalize_dim, show
+from cutaway.core.dtypes import FLOATING
 from cutaway.core.errors import ArgumentError, DTypeError, IndexOutOfRange, ShapeError
 from cutaway.core.ops import elementwise as ew
 from cutaway.core.ops import index as index_ops
@@ -17,6 +18,21 @@ REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
 
 class Places:
     """Gathering and scattering beyond gather, scatter and brackets."""
+
+    def select_scatter(self: Any, src: Any, dim: int, index: int) -> Any:
+        """A copy with `src` as its part `index` along `dim`."""
+        return _written("select_scatter", self, src, lambda y: y.select(dim, index))
+
+    def slice_scatter(
+        self: Any, src: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+    ) -> Any:
+        """A copy with `src` as its part start:end:step along `dim`."""
+        at = normalize_dim(dim, self._data.ndim, "slice_scatter")
+        return _written("slice_scatter", self, src, lambda y: y[(slice(None),) * at + (slice(start, end, step),)])
+
+    def diagonal_scatter(self: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+        """A copy with `src` as its diagonal."""
+        return _written("diagonal_scatter", self, src, lambda y: y.diagonal(offset, dim1, dim2))
 
     def take(self: Any, index: Any) -> Any:
         """Elements at positions of the flattened tensor, in the shape of `index`."""
@@ -95,7 +111,7 @@ class Places:
             if reduce == "sum":
                 return total
             n = n.clamp(min=1)
-            return total / n if self._data.dtype.kind == "f" else total // n
+            return total / n if self._data.dtype.kind in FLOATING else total // n
         if reduce == "prod":
             return _product(ew.where(stands, self, 1), at, index, part)
         return _extreme(self, at, index, part, stands, np.maximum if reduce == "amax" else np.minimum)
@@ -164,3 +180,12 @@ def _extreme(x: Any, at: int, index: Any, part: Any, stands: Any, fn: Any) -> An
     theirs = part == y.gather(at, index)
     n = mine.to(x.dtype).scatter_add(at, index, theirs.to(x.dtype))
     return ew.where(mine, x, 0).scatter_add(at, index, ew.where(theirs, part, 0)) / n  # x * 0 would be NaN for infinite x
+
+
+def _written(name: str, x: Any, src: Any, part: Any) -> Any:
+    y = x.clone()
+    place = part(y)
+    if place._data.shape != d.need_tensor(name, src)._data.shape:
+        raise ShapeError(f"{name}: src must have the shape of the part, {list(place._data.shape)}, got {show(src)}")
+    place.copy_(src)
+    return y

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from cutaway.core import derived as d
+from cutaway.core.dtypes import FLOATING, FROM_NUMPY, INEXACT, is_narrow
 from cutaway.core.errors import ComplexError, DTypeError
 from cutaway.core.ops import elementwise as ew
+from cutaway.core.returned import TYPES
 
 
 class Special:
@@ -60,9 +62,9 @@ class Special:
 
     def hypot(self: Any, other: Any) -> Any:
         """sqrt(self^2 + other^2) without overflow."""
-        other = d.need_tensor("hypot", other)
-        if d.any_complex(self, other):
+        if d.any_complex(self, d.need_tensor("hypot", other)):
             raise ComplexError("hypot: not defined for complex numbers; write (a.abs() ** 2 + b.abs() ** 2).sqrt()")
+        self, other = _alike("hypot", self, other)
         top = ew.maximum(ew.abs(self.detach()), ew.abs(other.detach()))
         top = ew.where(top == 0, 1.0, ew.where(ew.isfinite(top), top, 1.0))
         a, b = self / top, other / top
@@ -70,12 +72,14 @@ class Special:
 
     def logaddexp(self: Any, other: Any) -> Any:
         """log(exp(self) + exp(other)) without overflow."""
-        top = _top(self, d.need_tensor("logaddexp", other))
+        self, other = _alike("logaddexp", self, d.need_tensor("logaddexp", other))
+        top = _top(self, other)
         return top + ew.log(ew.exp(self - top) + ew.exp(other - top))
 
     def logaddexp2(self: Any, other: Any) -> Any:
         """log2(2^self + 2^other) without overflow."""
-        top = _top(self, d.need_tensor("logaddexp2", other))
+        self, other = _alike("logaddexp2", self, d.need_tensor("logaddexp2", other))
+        top = _top(self, other)
         return top + ew.log(ew.pow(2.0, self - top) + ew.pow(2.0, other - top)) * (1 / math.log(2.0))
 
     def xlogy(self: Any, other: Any) -> Any:
@@ -94,9 +98,29 @@ class Special:
         negative = other.signbit() if hasattr(other, "_data") else d.constant(np.asarray(np.signbit(other)))
         return ew.where(negative, -ew.abs(x), ew.abs(x))
 
+    def ldexp(self: Any, other: Any) -> Any:
+        """self times 2 to the power of `other`."""
+        return _float(self) * ew.pow(2.0, _float(d.need_tensor("ldexp", other)))
+
+    def frexp(self: Any) -> Any:
+        """(mantissa, exponent): self is mantissa times 2 to the exponent, with a mantissa of 0.5 to 1."""
+        d.floating("frexp", self)
+        single = d.values(self).astype(np.float32) if is_narrow(self._data.dtype) else d.values(self)
+        exponent = np.frexp(single)[1]
+        power = d.constant(np.asarray(exponent, np.int32))
+        half = power.to(self.dtype) / 2  # in two steps: 2 to the power of 150 is no float32
+        scaled = self * ew.pow(2.0, -ew.floor(half)) * ew.pow(2.0, -ew.ceil(half))
+        return TYPES["frexp"](scaled, power)
+
+    def nextafter(self: Any, other: Any) -> Any:
+        """The next number after self towards `other`."""
+        d.floating("nextafter", self)
+        d.alike("nextafter", self, d.need_tensor("nextafter", other))
+        return d.constant(np.asarray(np.nextafter(d.values(self), d.values(other))))
+
     def signbit(self: Any) -> Any:
         """True for negative numbers, -0.0 among them."""
-        if self._data.dtype.kind != "f":
+        if self._data.dtype.kind not in FLOATING:
             return self < 0
         return d.constant(np.asarray(np.signbit(d.values(self))))
 
@@ -150,13 +174,13 @@ class Special:
         """True where +inf."""
         if self._data.dtype.kind == "c":
             d.floating("isposinf", self)
-        return self == math.inf if self._data.dtype.kind == "f" else self != self
+        return self == math.inf if self._data.dtype.kind in FLOATING else self != self
 
     def isneginf(self: Any) -> Any:
         """True where -inf."""
         if self._data.dtype.kind == "c":
             d.floating("isneginf", self)
-        return self == -math.inf if self._data.dtype.kind == "f" else self != self
+        return self == -math.inf if self._data.dtype.kind in FLOATING else self != self
 
     def isreal(self: Any) -> Any:
         """True where there is no imaginary part."""
@@ -202,7 +226,9 @@ class Special:
 def xlogy(x: Any, y: Any) -> Any:
     """x log(y), 0 where x is 0; either may be a number."""
     if not hasattr(y, "_data"):
-        y = d.new(x if x._data.dtype.kind == "f" else _float(x), y, None, None, False)
+        y = d.new(x if x._data.dtype.kind in FLOATING else _float(x), y, None, None, False)
+    if hasattr(x, "_data"):
+        x, y = _alike("xlogy", x, y)
     zero = (y <= 0) & (x == 0)
     return ew.log(ew.where(zero, 1.0, y)) * x
 
@@ -217,7 +243,16 @@ def _float(x: Any) -> Any:
     """Integers as floats.  Raises ComplexError for complex numbers."""
     if x._data.dtype.kind == "c":
         d.floating("a function of real numbers", x)
-    return x if x._data.dtype.kind == "f" else x.to(d.default_float())
+    return x if x._data.dtype.kind in FLOATING else x.to(d.default_float())
+
+
+def _alike(name: str, a: Any, b: Any) -> tuple[Any, Any]:
+    """Both in the dtype of their result, which is a floating or complex one."""
+    from cutaway.core.promote import result_np, standing
+
+    found = result_np([standing(name, a), standing(name, b)])
+    dtype = FROM_NUMPY[found] if found.kind in INEXACT else d.default_float()
+    return a.to(dtype), b.to(dtype)
 
 
 def _inexact(x: Any) -> Any:
@@ -227,7 +262,7 @@ def _inexact(x: Any) -> Any:
 
 def _top(a: Any, b: Any) -> Any:
     """The larger of two where it is finite: what is subtracted before exp."""
-    top = ew.maximum(_float(a.detach()), _float(b.detach()))
+    top = ew.maximum(a.detach(), b.detach())
     return ew.where(ew.isfinite(top), top, 0.0)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from cutaway.core import derived as d
 from cutaway.core.aval import normalize_dim, show
+from cutaway.core.dtypes import FLOATING, INEXACT
 from cutaway.core.errors import ArgumentError, DTypeError, IndexOutOfRange, ShapeError
 from cutaway.core.ops import elementwise as ew
 from cutaway.core.returned import TYPES
@@ -33,7 +34,7 @@ class Statistics:
         """The lower median of what is not NaN; with `dim`, (values, indices)."""
         if dim is None:
             flat = self.reshape(-1)
-            good = flat[flat == flat] if self._data.dtype.kind == "f" else flat
+            good = flat[flat == flat] if self._data.dtype.kind in FLOATING else flat
             return d.median(good if good._data.size else flat)
         at = normalize_dim(dim, self._data.ndim, "nanmedian")
         if not self._data.ndim:
@@ -111,7 +112,7 @@ class Statistics:
         if fweights is not None or aweights is not None:
             raise ArgumentError("cov: weights are not implemented; repeat the observations with repeat_interleave")
         x = self if self._data.ndim == 2 else self.reshape(1, -1)
-        x = x if x._data.dtype.kind in "fc" else x.to(d.default_float())
+        x = x if x._data.dtype.kind in INEXACT else x.to(d.default_float())
         apart = x - x.mean(1, keepdim=True)
         y = apart @ apart.mH / builtins.max(x._data.shape[1] - correction, 0)
         return y if self._data.ndim == 2 else y.reshape(())
@@ -141,7 +142,7 @@ def var_mean(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = Fals
 def _without_nan(x: Any) -> Any:
     if x._data.dtype.kind == "c":
         d.floating("nansum", x)
-    return ew.where(x != x, 0.0, x) if x._data.dtype.kind == "f" else x
+    return ew.where(x != x, 0.0, x) if x._data.dtype.kind in FLOATING else x
 
 
 def _most_frequent(row: np.ndarray) -> int:
@@ -171,7 +172,7 @@ def _quantile(name: str, x: Any, q: Any, dim: int | None, keepdim: bool, interpo
     if not n:
         raise ArgumentError(f"{name}: {show(x)} has no elements along the dimension")
     values = x.sort(-1)[0]
-    bad = d.values((x != x).sum(-1)) if x._data.dtype.kind == "f" else np.zeros(x._data.shape[:-1], int)
+    bad = d.values((x != x).sum(-1)) if x._data.dtype.kind in FLOATING else np.zeros(x._data.shape[:-1], int)
     last = np.maximum(n - 1 - bad, 0) if name == "nanquantile" else np.full(bad.shape, n - 1)
     results = []
     for one in at.reshape(-1):
