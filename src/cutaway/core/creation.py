@@ -119,7 +119,9 @@ def _leaf_dtypes(data: Any) -> set[np.dtype]:
 
 
 @guarded
-def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Tensor:
     """A new tensor with a copy of `data`: numbers, nested lists, arrays.  Raises ArgumentError for ragged lists."""
     return _made(np.array(_from_data(data, dtype, "tensor")), requires_grad, device)
 
@@ -273,10 +275,13 @@ def linspace(
 
 
 @function
-def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None) -> Tensor:
+def logspace(
+    start: Any, end: Any, steps: int, base: float = 10.0, *,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """`steps` numbers from base**start to base**end, in equal ratios."""
     return _made(
-        np.logspace(float(start), float(end), steps, base=base).astype(_float(dtype, "logspace")), False, device
+        np.logspace(float(start), float(end), steps, base=base).astype(_float(dtype, "logspace")), requires_grad, device
     )
 
 
@@ -376,12 +381,13 @@ def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = 
 
 @function
 def normal(
-    mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None
-) -> Tensor:
+    mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False, layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """Normal with the given mean and standard deviation, each a number or a Tensor."""
     if size is not None:
         whole, d = _sizes("normal", (size,)), _float(dtype, "normal")
-        return _drawn(lambda: random.normal_numbers(whole, mean, std, d, generator), generator, False, device)
+        return _drawn(lambda: random.normal_numbers(whole, mean, std, d, generator), generator, requires_grad, device)
     like = mean if isinstance(mean, Tensor) else std
     if not isinstance(like, Tensor):
         raise ArgumentTypeError("normal: with a number for mean and std, say size=")

@@ -106,13 +106,17 @@ class Statistics:
         return d.constant(np.histogram(a, bins, (low, high))[0].astype(self._data.dtype))
 
     def cov(self: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
-        """Covariances of variables x[V, N] in rows: [V, V]."""
+        """Covariances of variables x[V, N] in rows: [V, V].
+
+        fweights[N]: how often each observation was made; aweights[N]: how much each counts.
+        """
         if self._data.ndim > 2:
             raise ShapeError(f"cov: needs at most 2 dimensions, got {show(self)}")
-        if fweights is not None or aweights is not None:
-            raise ArgumentError("cov: weights are not implemented; repeat the observations with repeat_interleave")
         x = self if self._data.ndim == 2 else self.reshape(1, -1)
         x = x if x._data.dtype.kind in INEXACT else x.to(d.default_float())
+        if fweights is not None or aweights is not None:
+            y = _weighted_cov(x, correction, fweights, aweights)
+            return y if self._data.ndim == 2 else y.reshape(())
         apart = x - x.mean(1, keepdim=True)
         y = apart @ apart.mH / builtins.max(x._data.shape[1] - correction, 0)
         return y if self._data.ndim == 2 else y.reshape(())
@@ -188,3 +192,22 @@ def _quantile(name: str, x: Any, q: Any, dim: int | None, keepdim: bool, interpo
             y = ew.where(d.constant(np.asarray(bad > 0)), float("nan"), y)
         results.append(y.reshape(shape) if keepdim else y)
     return d.stack(results) if at.ndim else results[0]
+
+
+def _weighted_cov(x: Any, correction: int, fweights: Any, aweights: Any) -> Any:
+    n = x._data.shape[1]
+    for name, weights, kinds in (("fweights", fweights, "iu"), ("aweights", aweights, FLOATING)):
+        if weights is None:
+            continue
+        if weights._data.shape != (n,) or weights._data.dtype.kind not in kinds:
+            wanted = "integers" if kinds == "iu" else "floating numbers"
+            raise ShapeError(f"cov: {name} must be {wanted}, one for each of {n} observations, got {show(weights)}")
+        if (d.values(weights) < 0).any():
+            raise ArgumentError(f"cov: {name} must not be negative")
+    w = aweights if fweights is None else fweights if aweights is None else fweights * aweights
+    total = w.sum()
+    if float(total) == 0:
+        raise ArgumentError("cov: the weights add up to zero")
+    apart = x - ((x * w).sum(1) / total).unsqueeze(1)
+    lost = correction if aweights is None else correction * (w * aweights).sum() / total
+    return (apart * w) @ apart.mH / (total - lost).clamp(min=0)
