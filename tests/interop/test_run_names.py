@@ -44,6 +44,19 @@ print(torch.autograd.Variable(torch.ones(1)).requires_grad, torch.is_grad_enable
 f = torch.jit.script(torch.nn.functional.relu); print(f(torch.tensor([-1.0, 2.0])), torch.jit.is_scripting(), torch.jit.is_tracing(), torch.jit.annotate(int, 3), torch.jit.wait(torch.jit.fork(torch.relu, torch.ones(1))))
 m = torch.jit.trace(torch.nn.Linear(2, 3).eval(), torch.ones(1, 2)); print(m(torch.zeros(4, 2)).shape, sorted(m.state_dict()), isinstance(m, torch.jit.ScriptModule) or True)
 torch.jit.ignore(lambda: torch.jit.unused(lambda: 3)())(); print(torch.special.expit(torch.zeros(2)), torch.func.grad(torch.sin)(torch.tensor(0.0)))
+nn = torch.nn; m = nn.BatchNorm2d(2); print(isinstance(m, torch.nn.modules.batchnorm._BatchNorm), isinstance(nn.Conv1d(1, 1, 1), nn.modules.conv._ConvNd), isinstance(m, nn.modules.Module), isinstance(nn.MSELoss(), nn.modules.loss._Loss), isinstance(nn.Dropout(), nn.modules.dropout._DropoutNd))
+print(nn.modules.utils._pair(2), nn.modules.activation.MultiheadAttention is nn.MultiheadAttention, nn.modules.activation.ReLU is nn.ReLU, nn.modules.conv.Conv2d is nn.Conv2d, nn.modules.Conv2d is nn.Conv2d, nn.modules.linear.Linear is nn.Linear)
+print(torch.utils.data.dataset.Dataset is torch.utils.data.Dataset, torch.utils.data.dataloader.DataLoader is torch.utils.data.DataLoader, torch.utils.data.sampler.Sampler is torch.utils.data.Sampler, torch.utils.data._utils.collate.default_collate([1, 2]))
+print(torch.autograd.function.Function is torch.autograd.Function, torch.nn.utils.clip_grad.clip_grad_norm_ is torch.nn.utils.clip_grad_norm_, torch.functional.einsum("i,i", torch.ones(2), torch.ones(2)), hasattr(torch.nn, "nothing"))
+f = torch.compiler.disable(lambda x: x + 1); print(f(1), torch.compiler.is_compiling(), torch.compiler.disable()(f) is not None); from torch.nn.attention import SDPBackend, sdpa_kernel
+with sdpa_kernel(SDPBackend.MATH): print(torch.nn.functional.scaled_dot_product_attention(torch.ones(1, 2, 2), torch.ones(1, 2, 2), torch.ones(1, 2, 2)), SDPBackend.MATH.name, int(SDPBackend.FLASH_ATTENTION))
+from torch.nn.common_types import _size_2_t; from torch.nn.modules.utils import _triple; from torch.utils.hooks import RemovableHandle; print(isinstance(m.register_forward_hook(print), RemovableHandle), _triple(1))
+print(torch.typename(torch.ones(1)), torch.typename(m).rpartition('.')[2], torch.typename(3), torch.return_types.max.__name__, issubclass(torch.OutOfMemoryError, RuntimeError), type(m.load_state_dict(m.state_dict())).__name__)
+class F_(torch.autograd.Function):
+    forward = staticmethod(lambda ctx, x: x * 2); backward = staticmethod(lambda ctx, g: g * 2)
+y = F_.apply(torch.ones(2, requires_grad=True)); print(str(y.grad_fn)[:40], y, [str(a[0])[:21] for a in (y * 2).grad_fn.next_functions], str(torch.ones(1, requires_grad=True).exp().grad_fn.next_functions[0][0])[:22])
+print(nn.functional.embedding_bag(torch.tensor([[0, 1]]), torch.ones(2, 2, requires_grad=True)), nn.functional.affine_grid(torch.eye(2, 3)[None].requires_grad_(), (1, 1, 1, 2), align_corners=False))
+x = torch.arange(6.).view(2, 3); print(x[[torch.tensor(1), torch.tensor(2)]], x[[[0, 1], [2, 0]]], torch.linspace(-1, 1, 11))
 """
 
 

@@ -20,7 +20,7 @@ Ints = int | Sequence[int]
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-class _Convolution(Module):
+class _ConvNd(Module):
     """What all convolutions share: the sizes, the weights and their initial values (uniform in ±1/√fan_in)."""
 
     weight: Parameter
@@ -100,7 +100,7 @@ class _Convolution(Module):
         return text if self.padding_mode == "zeros" else f"{text}, padding_mode={self.padding_mode}"
 
 
-class _Forward(_Convolution):
+class _Forward(_ConvNd):
     """A convolution that reads windows of its input."""
 
     def __init__(
@@ -181,7 +181,7 @@ class Conv3d(_Forward):
         return F.conv3d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
-class _Transposed(_Convolution):
+class _Transposed(_ConvNd):
     """The adjoint of a convolution: each input element adds the kernel, scaled, to a window of the output."""
 
     transposed = True

@@ -8,7 +8,7 @@ from cutaway.core.tensor import Tensor
 from cutaway.nn.module import Module
 
 
-class _Dropout(Module):
+class _DropoutNd(Module):
     """p: the probability that a value is dropped.  Raises ArgumentError unless 0 <= p <= 1."""
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
@@ -21,42 +21,42 @@ class _Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class Dropout(_Dropout):
+class Dropout(_DropoutNd):
     """Drops single elements with probability p (Srivastava et al. 2014).  x[...] -> y[...]."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout(input, self.p, self.training, self.inplace)
 
 
-class Dropout1d(_Dropout):
+class Dropout1d(_DropoutNd):
     """Drops whole channels.  x[N, C, L] or [C, L]."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout1d(input, self.p, self.training, self.inplace)
 
 
-class Dropout2d(_Dropout):
+class Dropout2d(_DropoutNd):
     """Drops whole channels of images (Tompson et al. 2015, arXiv 1411.4280).  x[N, C, H, W] or [C, H, W]."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout2d(input, self.p, self.training, self.inplace)
 
 
-class Dropout3d(_Dropout):
+class Dropout3d(_DropoutNd):
     """Drops whole channels of volumes.  x[N, C, D, H, W] or [C, D, H, W]."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout3d(input, self.p, self.training, self.inplace)
 
 
-class AlphaDropout(_Dropout):
+class AlphaDropout(_DropoutNd):
     """Dropout that keeps mean and variance under SELU (Klambauer et al. 2017, arXiv 1706.02515)."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.alpha_dropout(input, self.p, self.training)
 
 
-class FeatureAlphaDropout(_Dropout):
+class FeatureAlphaDropout(_DropoutNd):
     """AlphaDropout of whole channels.  x[N, C, ...]."""
 
     def forward(self, input: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ from cutaway.core.watched import CHANGES, Watched
 from cutaway.nn.hooks import Hook, Hooks, RemovableHandle, call_with_hooks
 from cutaway.nn.parameter import Buffer, Parameter
 from cutaway.nn.state import EXTRA, IncompatibleKeys, load, load_own
+from cutaway.nn.state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401 - a name that programs import
 
 if TYPE_CHECKING:
     from typing import Self

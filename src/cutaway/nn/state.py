@@ -29,6 +29,9 @@ class IncompatibleKeys(NamedTuple):
         return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
+IncompatibleKeys.__name__ = "_IncompatibleKeys"  # PyTorch's, which programs print and import
+
+
 def load(module: Module, state: Mapping[str, Any], strict: bool, assign: bool) -> IncompatibleKeys:
     """Copy the values of `state` into `module` and everything below it; see Module.load_state_dict."""
     if not isinstance(state, Mapping):

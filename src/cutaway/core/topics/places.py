@@ -34,6 +34,17 @@ class Places:
         """A copy with `src` as its diagonal."""
         return _written("diagonal_scatter", self, src, lambda y: y.diagonal(offset, dim1, dim2))
 
+    def put(self: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
+        """A copy with `source`'s elements at positions of the flattened tensor, or added there."""
+        if d.need_tensor("put", index)._data.dtype != np.int64:
+            raise DTypeError(f"put: the index must be int64, got {show(index)}; convert it with .long()")
+        if self._data.dtype != d.need_tensor("put", source)._data.dtype:
+            raise DTypeError(f"put: source must have the tensor's dtype, got {show(self, source)}")
+        if index._data.size != source._data.size:
+            raise IndexOutOfRange(f"put: index and source must have as many elements, got {show(index, source)}")
+        flat = self.reshape(-1).index_put((index.reshape(-1),), source.reshape(-1), accumulate)
+        return flat.reshape(self._data.shape)
+
     def take(self: Any, index: Any) -> Any:
         """Elements at positions of the flattened tensor, in the shape of `index`."""
         if index._data.dtype != np.int64:

@@ -73,6 +73,16 @@ class Writing:
         found = [callable(v) for v in self._data.reshape(-1).tolist()]
         return self._assign(d.constant(np.array(found, self._data.dtype).reshape(self._data.shape)), "apply_")
 
+    def map_(self: Any, tensor: Any, callable: Any) -> Any:
+        """Each element replaced by what a Python function makes of it and of `tensor`'s: slow."""
+        other = np.broadcast_to(d.need_tensor("map_", tensor)._data, self._data.shape).reshape(-1).tolist()
+        found = [callable(v, w) for v, w in zip(self._data.reshape(-1).tolist(), other, strict=True)]
+        return self._assign(d.constant(np.array(found, self._data.dtype).reshape(self._data.shape)), "map_")
+
+    def put_(self: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
+        """`put`, written into this tensor."""
+        return self._assign(self.put(index, source, accumulate), "put_")
+
     def share_memory_(self: Any) -> Any:
         """Itself, and a warning: other processes get copies, so what one writes there is not seen here."""
         warnings.warn(

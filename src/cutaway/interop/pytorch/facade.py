@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import cutaway
 from cutaway.core.absent import absent
 from cutaway.core.errors import MissingAttribute
+from cutaway.interop.pytorch import itself
+from cutaway.interop.pytorch.aliases import PARENTS
 from cutaway.interop.pytorch.names import INSTEAD, OURS, why_absent
 from cutaway.interop.pytorch.version import __version__
 
@@ -20,18 +23,20 @@ class Facade(ModuleType):
         self.__dict__.update(__version__=__version__, __path__=[], __file__=cutaway.__file__)
 
     def __getattr__(self, name: str) -> Any:
+        if name in MODULES or name in ABOVE:  # by the finder, which lets them find what lies elsewhere
+            return import_module(f"torch.{name}")
         if name in OURS and name not in cutaway._METHODS:  # torch.dist is a function
             raise absent("torch", name, dir(self))
-        if name in MODULES:
-            from importlib import import_module
-
-            return import_module(f"torch.{name}")
         if f"torch.{name}" in INSTEAD:
             raise MissingAttribute(why_absent(f"torch.{name}"))
+        if name in itself.__all__:
+            return getattr(itself, name)
         return getattr(cutaway, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*self.__dict__, *MODULES, *(n for n in dir(cutaway) if n not in OURS)})
+        return sorted({*self.__dict__, *MODULES, *itself.__all__, *(n for n in dir(cutaway) if n not in OURS)})
 
 
-MODULES = frozenset(["distributed", "multiprocessing", "types", "version"])  # elsewhere, or of no use in `cutaway`
+# Elsewhere, or of no use in `cutaway`.
+MODULES = frozenset("compiler distributed functional multiprocessing return_types types version".split())
+ABOVE = frozenset(name.split(".")[1] for name in PARENTS)

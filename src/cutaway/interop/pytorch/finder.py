@@ -14,6 +14,7 @@ from typing import Any
 
 from cutaway.core.package import set_package
 from cutaway.core.strict import is_lenient, set_lenient
+from cutaway.interop.pytorch.aliases import answer, forget
 from cutaway.interop.pytorch.names import home, why_absent
 
 PACKAGES = ("torch", "torchvision")
@@ -50,6 +51,7 @@ class Alias(Loader):
         assert ours is not None
         module = import_module(ours)
         self._spec = module.__spec__
+        answer(self.name, module)
         return module
 
     def exec_module(self, module: ModuleType) -> None:
@@ -87,6 +89,7 @@ def uninstall() -> None:
         return
     set_lenient(_was_lenient)
     set_package("cutaway")
+    forget()
     _say_where({name: name.rpartition(".")[0] for name in PRINTED})
     sys.meta_path.remove(_finder)
     if SHIM in sys.path:

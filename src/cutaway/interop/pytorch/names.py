@@ -10,12 +10,21 @@ OURS = frozenset(
     "vision".split()
 )
 HERE = "cutaway.interop.pytorch"
+# A name alone, where its submodules are found by ELSEWHERE.
+ITSELF = {"torch.nn.modules": f"{HERE}.modules"}
 ELSEWHERE = {
+    "torch.compiler": f"{HERE}.compiler",
+    "torch.functional": "cutaway",
+    "torch.return_types": "cutaway.core.returned",
+    "torch.utils.hooks": f"{HERE}.hooks",
+    "torch.nn.attention": f"{HERE}.sdpa",
+    "torch.nn.common_types": f"{HERE}.common_types",
     "torch.types": f"{HERE}.types",
     "torch.version": f"{HERE}.version",
     "torch.distributed": f"{HERE}.distributed",
     "torch.multiprocessing": f"{HERE}.processes",
     "torch.nn.modules": "cutaway.nn",
+    "torch.nn.modules.activation": f"{HERE}.activation",
     "torch.nn.modules.utils": f"{HERE}.tuples",
     "torch.nn.modules.instancenorm": "cutaway.nn.batchnorm",
     "torch.nn.modules.adaptive": "cutaway.nn.loss",
@@ -67,6 +76,8 @@ def home(name: str) -> str | None:
 
 def path(name: str) -> str:
     """Where module `name` of PyTorch's would be, if it is here."""
+    if name in ITSELF:
+        return ITSELF[name]
     known, rest = name, ""
     while known not in ELSEWHERE and "." in known:
         known, _, last = known.rpartition(".")

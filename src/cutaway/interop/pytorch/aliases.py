@@ -1,0 +1,49 @@
+"""Modules as attributes: `torch.nn.modules.conv.Conv2d` without an import, where the module lies elsewhere here.
+
+What is a file or a package of Cutaway's is found by Python as ever. The packages above modules that lie elsewhere get,
+while a PyTorch program runs, a `__getattr__` that asks the finder first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from cutaway.core.absent import absent
+from cutaway.interop.pytorch.names import ELSEWHERE, home
+
+PARENTS = frozenset(name.rpartition(".")[0] for name in ELSEWHERE if name.count(".") > 1) | {"torch.utils"}
+_before: dict[ModuleType, Callable[[str], Any] | None] = {}
+
+
+def answer(name: str, module: ModuleType) -> None:
+    """Let `module`, which stands for PyTorch's `name`, find by attribute what can be imported below that name."""
+    if name not in PARENTS or module in _before:
+        return
+    own: Callable[[str], Any] | None = module.__dict__.get("__getattr__")
+    _before[module] = own
+
+    def find(attribute: str) -> Any:
+        if attribute[:2] != "__" and home(f"{name}.{attribute}") is not None:
+            return import_module(f"{name}.{attribute}")
+        if own is None:
+            raise absent(name, attribute, dir(module))
+        return own(attribute)
+
+    module.__dict__["__getattr__"] = find
+    for below in PARENTS:  # those that were imported by their own name
+        parent, _, last = below.rpartition(".")
+        if parent == name and last in module.__dict__:
+            import_module(below)
+
+
+def forget() -> None:
+    """All as it was."""
+    for module, own in _before.items():
+        if own is None:
+            module.__dict__.pop("__getattr__", None)
+        else:
+            module.__dict__["__getattr__"] = own
+    _before.clear()
