@@ -56,6 +56,15 @@ class F_(torch.autograd.Function):
     forward = staticmethod(lambda ctx, x: x * 2); backward = staticmethod(lambda ctx, g: g * 2)
 y = F_.apply(torch.ones(2, requires_grad=True)); print(str(y.grad_fn)[:40], y, [str(a[0])[:21] for a in (y * 2).grad_fn.next_functions], str(torch.ones(1, requires_grad=True).exp().grad_fn.next_functions[0][0])[:22])
 print(nn.functional.embedding_bag(torch.tensor([[0, 1]]), torch.ones(2, 2, requires_grad=True)), nn.functional.affine_grid(torch.eye(2, 3)[None].requires_grad_(), (1, 1, 1, 2), align_corners=False))
+class Wrapper(nn.Module):
+    def __init__(self, inner): super().__init__(); self.inner = inner; self.register_buffer("b", torch.ones(1)); self.p = nn.Parameter(torch.ones(1))
+    def __getattr__(self, name):
+        try: return super().__getattr__(name)
+        except AttributeError: return getattr(self.inner, name)
+w = Wrapper(nn.Linear(3, 2)); print(w.in_features, w.weight.shape, [n for n, _ in w.named_parameters()], hasattr(w, "nothing"), w, str(torch.utils.data.DataLoader([1]))[:45])
+try: w.register_buffer("inner", None)
+except KeyError: print("taken")
+print(*(torch.linalg.matrix_norm(torch.arange(6.).view(2, 3).requires_grad_(), o) for o in ("fro", "nuc", 2, -2, 1)))
 x = torch.arange(6.).view(2, 3); print(x[[torch.tensor(1), torch.tensor(2)]], x[[[0, 1], [2, 0]]], torch.linspace(-1, 1, 11))
 """
 

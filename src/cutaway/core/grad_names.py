@@ -94,6 +94,13 @@ def _entropy(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     return "Div:1"
 
 
+def _spectral(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    order = args[1] if len(args) > 1 else kwargs.get("ord", "fro")
+    if isinstance(order, str):
+        return {"nuc": "Sum:1", "fro": "LinalgVectorNorm"}[order]
+    return "Amax" if order > 0 else "Amin"
+
+
 def _sampled(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     return f"GridSampler{(args[0] if args else kwargs['input'])._data.ndim - 2}D"
 
@@ -123,7 +130,7 @@ CALLED: dict[str, Words] = {
         f"Scatter:{0 if hasattr(args[3] if len(args) > 3 else kwargs.get('src', kwargs.get('value')), '_data') else 1}"
     ),
     "std": "Std", "var": "Var", "std_mean": "StdMean", "var_mean": "VarMean", "quantile": "Squeeze:4",
-    **dict.fromkeys(["norm", "vector_norm", "matrix_norm"], "LinalgVectorNorm"), "frobenius_norm": "LinalgVectorNorm",
+    **dict.fromkeys(["norm", "vector_norm"], "LinalgVectorNorm"), "matrix_norm": _spectral, "frobenius_norm": "LinalgVectorNorm",
     "cumprod": "Cumprod", "rsqrt": "Rsqrt", "reciprocal": "Reciprocal", "log2": "Log2", "log10": "Log10",
     "hypot": "Hypot", "masked_fill": "MaskedFill", "lerp": "Lerp", "addcmul": "Addcmul", "addcdiv": "Addcdiv",
     "fmod": "Fmod", "logaddexp": "Logaddexp", "t": "T", "transpose": "Transpose", "swapaxes": "Transpose",

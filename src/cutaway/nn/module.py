@@ -262,7 +262,9 @@ class Module:
             raise NameRefused(
                 f"{op}: the name {name!r} must not be empty or hold a dot; dots separate the levels of a path"
             )
-        if hasattr(self, name) and name not in self.__dict__[table]:
+        # Not hasattr: a subclass may have a __getattr__ of its own, which looks into the child that is just registered.
+        taken = name in self.__dict__ or hasattr(type(self), name) or any(name in self.__dict__[t] for t in TABLES)
+        if taken and name not in self.__dict__[table]:
             raise NameRefused(f"{op}: {type(self).__name__} already has an attribute {name!r}; choose another name")
 
     # --- hooks --------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ class Facade(ModuleType):
             raise MissingAttribute(why_absent(f"torch.{name}"))
         if name in itself.__all__:
             return getattr(itself, name)
-        return getattr(cutaway, name)
+        return getattr(cutaway.cuda if name == "OutOfMemoryError" else cutaway, name)
 
     def __dir__(self) -> list[str]:
         return sorted({*self.__dict__, *MODULES, *itself.__all__, *(n for n in dir(cutaway) if n not in OURS)})

@@ -117,7 +117,10 @@ def installed() -> Iterator[None]:
 
 
 # Where programs see these classes: `print(type(x))`, `str(type(x)) == "<class 'torch.Tensor'>"`.
-PRINTED = {"cutaway.core.tensor.Tensor": "torch", "cutaway.nn.parameter.Parameter": "torch.nn.parameter"}
+PRINTED = {
+    "cutaway.core.tensor.Tensor": "torch", "cutaway.nn.parameter.Parameter": "torch.nn.parameter",
+    "cutaway.data.loader.DataLoader": "torch.utils.data.dataloader",
+}  # fmt: skip
 
 
 def _say_where(places: dict[str, str]) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cutaway.core.tensor import Tensor
-from cutaway.cuda import OutOfMemoryError
 
-__all__ = ["OutOfMemoryError", "get_num_interop_threads", "set_num_interop_threads", "typename"]
+__all__ = ["get_num_interop_threads", "set_num_interop_threads", "typename"]
 
 
 def typename(obj: Any, /) -> str:
