@@ -130,7 +130,7 @@ CALLED: dict[str, Words] = {
         f"Scatter:{0 if hasattr(args[3] if len(args) > 3 else kwargs.get('src', kwargs.get('value')), '_data') else 1}"
     ),
     "std": "Std", "var": "Var", "std_mean": "StdMean", "var_mean": "VarMean", "quantile": "Squeeze:4",
-    **dict.fromkeys(["norm", "vector_norm"], "LinalgVectorNorm"), "matrix_norm": _spectral, "frobenius_norm": "LinalgVectorNorm",
+    **dict.fromkeys(["norm", "vector_norm", "frobenius_norm"], "LinalgVectorNorm"), "matrix_norm": _spectral,
     "cumprod": "Cumprod", "rsqrt": "Rsqrt", "reciprocal": "Reciprocal", "log2": "Log2", "log10": "Log10",
     "hypot": "Hypot", "masked_fill": "MaskedFill", "lerp": "Lerp", "addcmul": "Addcmul", "addcdiv": "Addcdiv",
     "fmod": "Fmod", "logaddexp": "Logaddexp", "t": "T", "transpose": "Transpose", "swapaxes": "Transpose",
