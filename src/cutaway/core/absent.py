@@ -19,6 +19,9 @@ INSTEAD = {
     "hub": "load",
     "distributed": "nn.parallel",
     "SparseAdam": "Adam",
+    "sparse_coo_tensor": "zeros(size).index_put_(tuple(indices), values, accumulate=True): tensors are dense",
+    "sparse": "dense tensors",
+    "spmm": "mm",
     "CrossMapLRN2d": "LocalResponseNorm",
     "FractionalMaxPool2d": "AdaptiveMaxPool2d",
 }

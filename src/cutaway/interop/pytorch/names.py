@@ -57,6 +57,7 @@ INSTEAD = {
     "torch.hub": "torch.load for a file of weights",
     "torch.quantization": "float16 tensors",
     "torch.sparse": "dense tensors",
+    "torch.overrides": "functions of your own class: __torch_function__ is not asked",
 }
 NOT_WRITTEN = ["torchvision"]
 
