@@ -19,7 +19,7 @@ import numpy as np
 from cutaway.core.aval import Aval
 from cutaway.core.diary import SEQ as _SEQ
 from cutaway.core.diary import note, ours
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten, ShapeError, TraceError
 from cutaway.core.grad_names import Name
 from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, INTERPRETER, RESULT, SCOPE, STAGE, Op
 from cutaway.core.package import package
@@ -453,7 +453,8 @@ def walk(
         return g, fresh
 
     found: dict[Node, Any] = {}
-    watch = WATCH.get()
+    stage, watch = STAGE.get(), WATCH.get()
+    born = 0 if stage is None else stage.born
     unseen = INTERPRETER.set(None) if watch is not None and not create_graph else None  # gradients are told of as wholes
     token = RECORDING.set(create_graph)
     try:
@@ -462,6 +463,8 @@ def walk(
                 arrive(node, g, False)
         while waiting:
             node = heappop(waiting)[1]
+            if node.seq < born:
+                raise TraceError(beyond(node))
             g, _ = receive(node)
             for parent, gi, fresh in node.gradients(g, wanted, create_graph):
                 if watch is not None:
@@ -479,6 +482,15 @@ def walk(
         if unseen is not None:
             INTERPRETER.reset(unseen)
     return [found.get(t) for t in targets or ()]
+
+
+def beyond(node: Node) -> str:
+    """Why a gradient may not reach this node while a function is traced."""
+    shape, dtype = node.meta
+    return (
+        f"compile: backward() comes to {Aval(shape, dtype)}, which was computed before the function was called: a program "
+        "does not carry gradients there; compute it inside, detach() it, or call backward() outside"
+    )
 
 
 def _run_hooks(node: Node, g: Any) -> Any:
