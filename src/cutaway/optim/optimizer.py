@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from cutaway.core.autograd import enable_grad
 from cutaway.core.diary import note
 from cutaway.core.dtypes import float32, float64, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
+from cutaway.core.handle import RemovableHandle
 from cutaway.core.op import SCOPE, STAGE
 from cutaway.core.refusal import guard_class, guarded
 from cutaway.core.tensor import Tensor
@@ -61,6 +63,8 @@ class Optimizer:
         super().__init_subclass__(**kwargs)
         guard_class(cls, ("__init__", "step", "load_state_dict"))
         _show_implementation(cls)
+        if "step" in vars(cls):
+            cls.step = _between_hooks(cls.step)  # type: ignore[method-assign]
 
     @guarded
     def __init__(self, params: Any, defaults: Group, implementation: Group | None = None) -> None:
@@ -120,34 +124,42 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient, in place; gives what `closure`, if any, computes anew."""
         if self._before or self._after:
-            loss = self._hooked(closure)
+            loss = self._hooked(Optimizer._observed, (self,) if closure is None else (self, closure), {})
         else:
-            observer = SCOPE.get()
-            loss = self._step(closure) if observer is None else observer(self._step, (closure,), {})
+            loss = self._observed(closure)
         self._steps += 1
         return loss
 
-    def _hooked(self, closure: Callable[[], Any] | None) -> Any:
-        """The step between the hooks."""
-        args: tuple[Any, ...] = () if closure is None else (closure,)
-        kwargs: dict[str, Any] = {}
-        for hook in [*self._before.values()]:
+    def _observed(self, closure: Callable[[], Any] | None = None) -> Any:
+        observer = SCOPE.get()
+        return self._step(closure) if observer is None else observer(self._step, (closure,), {})
+
+    def _hooked(self, step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The step between the hooks; a step that it calls, that of a class above, runs without."""
+        before, after = self._before, self._after
+        for hook in [*before.values()]:
             changed = hook(self, args, kwargs)
             if changed is not None:
                 args, kwargs = changed
-        observer = SCOPE.get()
-        loss = self._step(*args, **kwargs) if observer is None else observer(self._step, args, kwargs)
-        for hook in [*self._after.values()]:
+        self._before = self._after = {}
+        try:
+            result = step(*args, **kwargs)
+        finally:
+            self._before, self._after = before, after
+        for hook in [*after.values()]:
             hook(self, args, kwargs)
-        return loss
+        return result
 
-    def register_step_pre_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call `hook(optimizer, args, kwargs)` before each step; a result (args, kwargs) replaces what step got."""
-        return Handle(self._before, hook)
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before each step; a result (args, kwargs) replaces what step got.
 
-    def register_step_post_hook(self, hook: Callable[..., Any]) -> Handle:
+        args begins with the optimiser, as in PyTorch.
+        """
+        return RemovableHandle.of(self._before, hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook(optimizer, args, kwargs)` after each step."""
-        return Handle(self._after, hook)
+        return RemovableHandle.of(self._after, hook)
 
     def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
@@ -276,12 +288,30 @@ class Optimizer:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_native": {}, "_programs": {}}  # made anew where they are needed
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)  # programs' own classes call this, and set what an older state lacks
+
     def __repr__(self) -> str:
         groups = [
             "".join(f"    {name}: {group[name]}\n" for name in sorted(group) if name != "params")
             for group in self.param_groups
         ]
         return f"{self._name} (" + "".join(f"\nParameter Group {i}\n{g}" for i, g in enumerate(groups)) + ")"
+
+
+def _between_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A subclass's own step, counted and between the hooks of `register_step_pre_hook` and `register_step_post_hook`."""
+
+    @wraps(step)
+    def call(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        if getattr(self, "_before", None) or getattr(self, "_after", None):
+            result = self._hooked(step, (self, *args), kwargs)
+        else:
+            result = step(self, *args, **kwargs)
+        self._steps = getattr(self, "_steps", 0) + 1
+        return result
+
+    return call
 
 
 def _show_implementation(cls: type[Optimizer]) -> None:
@@ -293,18 +323,6 @@ def _show_implementation(cls: type[Optimizer]) -> None:
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters[-1:] = [inspect.Parameter(n, kind, default=IMPLEMENTATION[n], annotation=Any) for n in more]
         init.__signature__ = inspect.Signature(parameters)  # type: ignore[union-attr]
-
-
-class Handle:
-    """What registering a hook gives: `remove()` takes the hook away."""
-
-    def __init__(self, hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> None:
-        self._hooks, self.id = hooks, max(hooks, default=-1) + 1
-        hooks[self.id] = hook
-
-    def remove(self) -> None:
-        """The hook is not called any more."""
-        self._hooks.pop(self.id, None)
 
 
 def _staged(optimizer: Optimizer) -> None:
