@@ -6,6 +6,7 @@ no recursion. Broadcasting is undone here, once, and not in the rules.
 
 from __future__ import annotations
 
+import inspect
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
@@ -671,6 +672,7 @@ class Context:
         self.needs_input_grad: tuple[bool, ...] = ()
         self._kept: tuple[Any, ...] = ()
         self._non_differentiable: tuple[Any, ...] = ()
+        self._dirty: tuple[Any, ...] = ()
         self._materialize = True
         self._node: FunctionNode | None = None
 
@@ -689,7 +691,8 @@ class Context:
         self._non_differentiable = tensors
 
     def mark_dirty(self, *tensors: Any) -> None:
-        """Accepted for PyTorch's sake: tensors that forward wrote to carry a version count anyway."""
+        """Inputs that forward wrote to and returns: they become the results themselves, as of an in-place method."""
+        self._dirty = tensors
 
     def set_materialize_grads(self, value: bool) -> None:
         """Whether backward sees zeros (True) or None for an output without a gradient."""
@@ -829,6 +832,9 @@ class Function:
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward, and record backward if an input needs a gradient."""
         ctx = Context()
+        separate = cls.setup_context is not Function.setup_context
+        if separate:  # its inputs are all of forward's, by PyTorch's rule
+            args, kwargs = _with_defaults(cls.forward, args, kwargs), {}
         tensors = [a if isinstance(a, _Tensor) else None for a in args]
         for t in tensors:
             if t is not None and t._view:
@@ -838,7 +844,6 @@ class Function:
         token = RECORDING.set(False)
         try:
             observer = SCOPE.get()
-            separate = cls.setup_context is not Function.setup_context
             given = args if separate else (ctx, *args)
             out = cls.forward(*given, **kwargs) if observer is None else observer(cls.forward, given, kwargs)
             if separate:
@@ -863,14 +868,27 @@ class Function:
                 and o._data.dtype.kind in INEXACT
                 and not any(o is n for n in ctx._non_differentiable)
             ):
-                made = _Tensor._wrap(o._data)
-                made._cell, made._epoch, made._view = o._cell, o._cell[1], o._view
-                made._node = output_node(node, k, made)
+                if any(o is d for d in ctx._dirty):
+                    made = _Tensor._wrap(o._data.copy())
+                    made._node = output_node(node, k, made)
+                    made = o._assign(made, cls.__name__)
+                    node.kept = tuple((o, o._cell[0]) if s is not None and s[0] is o else s for s in node.kept)
+                else:
+                    made = _Tensor._wrap(o._data)
+                    made._cell, made._epoch, made._view = o._cell, o._cell[1], o._view
+                    made._node = output_node(node, k, made)
                 # An output that is also saved must be the recorded one, or a second derivative would not see it.
                 node.kept = tuple((made, s[1]) if s is not None and s[0] is o else s for s in node.kept)
                 o = made
             results.append(o)
         return tuple(results) if isinstance(out, tuple) else results[0]
+
+
+def _with_defaults(forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """All of the arguments, by position."""
+    bound = inspect.signature(forward).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.args
 
 
 # Last: Tensor and the ops are built upon this module.
