@@ -33,7 +33,7 @@ for epoch in range(3):
         inputs, labels = data
         optimizer.zero_grad()
         outputs = model(inputs)
-        loss = criterion(outputs, labels)
+        loss = criterion(outputs, labels) + 1e-3 * sum([p.pow(2).sum() for p in model.parameters()])
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         optimizer.step()

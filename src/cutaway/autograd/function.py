@@ -1,4 +1,4 @@
-"""PyTorch's `torch.autograd.function`: Function, its context's class, and a mark for a backward that is not to be differentiated."""
+"""PyTorch's `torch.autograd.function`: Function, its context's class, and the mark of a backward that has no gradient."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Once(Function):
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """Raises GradError."""
         raise GradError(
-            "backward: trying to differentiate twice a function that was marked with @once_differentiable; write its backward in "
-            "Tensor operations and leave the mark out"
+            "backward: trying to differentiate twice a function that was marked with @once_differentiable; write its "
+            "backward in Tensor operations and leave the mark out"
         )
 
 
