@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ from cutaway.core.autograd import enable_grad
 from cutaway.core.diary import note
 from cutaway.core.dtypes import float32, float64, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
-from cutaway.core.handle import RemovableHandle
 from cutaway.core.op import SCOPE, STAGE
 from cutaway.core.refusal import guard_class, guarded
 from cutaway.core.tensor import Tensor
@@ -56,6 +55,8 @@ class Optimizer:
     last: tuple[str, ...] = ()  # the last hyper-parameters, in PyTorch's order, those of IMPLEMENTATION among them
     scalars: tuple[str, ...] = ()  # which of the things remembered are one number, not one for each element
 
+    _hooking = False  # within a subclass's own step() that stands between the hooks
+
     param_groups: list[Group]
     state: defaultdict[Tensor, dict[str, Any]]
 
@@ -64,7 +65,7 @@ class Optimizer:
         guard_class(cls, ("__init__", "step", "load_state_dict"))
         _show_implementation(cls)
         if "step" in vars(cls):
-            cls.step = _between_hooks(cls.step)  # type: ignore[method-assign]
+            cls.step = _hooked_step(vars(cls)["step"])  # type: ignore[method-assign]
 
     @guarded
     def __init__(self, params: Any, defaults: Group, implementation: Group | None = None) -> None:
@@ -123,43 +124,42 @@ class Optimizer:
     @guarded
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient, in place; gives what `closure`, if any, computes anew."""
-        if self._before or self._after:
-            loss = self._hooked(Optimizer._observed, (self,) if closure is None else (self, closure), {})
+        if (self._before or self._after) and not self._hooking:
+            loss = self._hooked(closure)
         else:
-            loss = self._observed(closure)
+            observer = SCOPE.get()
+            loss = self._step(closure) if observer is None else observer(self._step, (closure,), {})
         self._steps += 1
         return loss
 
-    def _observed(self, closure: Callable[[], Any] | None = None) -> Any:
-        observer = SCOPE.get()
-        return self._step(closure) if observer is None else observer(self._step, (closure,), {})
+    def _hooked(self, closure: Callable[[], Any] | None) -> Any:
+        """The step between the hooks."""
 
-    def _hooked(self, step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The step between the hooks; a step that it calls, that of a class above, runs without."""
-        before, after = self._before, self._after
-        for hook in [*before.values()]:
+        def step(self: Optimizer, closure: Callable[[], Any] | None = None) -> Any:
+            observer = SCOPE.get()
+            return self._step(closure) if observer is None else observer(self._step, (closure,), {})
+
+        return self._between_hooks(step, () if closure is None else (closure,), {})
+
+    def _between_hooks(self, step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """`step(self, *args, **kwargs)`; hooks see these arguments with the optimiser in front, and may replace them."""
+        args = (self, *args)
+        for hook in [*self._before.values()]:
             changed = hook(self, args, kwargs)
             if changed is not None:
                 args, kwargs = changed
-        self._before = self._after = {}
-        try:
-            result = step(*args, **kwargs)
-        finally:
-            self._before, self._after = before, after
-        for hook in [*after.values()]:
+        result = step(*args, **kwargs)
+        for hook in [*self._after.values()]:
             hook(self, args, kwargs)
         return result
 
-    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` before each step; a result (args, kwargs) replaces what step got.
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(optimizer, args, kwargs)` before each step; a result (args, kwargs) replaces what step got."""
+        return Handle(self._before, hook)
 
-        args begins with the optimiser, as in PyTorch.
-        """
-        return RemovableHandle.of(self._before, hook)
-
-    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> Handle:
         """Call `hook(optimizer, args, kwargs)` after each step."""
-        return RemovableHandle.of(self._after, hook)
+        return Handle(self._after, hook)
 
     def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
@@ -299,21 +299,6 @@ class Optimizer:
         return f"{self._name} (" + "".join(f"\nParameter Group {i}\n{g}" for i, g in enumerate(groups)) + ")"
 
 
-def _between_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
-    """A subclass's own step, counted and between the hooks of `register_step_pre_hook` and `register_step_post_hook`."""
-
-    @wraps(step)
-    def call(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if getattr(self, "_before", None) or getattr(self, "_after", None):
-            result = self._hooked(step, (self, *args), kwargs)
-        else:
-            result = step(self, *args, **kwargs)
-        self._steps = getattr(self, "_steps", 0) + 1
-        return result
-
-    return call
-
-
 def _show_implementation(cls: type[Optimizer]) -> None:
     """Name what `**implementation` takes in the signature: programs ask `"fused" in inspect.signature(AdamW).parameters`."""
     init = vars(cls).get("__init__")
@@ -323,6 +308,35 @@ def _show_implementation(cls: type[Optimizer]) -> None:
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters[-1:] = [inspect.Parameter(n, kind, default=IMPLEMENTATION[n], annotation=Any) for n in more]
         init.__signature__ = inspect.Signature(parameters)  # type: ignore[union-attr]
+
+
+def _hooked_step(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A subclass's own step(), between the hooks; if it calls super().step(), they are called once."""
+
+    @functools.wraps(step)
+    def call(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        state = vars(self)  # of an optimiser that was made without __init__, there are no hooks
+        if state.get("_hooking") or not (state.get("_before") or state.get("_after")):
+            return step(self, *args, **kwargs)
+        self._hooking = True
+        try:
+            return self._between_hooks(step, args, kwargs)
+        finally:
+            self._hooking = False
+
+    return call
+
+
+class Handle:
+    """What registering a hook gives: `remove()` takes the hook away."""
+
+    def __init__(self, hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> None:
+        self._hooks, self.id = hooks, max(hooks, default=-1) + 1
+        hooks[self.id] = hook
+
+    def remove(self) -> None:
+        """The hook is not called any more."""
+        self._hooks.pop(self.id, None)
 
 
 def _staged(optimizer: Optimizer) -> None:

@@ -66,8 +66,8 @@ class LRScheduler:
 
     def step(self, epoch: int | None = None) -> None:
         """Go to the next epoch, or jump to one."""
-        counted = getattr(self.optimizer, "_steps", None)  # one of the program's own may never have been set up
-        if self._step_count == 1 and counted == self._steps_before == 0:
+        counted = type(self.optimizer).step is Optimizer.step
+        if self._step_count == 1 and counted and self.optimizer._steps == self._steps_before == 0:
             warnings.warn(
                 f"{self._name}.step() was called before optimizer.step(): the first learning rate is never used; "
                 "call optimizer.step() first",
