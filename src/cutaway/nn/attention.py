@@ -9,8 +9,6 @@ from cutaway.core.aval import show
 from cutaway.core.errors import AssertedError, ShapeError
 from cutaway.core.tensor import Tensor
 from cutaway.nn import init
-from cutaway.nn.kernels import SDPBackend as SDPBackend  # PyTorch's place of them
-from cutaway.nn.kernels import sdpa_kernel as sdpa_kernel
 from cutaway.nn.linear import NonDynamicallyQuantizableLinear, counts
 from cutaway.nn.module import Module
 from cutaway.nn.parameter import blank
