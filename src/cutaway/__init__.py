@@ -54,7 +54,7 @@ newaxis = None
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "fft", "func", "functional",
     "gradcheck", "inspect", "interop", "jit", "linalg", "mps", "nn", "onnx", "optim", "plug", "profiler", "random",
-    "compiler", "rl", "serialization", "special", "testing", "utils", "vision",
+    "rl", "serialization", "special", "testing", "utils", "vision",
 )  # fmt: skip
 _ELSEWHERE = {
     "compile": "cutaway.compiled",

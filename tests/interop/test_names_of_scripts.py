@@ -1,4 +1,4 @@
-"""Names that training scripts touch beside the mathematics: pytrees, `torch.compiler`, hooks' handles, bases of layers."""
+"""Names that training scripts touch beside the mathematics: pytrees, hooks' handles."""
 
 from collections import OrderedDict, defaultdict, deque, namedtuple
 from importlib import import_module
@@ -45,31 +45,9 @@ def test_trees(source):
 
 
 @pytest.mark.parametrize("t", [cutaway, torch], ids=["cutaway", "pytorch"])
-def test_compiler(t):
-    compiler = import_module(f"{t.__name__}.compiler")
-
-    @compiler.disable
-    def double(x):
-        return x * 2
-
-    @compiler.disable(recursive=False)
-    def plus(x):
-        return x + 1
-
-    assert plus(double(t.ones(2))).tolist() == [3.0, 3.0] and not compiler.is_compiling()
-
-
-def test_compiler_says_when_it_compiles():
-    pytest.importorskip("llvmlite")
-    seen = []
-    cutaway.compile(lambda x: (seen.append(cutaway.compiler.is_compiling()), x * 2)[1])(cutaway.ones(2))
-    assert seen == [True]
-
-
-@pytest.mark.parametrize("t", [cutaway, torch], ids=["cutaway", "pytorch"])
-def test_handles_of_hooks_and_bases_of_layers(t):
-    Handle = import_module(f"{t.__name__}.utils.hooks").RemovableHandle
-    net = t.nn.Sequential(t.nn.Conv1d(1, 1, 1), t.nn.ConvTranspose1d(1, 1, 1), t.nn.ReLU())
+def test_handles_of_hooks(t):
+    Handle = import_module("cutaway.core.handle" if t is cutaway else "torch.utils.hooks").RemovableHandle
+    net = t.nn.ReLU()
     h = net.register_forward_hook(lambda m, i, o: None)
     assert isinstance(h, Handle) and isinstance(t.ones(1, requires_grad=True).register_hook(print), Handle)
     h.remove(), h.remove()
@@ -78,5 +56,3 @@ def test_handles_of_hooks_and_bases_of_layers(t):
     with Handle(own) as mine:
         own[mine.id] = print
     assert not own
-    base = import_module("cutaway.nn.conv" if t is cutaway else "torch.nn.modules.conv")._ConvNd
-    assert [isinstance(m, base) for m in net] == [True, True, False]

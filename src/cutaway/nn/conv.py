@@ -254,6 +254,3 @@ class ConvTranspose3d(_Transposed):
     """x[N, C, D, H, W] -> y[N, O, D', H', W']; weight[C, O/groups, KD, KH, KW].  Options: see ConvTranspose2d."""
 
     ndim = 3
-
-
-_ConvNd, _ConvTransposeNd = _Convolution, _Transposed  # PyTorch's names: programs ask isinstance(m, _ConvNd)

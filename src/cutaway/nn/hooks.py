@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from cutaway.core.autograd import Function
 from cutaway.core.errors import ArgumentTypeError
+from cutaway.core.handle import RemovableHandle as RemovableHandle
 from cutaway.core.tensor import Tensor
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Any
 
 from cutaway.core.absent import absent
 
-_MODULES = ("checkpoint", "data", "hooks", "tensorboard")
+_MODULES = ("checkpoint", "data", "tensorboard")
 
 
 def __getattr__(name: str) -> Any:
