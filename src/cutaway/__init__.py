@@ -148,6 +148,8 @@ def __getattr__(name: str) -> Any:
         value.__module__, value.__qualname__ = "cutaway", name  # where pickle finds it: models keep functions
         globals()[name] = value
         return value
+    if name.startswith("_foreach_") and hasattr(import_module("cutaway.core.foreach"), name):
+        return getattr(import_module("cutaway.core.foreach"), name)
     from cutaway.core.absent import absent
 
     raise absent("cutaway", name, __dir__())

@@ -330,3 +330,99 @@ def test_the_context_is_let_go():
     del y
     gc.collect()
     assert node() is None
+
+
+def of_both(define):
+    """What `define(t)` gives with Cutaway and with PyTorch."""
+    ours, theirs = define(cutaway), define(torch)
+    assert ours == theirs
+    return ours
+
+
+def test_setup_context_sees_the_defaults_of_forward():
+    def define(t):
+        class Scale(t.autograd.Function):
+            @staticmethod
+            def forward(x, factor=3.0, shift=0.5):
+                return x * factor + shift
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                _, ctx.factor, ctx.shift = inputs
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * ctx.factor, None, None
+
+        x = t.ones(2, requires_grad=True)
+        y = Scale.apply(x, 2.0)
+        y.sum().backward()
+        return y.tolist(), x.grad.tolist()
+
+    of_both(define)
+
+
+@pytest.mark.parametrize("kind", ["result", "view", "saved", "leaf", "not recorded"])
+def test_what_is_marked_dirty_becomes_the_result(kind):
+    def define(t):
+        class Squared(t.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.mark_dirty(x)
+                x.mul_(x)
+                ctx.save_for_backward(x)
+                return x
+
+            @staticmethod
+            def backward(ctx, g):
+                (y,) = ctx.saved_tensors
+                return g * 2 * y.sqrt()
+
+        a = t.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        if kind == "leaf":
+            try:
+                Squared.apply(a)
+            except RuntimeError:
+                return "refused"
+        if kind == "not recorded":
+            with t.no_grad():
+                b = a * 1
+                return Squared.apply(b) is b, b.tolist()
+        b = a * 2
+        given = b[1:] if kind == "view" else b
+        c = Squared.apply(given)
+        (c.sum() + (b * t.arange(3.0)).sum()).backward()
+        return c is given, b.tolist(), a.grad.tolist(), b.requires_grad
+
+    of_both(define)
+
+
+def test_once_differentiable_runs_without_recording_and_is_refused_twice():
+    def define(t):
+        from importlib import import_module
+
+        once = import_module(f"{t.__name__}.autograd.function").once_differentiable
+
+        class Cube(t.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x**3
+
+            @staticmethod
+            @once
+            def backward(ctx, g):
+                (x,) = ctx.saved_tensors
+                recorded.append((t.is_grad_enabled(), (x * g).requires_grad))
+                return 3 * x**2 * g
+
+        recorded = []
+        x = t.tensor([2.0], requires_grad=True)
+        (g,) = t.autograd.grad(Cube.apply(x).sum(), x)
+        (h,) = t.autograd.grad(Cube.apply(x).pow(2).sum(), x, create_graph=True)
+        try:
+            h.sum().backward()
+        except RuntimeError as error:
+            return g.tolist(), h.tolist(), recorded, "marked with @once_differentiable" in str(error)
+
+    assert of_both(define)[-1] is True

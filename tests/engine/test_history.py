@@ -170,6 +170,26 @@ def test_a_result_with_a_history_outside_is_to_be_an_argument():
         cutaway.compile(lambda x: x * outer)(cutaway.ones(2))
 
 
+@pytest.mark.parametrize("how", ["argument", "in a list", "closed over", "gradient asked for"])
+def test_backward_inside_does_not_stop_at_a_history_outside(how):
+    w = cutaway.ones(2, requires_grad=True)
+    outer = w * 2
+    step = {
+        "argument": lambda x: (x * x).sum().backward(),
+        "in a list": lambda x: (x[0] * x[0]).sum().backward(),
+        "closed over": lambda x: (outer * x.detach()).sum().backward(),
+        "gradient asked for": lambda x: cutaway.autograd.grad((x * w).sum(), w),
+    }[how]
+    with pytest.raises(TraceError, match="was computed before the function was called"):
+        cutaway.compile(step)([outer] if how == "in a list" else outer)
+
+
+def test_the_gradient_towards_an_argument_with_a_history_is_given():
+    w = cutaway.ones(2, requires_grad=True)
+    (g,) = cutaway.compile(lambda x: cutaway.autograd.grad((x * x).sum(), x))(w * 2)
+    assert g.tolist() == [4.0, 4.0]
+
+
 def test_compiled_inside_compiled():
     net = nn.Linear(2, 1)
     model = cutaway.compile(net)

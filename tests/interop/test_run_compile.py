@@ -33,7 +33,7 @@ for epoch in range(3):
         inputs, labels = data
         optimizer.zero_grad()
         outputs = model(inputs)
-        loss = criterion(outputs, labels)
+        loss = criterion(outputs, labels) + 1e-3 * sum([p.pow(2).sum() for p in model.parameters()])
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         optimizer.step()
@@ -194,6 +194,25 @@ REASONS = {
     "collects outside": (loop(forward="calls.append(1); loss = criterion(model(x), y)"), r"calls\.append\(\)"),
     "hooks": (loop(net="model.register_forward_hook(lambda m, i, o: None)"), "has hooks"),
     "always another number": (loop(before="w = 1 + step / 7", forward="loss = criterion(model(x), y) * w").replace("range(5)", "range(14)"), "change from step to step"),
+    "collected before": (
+        loop(before="found = []\n    for i in 0, 2: found.append(model(x[i : i + 2]))", forward="loss = torch.cat(found).sum()"),
+        "was computed before the function was called",
+    ),
+    "collected in a module": (
+        loop(
+            net="model.found = []",
+            before="model.found.clear()\n    for i in 0, 2: model.found.append(model(x[i : i + 2]))",
+            forward="loss = sum(z.sum() for z in model.found)",
+        ),
+        "was computed before the function was called",
+    ),
+    "now with a history": (
+        loop(
+            before="h = torch.zeros(30, 2)\n    for i in range(step): h = h + model(x)",
+            forward="loss = (model(x) + h).pow(2).mean()",
+        ),
+        "was computed before the function was called",
+    ),
     "an optimiser of its own": (
         loop(net="class Mine(optim.SGD): pass").replace("optim.SGD(model", "Mine(model"), "an optimiser of your own"
     ),

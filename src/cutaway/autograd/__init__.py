@@ -18,7 +18,9 @@ __all__ = [
 ]  # fmt: skip
 
 
-MODULES = {"functional": "cutaway.autograd.functional", "profiler": "cutaway.profiler"}
+MODULES = {
+    "function": "cutaway.autograd.function", "functional": "cutaway.autograd.functional", "profiler": "cutaway.profiler",
+}  # fmt: skip
 
 
 class _Tensors(type):

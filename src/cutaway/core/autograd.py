@@ -6,6 +6,7 @@ no recursion. Broadcasting is undone here, once, and not in the rules.
 
 from __future__ import annotations
 
+import inspect
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
@@ -19,7 +20,7 @@ import numpy as np
 from cutaway.core.aval import Aval
 from cutaway.core.diary import SEQ as _SEQ
 from cutaway.core.diary import note, ours
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten, ShapeError, TraceError
 from cutaway.core.grad_names import Name
 from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, INTERPRETER, RESULT, SCOPE, STAGE, Op
 from cutaway.core.package import package
@@ -457,7 +458,8 @@ def walk(
         return g, fresh
 
     found: dict[Node, Any] = {}
-    watch = WATCH.get()
+    stage, watch = STAGE.get(), WATCH.get()
+    born = 0 if stage is None else stage.born
     unseen = INTERPRETER.set(None) if watch is not None and not create_graph else None  # gradients are told of as wholes
     token = RECORDING.set(create_graph)
     try:
@@ -466,6 +468,8 @@ def walk(
                 arrive(node, g, False)
         while waiting:
             node = heappop(waiting)[1]
+            if node.seq < born:
+                raise TraceError(beyond(node))
             g, _ = receive(node)
             for parent, gi, fresh in node.gradients(g, wanted, create_graph):
                 if watch is not None:
@@ -483,6 +487,15 @@ def walk(
         if unseen is not None:
             INTERPRETER.reset(unseen)
     return [found.get(t) for t in targets or ()]
+
+
+def beyond(node: Node) -> str:
+    """Why a gradient may not reach this node while a function is traced."""
+    shape, dtype = node.meta
+    return (
+        f"compile: backward() comes to {Aval(shape, dtype)}, which was computed before the function was called: a program "
+        "does not carry gradients there; compute it inside, detach() it, or call backward() outside"
+    )
 
 
 def _run_hooks(node: Node, g: Any) -> Any:
@@ -663,6 +676,7 @@ class Context:
         self.needs_input_grad: tuple[bool, ...] = ()
         self._kept: tuple[Any, ...] = ()
         self._non_differentiable: tuple[Any, ...] = ()
+        self._dirty: tuple[Any, ...] = ()
         self._materialize = True
         self._node: FunctionNode | None = None
 
@@ -681,7 +695,8 @@ class Context:
         self._non_differentiable = tensors
 
     def mark_dirty(self, *tensors: Any) -> None:
-        """Accepted for PyTorch's sake: tensors that forward wrote to carry a version count anyway."""
+        """Inputs that forward wrote to and returns: they become the results themselves, as of an in-place method."""
+        self._dirty = tensors
 
     def set_materialize_grads(self, value: bool) -> None:
         """Whether backward sees zeros (True) or None for an output without a gradient."""
@@ -821,6 +836,9 @@ class Function:
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward, and record backward if an input needs a gradient."""
         ctx = Context()
+        separate = cls.setup_context is not Function.setup_context
+        if separate:  # its inputs are all of forward's, by PyTorch's rule
+            args, kwargs = _with_defaults(cls.forward, args, kwargs), {}
         tensors = [a if isinstance(a, _Tensor) else None for a in args]
         for t in tensors:
             if t is not None and t._view:
@@ -830,7 +848,6 @@ class Function:
         token = RECORDING.set(False)
         try:
             observer = SCOPE.get()
-            separate = cls.setup_context is not Function.setup_context
             given = args if separate else (ctx, *args)
             out = cls.forward(*given, **kwargs) if observer is None else observer(cls.forward, given, kwargs)
             if separate:
@@ -855,14 +872,27 @@ class Function:
                 and o._data.dtype.kind in INEXACT
                 and not any(o is n for n in ctx._non_differentiable)
             ):
-                made = _Tensor._wrap(o._data)
-                made._cell, made._epoch, made._view = o._cell, o._cell[1], o._view
-                made._node = output_node(node, k, made)
+                if any(o is d for d in ctx._dirty):
+                    made = _Tensor._wrap(o._data.copy())
+                    made._node = output_node(node, k, made)
+                    made = o._assign(made, cls.__name__)
+                    node.kept = tuple((o, o._cell[0]) if s is not None and s[0] is o else s for s in node.kept)
+                else:
+                    made = _Tensor._wrap(o._data)
+                    made._cell, made._epoch, made._view = o._cell, o._cell[1], o._view
+                    made._node = output_node(node, k, made)
                 # An output that is also saved must be the recorded one, or a second derivative would not see it.
                 node.kept = tuple((made, s[1]) if s is not None and s[0] is o else s for s in node.kept)
                 o = made
             results.append(o)
         return tuple(results) if isinstance(out, tuple) else results[0]
+
+
+def _with_defaults(forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """All of the arguments, by position."""
+    bound = inspect.signature(forward).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.args
 
 
 # Last: Tensor and the ops are built upon this module.

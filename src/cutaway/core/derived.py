@@ -1123,12 +1123,16 @@ def added(x: Tensor, y: Tensor, beta: Any, alpha: Any) -> Tensor:
 
 @guarded
 @castable
-def einsum(equation: str, *operands: Any) -> Tensor:
+def einsum(equation: Any, *operands: Any) -> Tensor:
     """Sums of products by Einstein's convention: "ij,jk->ik"; "..." stands for leading dimensions.
+
+    Also `einsum(x, [0, 1], y, [1, 2], [0, 2])`, where numbers below 52 are the labels and ... is Ellipsis.
 
     Operands are contracted from left to right, each pair as one matrix product.  Raises ShapeError naming the label that
     disagrees, ArgumentError for an equation that cannot be read.
     """
+    if isinstance(equation, _t.Tensor):
+        equation, operands = _equation_of_lists([equation, *operands])
     tensors = need_tensors(
         "einsum", list(operands[0]) if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else list(operands)
     )
@@ -1161,6 +1165,22 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         term = kept
     term, y = _sum_out(term, y, out)
     return permute(y, *[term.index(c) for c in out]) if term != out else y
+
+
+def _equation_of_lists(arguments: list[Any]) -> tuple[str, tuple[Any, ...]]:
+    """An equation and its operands, from tensors that are each followed by a list of numbers, and perhaps a last list."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+    def term(labels: Any) -> str:
+        if not isinstance(labels, list | tuple):
+            raise ArgumentTypeError(f"einsum: expected a list of numbers behind a tensor, got {type(labels).__name__}")
+        for n in labels:
+            if n is not ... and not 0 <= n < len(letters):
+                raise ArgumentError(f"einsum: a label in a list must be 0 to {len(letters) - 1} or ..., got {n}")
+        return "".join("..." if n is ... else letters[n] for n in labels)
+
+    arrow = f"->{term(arguments.pop())}" if len(arguments) % 2 else ""
+    return ",".join(map(term, arguments[1::2])) + arrow, tuple(arguments[::2])
 
 
 def _write_out_dots(equation: str, labels: list[str], tensors: list[Tensor]) -> tuple[list[str], str]:

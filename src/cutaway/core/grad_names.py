@@ -119,9 +119,25 @@ def _loss(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     return {"mean": "Mean", "sum": "Sum"}.get(kwargs.get("reduction", "mean"), "")
 
 
+def _ctc(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    given = dict(zip(("reduction", "zero_infinity"), args[5:], strict=False)) | kwargs
+    if (args[0] if args else kwargs["log_probs"])._data.ndim == 2 and given.get("reduction") == "none":
+        return "Squeeze:1"
+    return _loss((), given) or ("Where" if given.get("zero_infinity") else "CtcLoss")
+
+
+def _clamped(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return f"Clamp:{0 if any(hasattr(b, '_data') for b in (*args[1:], *kwargs.values())) else 1}"
+
+
+def _clamped_once(name: str) -> Words:
+    return lambda args, kwargs: f"{name}:{int(any(hasattr(b, '_data') for b in (*args[1:], *kwargs.values())))}"
+
+
 # By the name of the function that was called. Behind the colon stands the number, 0 where there is none.
 CALLED: dict[str, Words] = {
     "mean": _numbered("Mean", 0, 1), "sum": _numbered("Sum", 0, 1), "prod": _numbered("Prod", 0, 1),
+    "clamp": _clamped, "clip": _clamped, "clamp_min": _clamped_once("ClampMin"), "clamp_max": _clamped_once("ClampMax"),
     "median": _numbered("Median", 0, 1), "max": _extreme("Max"), "min": _extreme("Min"), "pow": _power,
     "rsub": "Rsub:1", "matmul": _product, "linear": _linear,
     "interpolate": _resized, "pad": _padded, "split": _split, "chunk": "Split", "cross_entropy": _entropy,
@@ -157,9 +173,10 @@ CALLED: dict[str, Words] = {
     "binary_cross_entropy": "BinaryCrossEntropy", "multi_margin_loss": "MultiMarginLoss",
     "soft_margin_loss": "SoftMarginLoss",
     "binary_cross_entropy_with_logits": "BinaryCrossEntropyWithLogits", "multilabel_margin_loss": "MultilabelMarginLoss",
+    "multilabel_soft_margin_loss": lambda args, kwargs: _loss(args, kwargs) or "Div", "ctc_loss": _ctc,
     **dict.fromkeys(
         """l1_loss kl_div margin_ranking_loss triplet_margin_loss cosine_embedding_loss hinge_embedding_loss
-        poisson_nll_loss gaussian_nll_loss multilabel_soft_margin_loss ctc_loss triplet_margin_with_distance_loss""".split(),
+        poisson_nll_loss gaussian_nll_loss triplet_margin_with_distance_loss""".split(),
         _loss,
     ),
     **{f"conv{turned}{n}d": "Convolution" for turned in ("", "_transpose") for n in (1, 2, 3)},

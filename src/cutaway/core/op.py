@@ -170,7 +170,9 @@ INTERPRETER: ContextVar[Callable[[Op, tuple[Any, ...], dict[str, Any]], Tensor] 
 
 
 class Stage(Protocol):
-    """What a tracer offers to code that keeps state in Python."""
+    """What a tracer offers to code that keeps state in Python.  Nodes with a `seq` below `born` were there before it."""
+
+    born: int
 
     def number(
         self,

@@ -15,6 +15,7 @@ from cutaway.core.diary import note
 from cutaway.core.dtypes import CPU, FLOATING, FROM_NUMPY, INEXACT, check_device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, ShapeError
 from cutaway.core.grad_names import tell
+from cutaway.core.handle import RemovableHandle
 from cutaway.core.layouts import check_format, layout, strided
 from cutaway.core.methods import Methods
 from cutaway.core.op import STAGE
@@ -313,7 +314,7 @@ class Tensor(Methods, Conversions, Complex, Layout, Order, Places, Products, Spe
             )
         if self._node.hooks is None:
             self._node.hooks = {}
-        return RemovableHandle(self._node.hooks, hook)
+        return RemovableHandle.of(self._node.hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook(tensor)` after each backward that has added to `.grad`: a leaf may take its optimiser's step there.
@@ -324,7 +325,7 @@ class Tensor(Methods, Conversions, Complex, Layout, Order, Places, Products, Spe
             raise GradError("register_post_accumulate_grad_hook: only leaves that require grad have a .grad to wait for")
         if self._node.after is None:
             self._node.after = {}
-        return RemovableHandle(self._node.after, hook)
+        return RemovableHandle.of(self._node.after, hook)
 
     def backward(
         self,
@@ -571,27 +572,6 @@ class Tensor(Methods, Conversions, Complex, Layout, Order, Places, Products, Spe
             copy._grad = Tensor._wrap(self._grad._data.copy())
         memo[id(self)] = copy
         return copy
-
-
-class RemovableHandle:
-    """Takes a hook off again: `handle.remove()`, or leave its `with` block."""
-
-    _count = 0
-
-    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
-        RemovableHandle._count += 1
-        self.id, self._hooks = RemovableHandle._count, hooks
-        hooks[self.id] = hook
-
-    def remove(self) -> None:
-        """Take the hook off; again is harmless."""
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
 
 
 def _rebuild(cls: type[Tensor] | None, array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:

@@ -19,6 +19,7 @@ from cutaway.core.op import OPS
 from cutaway.core.tensor import Tensor
 from cutaway.engine.cut import above, extract, kept, saved_values
 from cutaway.engine.graph import Graph, Source, Value, Write, below
+from cutaway.engine.trace import Entry
 
 if TYPE_CHECKING:
     from cutaway.engine.eager.native import Native
@@ -59,6 +60,9 @@ def look_back(tracer: Any, results: Sequence[Tensor], arguments: Sequence[Tensor
             f"compile: the function reads {outer.dtype}{list(outer.shape)}, a result with a history outside of it; "
             "pass it as an argument, so that its gradient finds the way back"
         )
+    for t in arguments:
+        if isinstance(t._node, Entry):
+            t._node.close()
     arriving = []
     for n, t in roots:
         g = tracer.input(tracer.value_of(t).aval, Source("argument", index=-1 - n, name=f"gradient {n}"))

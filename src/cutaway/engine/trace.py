@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 
-from cutaway.core.autograd import RECORDING, Leaf, Node
+from cutaway.core.autograd import _SEQ, RECORDING, Leaf, Node, Wanted, beyond
 from cutaway.core.aval import Aval
 from cutaway.core.eager import evaluate, record
 from cutaway.core.errors import TraceError
@@ -34,6 +34,8 @@ COPY = OPS["copy"]
 
 class Tracer:
     """The interpreter that writes ops down.  Use `trace`."""
+
+    born = 0
 
     def __init__(self) -> None:
         self.values: list[Value] = []
@@ -222,7 +224,7 @@ def trace(
     Raises TraceError, naming the line, where the program asks for values, and whatever the ops' shape rules raise.
     """
     tracer = Tracer()
-    tracer.names = names or {}
+    tracer.names, tracer.born = names or {}, next(_SEQ)
     counter = iter(range(1 << 30))
 
     def enter(x: Any) -> Any:
@@ -290,10 +292,27 @@ def refuse_lost(gradients: Sequence[Value], roots: Sequence[Value]) -> None:
 
 def argument_node(given: Tensor, handle: Tensor) -> Node:
     """The node of an argument inside the trace, where gradients towards it end."""
-    if isinstance(given._node, Leaf):
-        return Leaf(handle)
-    meta = (given._data.shape, given._data.dtype)
-    return Node(COPY, {}, (), (meta,), meta, {}, None)
+    return Leaf(handle) if isinstance(given._node, Leaf) else Entry(given)
+
+
+class Entry(Node):
+    """An argument with a history outside of the trace: a gradient towards it ends here, and none may go on from here."""
+
+    __slots__ = ()
+
+    def __init__(self, given: Tensor) -> None:
+        meta = (given._data.shape, given._data.dtype)
+        super().__init__(COPY, {}, (given._node,), (meta,), meta, {}, None)
+
+    def gradients(self, g: Any, wanted: Wanted, create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
+        """None.  Raises TraceError where a leaf outside would get one: the program would not carry it there."""
+        if wanted is None or any(p in wanted for p in self.parents):
+            raise TraceError(beyond(self))
+        return iter(())
+
+    def close(self) -> None:
+        """From here on gradients towards it are all that is asked for: what lies behind is done outside."""
+        self.parents = ()
 
 
 def symbol_of(t: Tensor) -> Symbol | None:

@@ -123,7 +123,7 @@ def margin_ranking_loss(
             "number of "
             "dimensions; use squeeze or unsqueeze"
         )
-    return reduced((target * (input2 - input1) + margin).clamp(min=0), reduction)
+    return reduced((target * (input2 - input1) + margin).clamp_min(0), reduction)
 
 
 @composite(
@@ -229,4 +229,4 @@ def _triplets(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = far.minimum(distance(positive, negative))
-    return (near - far + margin).clamp(min=0)
+    return (near - far + margin).clamp_min(0)

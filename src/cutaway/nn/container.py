@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -345,8 +346,10 @@ class ParameterDict(Module):
         return value
 
     def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
-        """Add or replace several."""
-        for key, value in _pairs("ParameterDict.update", parameters):
+        """Add or replace several: those of a plain dict by the order of their names, which is PyTorch's."""
+        pairs = _pairs("ParameterDict.update", parameters)
+        ordered = not isinstance(parameters, Mapping) or isinstance(parameters, OrderedDict)
+        for key, value in pairs if ordered else sorted(pairs, key=lambda pair: pair[0]):
             self[key] = value
 
     def setdefault(self, key: str, default: Any = None) -> Any:

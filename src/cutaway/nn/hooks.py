@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from cutaway.core.autograd import Function
 from cutaway.core.errors import ArgumentTypeError
+from cutaway.core.handle import RemovableHandle as RemovableHandle
 from cutaway.core.tensor import Tensor
 
 if TYPE_CHECKING:
     from cutaway.nn.module import Module
-
-_number = itertools.count()
-
-
-class RemovableHandle:
-    """What a register_..._hook method returns: `remove()` takes the hook away; also a context manager."""
-
-    def __init__(self, hooks: dict[int, Hook], hook: Hook, prepend: bool = False) -> None:
-        self.id = next(_number)
-        self._hooks = hooks
-        hooks[self.id] = hook
-        if prepend:
-            for key in [k for k in hooks if k != self.id]:
-                hooks[key] = hooks.pop(key)
-
-    def remove(self) -> None:
-        """Take the hook away; doing so twice is harmless."""
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
-
 
 class Hook(NamedTuple):
     """A hook and how to call it."""

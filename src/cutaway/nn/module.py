@@ -21,11 +21,12 @@ from cutaway.core.errors import (
     NotWritten,
     ShapeError,
 )
+from cutaway.core.handle import RemovableHandle
 from cutaway.core.op import SCOPE
 from cutaway.core.refusal import RAW, describe, explain, guard_class, guard_methods
 from cutaway.core.tensor import Tensor
 from cutaway.core.watched import CHANGES, Watched
-from cutaway.nn.hooks import Hook, Hooks, RemovableHandle, call_with_hooks
+from cutaway.nn.hooks import Hook, Hooks, call_with_hooks
 from cutaway.nn.parameter import Buffer, Parameter
 from cutaway.nn.state import EXTRA, IncompatibleKeys, load, load_own
 from cutaway.nn.state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401 - a name that programs import
@@ -278,17 +279,17 @@ class Module:
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
         """Call `hook(module, args)` before forward; a result other than None replaces the arguments."""
-        return RemovableHandle(self._hook_table().before, Hook(hook, with_kwargs), prepend)
+        return RemovableHandle.of(self._hook_table().before, Hook(hook, with_kwargs), prepend)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
     ) -> RemovableHandle:
         """Call `hook(module, args, output)` after forward; a result other than None replaces the output."""
-        return RemovableHandle(self._hook_table().after, Hook(hook, with_kwargs, always_call), prepend)
+        return RemovableHandle.of(self._hook_table().after, Hook(hook, with_kwargs, always_call), prepend)
 
     def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call `hook(module, grad_output)` when the gradient reaches the output; a result replaces it."""
-        return RemovableHandle(self._hook_table().grad_output, Hook(hook), prepend)
+        return RemovableHandle.of(self._hook_table().grad_output, Hook(hook), prepend)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call `hook(module, grad_input, grad_output)` when the gradient has passed; a result replaces grad_input.
@@ -296,7 +297,7 @@ class Module:
         Both are tuples, one entry a positional argument or output, None where there is no gradient (PyTorch: zeros, for
         an input that needs none beside one that does).
         """
-        return RemovableHandle(self._hook_table().grad_input, Hook(hook), prepend)
+        return RemovableHandle.of(self._hook_table().grad_input, Hook(hook), prepend)
 
     # --- walking the tree ---------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,10 +19,16 @@ class Parameter(Tensor):
     Raises ArgumentTypeError when `data` is not a Tensor, GradError when integers should require a gradient.
     """
 
-    def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
-        _share(self, data, "Parameter")
+    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True, *args: Any, **kwargs: Any) -> Self:
+        """As in PyTorch, all is done here: a subclass may have a `__new__` or an `__init__` with more arguments."""
+        made = super().__new__(cls)
+        _share(made, data, "Parameter")
         if requires_grad:
-            self.requires_grad_()
+            made.requires_grad_()
+        return made
+
+    def __init__(self, data: Tensor | None = None, requires_grad: bool = True, *args: Any, **kwargs: Any) -> None:
+        pass
 
 
 class Buffer(Tensor):
@@ -39,8 +45,12 @@ class Buffer(Tensor):
 class UninitializedParameter(Parameter):
     """A parameter of a lazy layer, whose shape is not known yet.  `materialize(shape)` makes it a Parameter."""
 
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Self:  # type: ignore[override]
+        """Without values."""
+        return super().__new__(cls, _empty((0,), device, dtype), requires_grad)
+
     def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
-        super().__init__(_empty((0,), device, dtype), requires_grad)
+        pass
 
     @property
     def shape(self) -> Size:

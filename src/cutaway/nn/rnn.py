@@ -90,7 +90,16 @@ class RNNBase(Module):
     @property
     def all_weights(self) -> list[list[Tensor]]:
         """The parameters, a list for each layer and direction."""
-        return [[self._parameters[n] for n in names] for names in self._names]  # type: ignore[misc]
+        return [[getattr(self, n) for n in names] for names in self._names]  # a parametrization is no parameter
+
+    @property
+    def _flat_weights(self) -> list[Tensor]:
+        """PyTorch's list of them all: programs that drop or replace weights read it."""
+        return [p for group in self.all_weights for p in group]
+
+    @property
+    def _flat_weights_names(self) -> list[str]:
+        return [n for names in self._names for n in names]
 
     def reset_parameters(self) -> None:
         """Draw new initial values."""
@@ -128,7 +137,7 @@ class RNNBase(Module):
         state = self._initial(x, batch) if hx is None else self._given(hx, x, batch, batched)
         if packed is not None and hx is not None and packed.sorted_indices is not None:
             state = tuple(s.index_select(1, packed.sorted_indices) for s in state)
-        weights = [p for group in self.all_weights for p in group]
+        weights = self._flat_weights
         y, *out = getattr(F, self.function)(
             x,
             state if self.states > 1 else state[0],

@@ -288,12 +288,15 @@ class Optimizer:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_native": {}, "_programs": {}}  # made anew where they are needed
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)  # programs' own classes call this, and set what an older state lacks
+
     def __repr__(self) -> str:
-        lines = [f"{self._name} ("]
-        for i, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {i}")
-            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
-        return "\n".join([*lines, ")"])
+        groups = [
+            "".join(f"    {name}: {group[name]}\n" for name in sorted(group) if name != "params")
+            for group in self.param_groups
+        ]
+        return f"{self._name} (" + "".join(f"\nParameter Group {i}\n{g}" for i, g in enumerate(groups)) + ")"
 
 
 def _show_implementation(cls: type[Optimizer]) -> None:

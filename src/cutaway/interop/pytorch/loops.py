@@ -146,9 +146,9 @@ def _deferred(statements: Sequence[ast.stmt], given: set[str]) -> tuple[list[ast
         simple = isinstance(s, (ast.AugAssign, ast.Assign)) and any(_calls(s, m) for m in ("item", "tolist"))
         value = s.value if isinstance(s, (ast.AugAssign, ast.Assign)) else None
         if simple and value is not None:
-            reads, own = _loads([value]), stored([s])
+            reads, own = _loads([value]), stored([s], outside=True)
             plain = (isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Name)) or isinstance(s, ast.Assign)
-            computed = stored(kept) | given
+            computed = stored(kept, outside=True) | given
             if plain and own and reads <= computed and not reads & stored(rest) and not own & (_loads(rest) | stored(rest)):
                 later.append(s)
                 continue
@@ -192,7 +192,7 @@ def _check(s: ast.stmt) -> None:
         for n in ast.walk(s):
             if isinstance(n, NEVER):
                 raise _Unfit(f"line {n.lineno} leaves the step in the middle")  # type: ignore[attr-defined]
-        if isinstance(s, ast.If) and stored([s]):
+        if isinstance(s, ast.If) and stored([s], outside=True):
             raise _Unfit(f"line {s.lineno} assigns under a condition")
     elif not isinstance(s, SIMPLE):
         raise _Unfit(f"line {s.lineno}, {type(s).__name__.lower()}, stands in the middle of the step")
@@ -212,16 +212,16 @@ def _segment(statements: list[ast.stmt], scope: ast.AST) -> Segment:
     for s in statements:
         own = {n.arg for n in ast.walk(s) if isinstance(n, ast.arg)}
         inner = {t for c in ast.walk(s) if isinstance(c, ast.comprehension) for t in stored([c.target])}
-        inner |= stored([s]) if isinstance(s, ast.For) else set()
+        inner |= stored([s], outside=True) if isinstance(s, ast.For) else set()
         for n in ast.walk(s):
             if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and n.id not in assigned | own | inner:
                 reads[n.id] = None
         if isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Name) and s.target.id not in assigned:
             reads[s.target.id] = None
         if isinstance(s, ast.For):
-            loose |= stored([s]) - assigned
+            loose |= stored([s], outside=True) - assigned
         else:
-            assigned |= stored([s])
+            assigned |= stored([s], outside=True)
     inside = {id(n) for s in statements for n in ast.walk(s)}
     elsewhere = {
         n.id for n in ast.walk(scope) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and id(n) not in inside

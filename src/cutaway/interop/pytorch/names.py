@@ -37,7 +37,6 @@ ELSEWHERE = {
     "torch.amp.grad_scaler": "cutaway.amp",
     "torch.cuda.amp.autocast_mode": "cutaway.cuda.amp",
     "torch.cuda.amp.grad_scaler": "cutaway.cuda.amp",
-    "torch.autograd.function": "cutaway.autograd",
     "torch.autograd.grad_mode": "cutaway.autograd",
     "torch.autograd.variable": "cutaway.autograd",
     "torch.autograd.profiler": "cutaway.profiler",

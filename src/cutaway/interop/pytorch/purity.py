@@ -210,10 +210,21 @@ def is_pure_library(what: Any) -> bool:
     return parts[0] in PURE_MODULES and not (parts[0] == "numpy" and any(p in parts for p in IMPURE_PARTS))
 
 
-def stored(nodes: Iterable[ast.AST]) -> set[str]:
-    """The names that code assigns."""
+def stored(nodes: Iterable[ast.AST], outside: bool = False) -> set[str]:
+    """The names that code assigns; `outside`: without those that only live within a comprehension."""
+    roots = list(nodes)
+    within = {
+        id(n)
+        for root in roots
+        for c in ast.walk(root)
+        if outside and isinstance(c, ast.comprehension)
+        for n in ast.walk(c.target)
+    }
     return {
-        n.id for root in nodes for n in ast.walk(root) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        n.id
+        for root in roots
+        for n in ast.walk(root)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and id(n) not in within
     }
 
 

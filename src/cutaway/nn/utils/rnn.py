@@ -9,33 +9,78 @@ import numpy as np
 
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
-from cutaway.core.functions import cat, full, stack, tensor
+from cutaway.core.functions import arange, cat, empty_like, full, stack, tensor
 from cutaway.core.tensor import Tensor
 
 
-class PackedSequence(NamedTuple):
+class _Packed(NamedTuple):
+    data: Tensor
+    batch_sizes: Tensor
+    sorted_indices: Tensor | None = None
+    unsorted_indices: Tensor | None = None
+
+
+class PackedSequence(_Packed):
     """The time steps of several sequences, one time after the other, without padding.
 
     data[sum of lengths, ...]; batch_sizes[T]: how many sequences reach each time. The sequences are sorted by falling
     length: sorted_indices[N] says which came where, unsorted_indices[N] leads back (None: they were sorted already).
     """
 
-    data: Tensor
-    batch_sizes: Tensor
-    sorted_indices: Tensor | None = None
-    unsorted_indices: Tensor | None = None
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        data: Tensor,
+        batch_sizes: Tensor,
+        sorted_indices: Tensor | None = None,
+        unsorted_indices: Tensor | None = None,
+    ) -> PackedSequence:
+        if unsorted_indices is None:
+            unsorted_indices = invert_permutation(sorted_indices)
+        return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """With `data` in another dtype."""
         return self._replace(data=self.data.to(*args, **kwargs))
 
-    def double(self) -> PackedSequence:
-        """With `data` as float64."""
-        return self._replace(data=self.data.double())
+    @property
+    def is_cuda(self) -> bool:
+        """False: there is no CUDA here."""
+        return self.data.is_cuda
 
-    def float(self) -> PackedSequence:
-        """With `data` as float32."""
-        return self._replace(data=self.data.float())
+    def is_pinned(self) -> bool:
+        """False."""
+        return self.data.is_pinned()
+
+    def pin_memory(self) -> PackedSequence:
+        """Itself, as Tensor.pin_memory."""
+        return self._replace(data=self.data.pin_memory())
+
+
+def _add_conversions() -> None:
+    def by(name: str) -> Any:
+        def convert(self: PackedSequence, *args: Any, **kwargs: Any) -> PackedSequence:
+            return self._replace(data=getattr(self.data, name)(*args, **kwargs))
+
+        convert.__name__ = name
+        convert.__doc__ = f"With `data.{name}()`."
+        return convert
+
+    for name in "byte char cpu cuda double float half int long short".split():
+        setattr(PackedSequence, name, by(name))
+
+
+_add_conversions()
+
+
+def invert_permutation(permutation: Tensor | None) -> Tensor | None:
+    """The permutation that undoes this one: y[permutation] = 0, 1, 2, ...; None for None."""
+    if permutation is None:
+        return None
+    y = empty_like(permutation)
+    y[permutation] = arange(len(permutation), dtype=permutation.dtype)
+    return y
 
 
 def pad_sequence(

@@ -58,7 +58,6 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def step(self, epoch: Any = None) -> None:
         """Go to the next epoch, or to any, also between two."""
-        self._step_count += 1
         if epoch is None and self.last_epoch >= 0:
             epoch = self.last_epoch + 1
             self.T_cur += 1
@@ -69,7 +68,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             epoch = check_between("CosineAnnealingWarmRestarts", "epoch", 0 if epoch is None else epoch, 0, inf)
             self._jump(epoch)
         self.last_epoch = math.floor(epoch)
-        self._set(self.get_lr())
+        self._set(self._asked())
 
     def _jump(self, epoch: float) -> None:
         """Find the period that the epoch lies in: periods before it sum to T_0 (T_mult^n - 1) / (T_mult - 1)."""
@@ -84,4 +83,4 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self.last_epoch = epoch
         if jump:
             self._jump(epoch)
-        self._set(self.get_lr())
+        self._set(self._asked())

@@ -17,7 +17,9 @@ class _Combined(LRScheduler):
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimiser; `_schedulers` holds the state_dict of each part."""
-        return {**super().state_dict(), "_schedulers": [part.state_dict() for part in self._schedulers]}
+        state = super().state_dict()
+        del state["_schedulers"]
+        return {**state, "_schedulers": [part.state_dict() for part in self._schedulers]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a state_dict.  Raises StateError when the parts do not fit."""

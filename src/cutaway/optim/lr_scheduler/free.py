@@ -33,7 +33,9 @@ class LambdaLR(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimiser; of the functions only the attributes of callable objects."""
         kept = [None if isinstance(f, FunctionType) else dict(vars(f)) for f in self.lr_lambdas]
-        return {**super().state_dict(), "lr_lambdas": kept}
+        state = super().state_dict()
+        del state["lr_lambdas"]
+        return {**state, "lr_lambdas": kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a state_dict; the functions are those given to the constructor.  Raises StateError on a misfit."""

@@ -68,8 +68,8 @@ class OneCycleLR(LRScheduler):
             raise ArgumentError(f"{op}: needs total_steps, or epochs and steps_per_epoch")
         if anneal_strategy not in ("cos", "linear"):
             raise ArgumentError(f"{op}: anneal_strategy must be 'cos' or 'linear', got {anneal_strategy!r}")
-        self._anneal_func_type = anneal_strategy
         self._schedule_phases = _phases(self.total_steps, check_between(op, "pct_start", pct_start, 0, 1), three_phase)
+        self._anneal_func_type = anneal_strategy
         self.cycle_momentum = cycle_momentum
 
         top = per_group(op, "max_lr", max_lr, optimizer)

@@ -44,17 +44,18 @@ class ReduceLROnPlateau(LRScheduler):
         self.factor = check_between(op, "factor", factor, 0, inf)
         if self.factor >= 1:
             raise ArgumentError(f"{op}: factor must be below 1, as the rate is multiplied by it, got factor={factor}")
-        self.mode, self.threshold_mode = mode, threshold_mode
-        self.threshold = check_between(op, "threshold", threshold, 0, inf)
+        self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
+        self.min_lrs = per_group(op, "min_lr", min_lr, optimizer)
         self.patience = check_count(op, "patience", patience, 0)
         self.cooldown = check_count(op, "cooldown", cooldown, 0)
         self.eps = check_between(op, "eps", eps, 0, inf)
-        self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
-        self.min_lrs = per_group(op, "min_lr", min_lr, optimizer)
         self.last_epoch = 0
-        self.best = self.mode_worse = inf if mode == "min" else -inf
-        self.num_bad_epochs = self.cooldown_counter = 0
         self._last_lr = self._rates()
+        self.mode_worse = inf if mode == "min" else -inf
+        self.mode, self.threshold = mode, check_between(op, "threshold", threshold, 0, inf)
+        self.threshold_mode = threshold_mode
+        self.best = self.mode_worse
+        self.cooldown_counter = self.num_bad_epochs = 0
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """Tell this epoch's measure: a number, or a Tensor of one element."""

@@ -35,6 +35,7 @@ class LRScheduler:
 
     last_epoch: int
     base_lrs: list[float]
+    _get_lr_called_within_step = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -53,13 +54,12 @@ class LRScheduler:
                 )
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = last_epoch
-        self._is_initial = False
         self._begin()
 
     def _begin(self) -> None:
         """Set the rate of the first epoch."""
         self._step_count = 0
-        self._steps_before = self.optimizer._steps
+        self._steps_before = getattr(self.optimizer, "_steps", 0)
         self._is_initial = True
         self.step()
         self._is_initial = False
@@ -82,7 +82,15 @@ class LRScheduler:
         if jump and self.at is not None:
             self._set([self.at(base) for base in self.base_lrs])
         else:
-            self._set(self.get_lr())
+            self._set(self._asked())
+
+    def _asked(self) -> list[float]:
+        """get_lr(), within a step: that of programs' own classes may look."""
+        self._get_lr_called_within_step = True
+        try:
+            return self.get_lr()
+        finally:
+            self._get_lr_called_within_step = False
 
     def _set(self, rates: list[float]) -> None:
         for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
