@@ -14,21 +14,21 @@ from cutaway.distributions.distribution import (
     BOOLEAN,
     PROBABILITY,
     REAL,
-    Distribution,
     computed_once,
     either,
     parameter,
 )
+from cutaway.distributions.exponential_family import ExponentialFamily
 from cutaway.functional import binary_cross_entropy_with_logits
 
 
-class Bernoulli(Distribution):
+class Bernoulli(ExponentialFamily):
     """`Bernoulli(probs)` or `Bernoulli(logits=...)`, log(p / (1 - p)).
 
     Raises ArgumentError unless exactly one is given, or for a probability outside [0, 1].
     """
 
-    constraints = {"probs": PROBABILITY, "logits": REAL}
+    arg_constraints = {"probs": PROBABILITY, "logits": REAL}
     support = BOOLEAN  # type: ignore[assignment]
     has_enumerate_support = True
 
@@ -90,6 +90,15 @@ class Bernoulli(Distribution):
         """0 and 1, along the first dimension."""
         values = tensor([0.0, 1.0], dtype=self._given.dtype).reshape(2, *[1] * len(self.batch_shape))
         return values.expand(2, *self.batch_shape) if expand else values
+
+    _mean_carrier_measure = 0
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.probs.logit(),)
+
+    def _log_normalizer(self, *natural: Tensor) -> Tensor:
+        return natural[0].exp().log1p()
 
     def expand(self, batch_shape: Sequence[int]) -> Bernoulli:
         """The same distributions in a larger batch."""

@@ -12,7 +12,7 @@ from cutaway.core.creation import arange, full
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.tensor import Tensor
 from cutaway.distributions.bernoulli import EPSILON
-from cutaway.distributions.constraints import real_vector, simplex
+from cutaway.distributions.constraints import dependent_property, integer_interval, real_vector, simplex
 from cutaway.distributions.distribution import Check, Distribution, computed_once, either
 
 
@@ -23,7 +23,7 @@ class Categorical(Distribution):
     Raises ArgumentError unless exactly one is given, for a scalar, and for negative or non-finite weights.
     """
 
-    constraints = {"probs": simplex, "logits": real_vector}
+    arg_constraints = {"probs": simplex, "logits": real_vector}
     has_enumerate_support = True
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
@@ -43,11 +43,10 @@ class Categorical(Distribution):
         self._num_events = given.shape[-1]
         super().__init__(given.shape[:-1], (), validate_args)
 
-    @property
+    @dependent_property(is_discrete=True, event_dim=0)
     def support(self) -> Check:
         """The numbers of the classes."""
-        n = self._num_events
-        return Check(f"one of 0 .. {n - 1}", lambda x: (x >= 0) & (x < n) & (x % 1 == 0))
+        return integer_interval(0, self._num_events - 1)
 
     @computed_once
     def probs(self) -> Tensor:

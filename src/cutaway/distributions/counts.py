@@ -15,13 +15,21 @@ from cutaway.core.functions import arange, from_numpy
 from cutaway.core.random import Generator
 from cutaway.core.tensor import Tensor
 from cutaway.distributions.bernoulli import log_odds
-from cutaway.distributions.constraints import Constraint, nonnegative, nonnegative_integer
+from cutaway.distributions.constraints import (
+    Constraint,
+    dependent_property,
+    half_open_interval,
+    integer_interval,
+    nonnegative,
+    nonnegative_integer,
+)
 from cutaway.distributions.distribution import PROBABILITY, REAL, Distribution, computed_once, either, parameter
+from cutaway.distributions.exponential_family import ExponentialFamily
 from cutaway.distributions.gamma import Gamma, x_log_y
 from cutaway.functional import softplus
 from cutaway.functional._check import floating, is_tensor, known
 
-BELOW_ONE = Constraint("at least 0 and below 1", lambda p: (p >= 0) & (p < 1))
+BELOW_ONE = half_open_interval(0, 1)
 
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
@@ -50,10 +58,10 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
     return from_numpy(random.binomial(n, p, generator))  # type: ignore[no-any-return]
 
 
-class Poisson(Distribution):
+class Poisson(ExponentialFamily):
     """Probability rate^k exp(-rate) / k! of k = 0, 1, 2, ...  Raises ArgumentError unless rate >= 0."""
 
-    constraints = {"rate": nonnegative}
+    arg_constraints = {"rate": nonnegative}
     support = nonnegative_integer  # type: ignore[assignment]
 
     def __init__(self, rate: Any, validate_args: bool | None = None) -> None:
@@ -81,6 +89,13 @@ class Poisson(Distribution):
         x = self._checked(value)
         return x_log_y(x, self.rate + x * 0) - self.rate - (x + 1).lgamma()
 
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.rate.log(),)
+
+    def _log_normalizer(self, *natural: Tensor) -> Tensor:
+        return natural[0].exp()
+
     def expand(self, batch_shape: Sequence[int]) -> Poisson:
         """The same distributions in a larger batch."""
         return Poisson(self.rate.expand(tuple(batch_shape)), validate_args=False)
@@ -89,7 +104,7 @@ class Poisson(Distribution):
 class _Trials(Distribution):
     """What both binomials share: total_count, and probs or logits."""
 
-    constraints = {"total_count": nonnegative_integer, "probs": PROBABILITY, "logits": REAL}
+    arg_constraints = {"total_count": nonnegative_integer, "probs": PROBABILITY, "logits": REAL}
 
     def __init__(
         self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
@@ -102,6 +117,11 @@ class _Trials(Distribution):
         self.total_count = count.to(given.dtype).expand(shape)
         self._given = self.__dict__[name] = given.expand(shape)
         super().__init__(shape, (), validate_args)
+
+    @property
+    def param_shape(self) -> Any:
+        """The shape of the parameter."""
+        return self._given.shape
 
     @computed_once
     def probs(self) -> Tensor:
@@ -128,11 +148,10 @@ class Binomial(_Trials):
 
     has_enumerate_support = True
 
-    @property
-    def support(self) -> Constraint:  # type: ignore[override]
+    @dependent_property(is_discrete=True, event_dim=0)
+    def support(self) -> Constraint:
         """0 .. total_count."""
-        n = self.total_count
-        return Constraint("a whole number, 0 .. total_count", lambda x: (x >= 0) & (x <= n) & (x % 1 == 0))
+        return integer_interval(0, self.total_count)
 
     @property
     def mean(self) -> Tensor:
@@ -181,7 +200,7 @@ class NegativeBinomial(_Trials):
     Raises ArgumentError unless exactly one of probs and logits is given, for a negative count, and unless 0 <= p < 1.
     """
 
-    constraints = {"total_count": nonnegative, "probs": BELOW_ONE, "logits": REAL}
+    arg_constraints = {"total_count": nonnegative, "probs": BELOW_ONE, "logits": REAL}
     support = nonnegative_integer  # type: ignore[assignment]
 
     @property

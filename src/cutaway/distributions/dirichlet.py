@@ -9,22 +9,23 @@ from cutaway.core.autograd import is_grad_enabled
 from cutaway.core.derived import stack, where
 from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
-from cutaway.distributions.constraints import Constraint, all_of, positive, simplex
-from cutaway.distributions.distribution import POSITIVE, PROBABILITY, Distribution, both
+from cutaway.distributions.constraints import independent, positive, simplex
+from cutaway.distributions.distribution import POSITIVE, PROBABILITY, both
+from cutaway.distributions.exponential_family import ExponentialFamily
 from cutaway.distributions.gamma import standard_gamma, x_log_y
 from cutaway.distributions.geometric import SMALLEST
 from cutaway.functional import one_hot
 
-EVERY_POSITIVE: Constraint = all_of(positive, 1)
+EVERY_POSITIVE = independent(positive, 1)
 
 
-class Dirichlet(Distribution):
+class Dirichlet(ExponentialFamily):
     """Density proportional to the product of x_i^(c_i - 1).  concentration[.., K].
 
     Raises ArgumentError unless all c_i are above 0, or for a scalar.
     """
 
-    constraints = {"concentration": EVERY_POSITIVE}
+    arg_constraints = {"concentration": EVERY_POSITIVE}
     support = simplex  # type: ignore[assignment]
 
     def __init__(self, concentration: Tensor, validate_args: bool | None = None) -> None:
@@ -77,18 +78,25 @@ class Dirichlet(Distribution):
         edge = (c.shape[-1] - total) * total.digamma()
         return c.lgamma().sum(-1) - total.lgamma() - edge - ((c - 1.0) * c.digamma()).sum(-1)
 
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.concentration,)
+
+    def _log_normalizer(self, *natural: Tensor) -> Tensor:
+        return natural[0].lgamma().sum(-1) - natural[0].sum(-1).lgamma()
+
     def expand(self, batch_shape: Sequence[int]) -> Dirichlet:
         """The same distributions in a larger batch."""
         return Dirichlet(self.concentration.expand((*batch_shape, *self.event_shape)), validate_args=False)
 
 
-class Beta(Distribution):
+class Beta(ExponentialFamily):
     """Density proportional to x^(a - 1) (1 - x)^(b - 1), a = concentration1, b = concentration0.
 
     Raises ArgumentError unless both are above 0.
     """
 
-    constraints = {"concentration1": POSITIVE, "concentration0": POSITIVE}
+    arg_constraints = {"concentration1": POSITIVE, "concentration0": POSITIVE}
     support = PROBABILITY  # type: ignore[assignment]
 
     def __init__(self, concentration1: Any, concentration0: Any, validate_args: bool | None = None) -> None:
@@ -135,6 +143,14 @@ class Beta(Distribution):
     def entropy(self) -> Tensor:
         """That of the pair (x, 1 - x)."""
         return self._dirichlet.entropy()
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return self.concentration1, self.concentration0
+
+    def _log_normalizer(self, *natural: Tensor) -> Tensor:
+        x, y = natural
+        return x.lgamma() + y.lgamma() - (x + y).lgamma()
 
     def expand(self, batch_shape: Sequence[int]) -> Beta:
         """The same distributions in a larger batch."""

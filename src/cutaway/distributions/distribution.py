@@ -23,11 +23,11 @@ REAL, POSITIVE, PROBABILITY, BOOLEAN = constraints.real, constraints.positive, c
 class Distribution:
     """A batch of distributions.  A subclass defines what it can: rsample or sample, log_prob, entropy, mean, variance.
 
-    constraints  what must hold of each parameter      support  what must hold of a value
+    arg_constraints  what must hold of each parameter      support  what must hold of a value
     Raises ArgumentError for a parameter, or later a value, outside.
     """
 
-    constraints: ClassVar[dict[str, Check]] = {}
+    arg_constraints: ClassVar[dict[str, Check]] = {}
     has_rsample = False
     has_enumerate_support = False
     _validate_args = True
@@ -39,15 +39,11 @@ class Distribution:
         if validate_args is not None:
             self._validate_args = validate_args
         if self._validate_args and STAGE.get() is None:
-            for name, (words, holds) in self.constraints.items():
-                value = self.__dict__.get(name)
-                if value is not None:
-                    self._refuse_unless(value, holds, words, f"parameter {name}")
-
-    @property
-    def arg_constraints(self) -> dict[str, Check]:
-        """What must hold of each parameter."""
-        return self.constraints
+            for name, constraint in self.arg_constraints.items():
+                known = name in self.__dict__ or isinstance(getattr(type(self), name, None), property)
+                if known and not constraints.is_dependent(constraint):
+                    value = getattr(self, name)
+                    self._refuse_unless(value, constraint, f"parameter {name}")
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
@@ -56,14 +52,14 @@ class Distribution:
             raise ArgumentError(f"set_default_validate_args: True or False, got {value!r}")
         Distribution._validate_args = value
 
-    def _refuse_unless(self, value: Tensor, holds: Callable[[Tensor], Tensor], words: str, what: str) -> None:
+    def _refuse_unless(self, value: Tensor, constraint: Check, what: str) -> None:
         with no_grad():
-            bad = ~holds(value.detach())
+            bad = ~constraint.check(value.detach())
         if bool(bad.any()):
             first = value.detach().masked_select(bad)[0].tolist() if bad.shape == value.shape else value.tolist()
             raise ArgumentError(
-                f"{type(self).__name__}: {what}, {value.dtype.name}{list(value.shape)}, must be {words}, but {first} is "
-                "not; validate_args=False leaves the check out"
+                f"{type(self).__name__}: {what}, {value.dtype.name}{list(value.shape)}, must be {constraint.words}, but "
+                f"{first} is not; validate_args=False leaves the check out"
             )
 
     def _checked(self, value: Any) -> Tensor:
@@ -84,9 +80,26 @@ class Distribution:
                     f"batch_shape + event_shape {[*self.batch_shape, *self.event_shape]}"
                 ) from None
             if STAGE.get() is None:
-                words, holds = self.support
-                self._refuse_unless(value, holds, words, "the value")
+                self._refuse_unless(value, self.support, "the value")
         return value
+
+    def _validate_sample(self, value: Any) -> None:
+        """PyTorch's name for the check of a value, which subclasses of users call."""
+        self._checked(value)
+
+    def _extended_shape(self, sample_shape: Any = ()) -> Size:
+        """PyTorch's name for the shape of a sample."""
+        return Size(self._extended(sample_shape))
+
+    def _get_checked_instance(self, cls: type, _instance: Any = None) -> Any:
+        """A new object for `expand`, without __init__.  Raises NotWritten for a subclass whose __init__ differs."""
+        if _instance is None and getattr(type(self), "__init__") is not getattr(cls, "__init__"):  # noqa: B009
+            raise NotWritten(f"{type(self).__name__} has an __init__ of its own and must define expand")
+        return type(self).__new__(type(self)) if _instance is None else _instance
+
+    def sample_n(self, n: int) -> Tensor:
+        """`sample((n,))`, as older programs say it."""
+        return self.sample((n,))
 
     def _extended(self, sample_shape: Any) -> tuple[int, ...]:
         """The shape of a sample: sample_shape, batch_shape, event_shape.  Raises ArgumentTypeError."""
@@ -166,8 +179,8 @@ class Distribution:
 
     def __repr__(self) -> str:
         parts = [
-            f"{name}: {value.item() if value.numel() == 1 else value.shape}"
-            for name in self.constraints
+            f"{name}: {value if value.numel() == 1 else value.shape}"
+            for name in self.arg_constraints
             if (value := self.__dict__.get(name)) is not None
         ]
         return f"{type(self).__name__}({', '.join(parts)})"
@@ -203,4 +216,9 @@ def both(op: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
     if not isinstance(b, Tensor):
         y = y.to(x.dtype)
     shape = broadcast_shapes(tuple(x.shape), tuple(y.shape), op=op)
-    return x.expand(shape), y.expand(shape)
+    return expanded(x, shape), expanded(y, shape)
+
+
+def expanded(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """x itself where it has that shape."""
+    return x if tuple(x.shape) == tuple(shape) else x.expand(tuple(shape))

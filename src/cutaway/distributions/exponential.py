@@ -11,12 +11,13 @@ from cutaway.core.tensor import Tensor
 from cutaway.distributions.bernoulli import EPSILON
 from cutaway.distributions.constraints import nonnegative
 from cutaway.distributions.distribution import POSITIVE, REAL, Distribution, both, parameter
+from cutaway.distributions.exponential_family import ExponentialFamily
 
 
-class Exponential(Distribution):
+class Exponential(ExponentialFamily):
     """Density rate exp(-rate x) for x >= 0.  rate: a number or a Tensor.  Raises ArgumentError unless rate > 0."""
 
-    constraints = {"rate": POSITIVE}
+    arg_constraints = {"rate": POSITIVE}
     support = nonnegative  # type: ignore[assignment]
     has_rsample = True
 
@@ -65,6 +66,15 @@ class Exponential(Distribution):
         """1 - log rate."""
         return 1.0 - self.rate.log()
 
+    _mean_carrier_measure = 0
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (-self.rate,)
+
+    def _log_normalizer(self, *natural: Tensor) -> Tensor:
+        return -(-natural[0]).log()
+
     def expand(self, batch_shape: Sequence[int]) -> Exponential:
         """The same distributions in a larger batch."""
         return Exponential(self.rate.expand(tuple(batch_shape)), validate_args=False)
@@ -76,7 +86,7 @@ class Laplace(Distribution):
     Raises ArgumentError unless scale > 0.
     """
 
-    constraints = {"loc": REAL, "scale": POSITIVE}
+    arg_constraints = {"loc": REAL, "scale": POSITIVE}
     support = REAL  # type: ignore[assignment]
     has_rsample = True
 

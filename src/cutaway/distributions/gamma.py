@@ -12,17 +12,18 @@ from cutaway.core.errors import TraceError
 from cutaway.core.functions import from_numpy
 from cutaway.core.tensor import Tensor
 from cutaway.distributions.constraints import nonnegative
-from cutaway.distributions.distribution import POSITIVE, Distribution, both
+from cutaway.distributions.distribution import POSITIVE, both
+from cutaway.distributions.exponential_family import ExponentialFamily
 from cutaway.functional._check import known
 
 
-class Gamma(Distribution):
+class Gamma(ExponentialFamily):
     """Density rate^c x^(c - 1) exp(-rate x) / Gamma(c), c = concentration.  Numbers or Tensors that broadcast.
 
     Raises ArgumentError unless both are above 0.
     """
 
-    constraints = {"concentration": POSITIVE, "rate": POSITIVE}
+    arg_constraints = {"concentration": POSITIVE, "rate": POSITIVE}
     support = nonnegative  # type: ignore[assignment]
 
     def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None) -> None:
@@ -60,6 +61,20 @@ class Gamma(Distribution):
         """c - log rate + log Gamma(c) + (1 - c) digamma(c)."""
         c = self.concentration
         return c - self.rate.log() + c.lgamma() + (1.0 - c) * c.digamma()
+
+    _mean_carrier_measure = 0
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return self.concentration - 1, -self.rate
+
+    def _log_normalizer(self, *natural: Tensor) -> Tensor:
+        x, y = natural
+        return (x + 1).lgamma() + (x + 1) * (-y.reciprocal()).log()
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """The regularised incomplete gamma function P(c, rate x)."""
+        return self.concentration.igamma(self.rate * self._checked(value))  # type: ignore[no-any-return]
 
     def expand(self, batch_shape: Sequence[int]) -> Gamma:
         """The same distributions in a larger batch."""

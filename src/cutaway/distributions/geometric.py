@@ -25,7 +25,7 @@ class Geometric(Distribution):
     Raises ArgumentError unless exactly one is given, and unless 0 < p <= 1.
     """
 
-    constraints = {"probs": PROBABILITY, "logits": REAL}
+    arg_constraints = {"probs": PROBABILITY, "logits": REAL}
     support = nonnegative_integer  # type: ignore[assignment]
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:

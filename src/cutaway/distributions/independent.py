@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
-from cutaway.distributions.constraints import all_of
+from cutaway.distributions.constraints import independent
 from cutaway.distributions.distribution import Check, Distribution
 
 
@@ -37,7 +37,7 @@ class Independent(Distribution):
     @property
     def support(self) -> Check:
         """As the base, of all elements."""
-        return all_of(self.base_dist.support, self.reinterpreted_batch_ndims)
+        return independent(self.base_dist.support, self.reinterpreted_batch_ndims)
 
     @property
     def mean(self) -> Tensor:

@@ -9,6 +9,7 @@ from cutaway.core.autograd import no_grad
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
 from cutaway.core.tensor import Tensor
 from cutaway.distributions.categorical import Categorical
+from cutaway.distributions.constraints import MixtureSameFamilyConstraint, dependent_property
 from cutaway.distributions.distribution import Distribution
 
 
@@ -30,16 +31,16 @@ class MixtureSameFamily(Distribution):
         chosen, made = tuple(mixture_distribution.batch_shape), tuple(component_distribution.batch_shape)
         if not made or any(a != b and a != 1 and b != 1 for a, b in zip(chosen, made[:-1], strict=False)):
             raise ShapeError(f"MixtureSameFamily: weights of batch {list(chosen)} for components of batch {list(made)}")
-        k = mixture_distribution.param_shape[-1]
+        k = mixture_distribution.logits.shape[-1]
         if k != made[-1]:
             raise ShapeError(f"MixtureSameFamily: {k} weights for {made[-1]} components")
         self._dim = -1 - len(component_distribution.event_shape)
         super().__init__(made[:-1], component_distribution.event_shape, validate_args)
 
-    @property
+    @dependent_property
     def support(self) -> Any:
         """That of the components."""
-        return self.component_distribution.support
+        return MixtureSameFamilyConstraint(self.component_distribution.support)
 
     def _weights(self) -> Tensor:
         """The probabilities [.., K, 1 ...], to go with values of the components."""

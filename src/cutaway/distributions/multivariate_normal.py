@@ -11,13 +11,8 @@ from cutaway.core.creation import eye, randn
 from cutaway.core.derived import stack
 from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.tensor import Tensor
-from cutaway.distributions.constraints import lower_cholesky, real_vector
-from cutaway.distributions.distribution import Check, Distribution
-
-SYMMETRIC = Check(
-    "a symmetric positive definite matrix",
-    lambda x: ((x - x.transpose(-1, -2)).abs() <= 1e-6).all(-1).all(-1) & (cholesky(x).diagonal(0, -2, -1) > 0).all(-1),
-)
+from cutaway.distributions.constraints import lower_cholesky, positive_definite, real_vector
+from cutaway.distributions.distribution import Distribution
 
 
 class MultivariateNormal(Distribution):
@@ -27,10 +22,10 @@ class MultivariateNormal(Distribution):
     Raises ArgumentError unless exactly one is given and is positive definite, ShapeError for other shapes.
     """
 
-    constraints = {
+    arg_constraints = {
         "loc": real_vector,
-        "covariance_matrix": SYMMETRIC,
-        "precision_matrix": SYMMETRIC,
+        "covariance_matrix": positive_definite,
+        "precision_matrix": positive_definite,
         "scale_tril": lower_cholesky,
     }
     support = real_vector  # type: ignore[assignment]
@@ -123,8 +118,8 @@ class MultivariateNormal(Distribution):
     def expand(self, batch_shape: Sequence[int]) -> MultivariateNormal:
         """The same distributions in a larger batch."""
         shape = (*batch_shape, *self.event_shape)
-        factor = self.scale_tril.expand((*shape, *self.event_shape))
-        return MultivariateNormal(self.loc.expand(shape), scale_tril=factor, validate_args=False)
+        matrix = {self._name: getattr(self, self._name).expand((*shape, *self.event_shape))}
+        return MultivariateNormal(self.loc.expand(shape), **matrix, validate_args=False)
 
 
 def log_det(factor: Tensor) -> Tensor:

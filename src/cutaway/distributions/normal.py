@@ -11,16 +11,17 @@ from cutaway.core.aval import broadcast_shapes
 from cutaway.core.creation import normal, randn
 from cutaway.core.op import STAGE
 from cutaway.core.tensor import Tensor
-from cutaway.distributions.distribution import POSITIVE, REAL, Distribution, parameter
+from cutaway.distributions.distribution import POSITIVE, REAL, parameter
+from cutaway.distributions.exponential_family import ExponentialFamily
 
 
-class Normal(Distribution):
+class Normal(ExponentialFamily):
     """Density exp(-(x - loc)^2 / (2 scale^2)) / (scale sqrt(2 pi)).  loc, scale: numbers or Tensors that broadcast.
 
     Raises ArgumentError unless scale > 0.
     """
 
-    constraints = {"loc": REAL, "scale": POSITIVE}
+    arg_constraints = {"loc": REAL, "scale": POSITIVE}
     support = REAL  # type: ignore[assignment]
     has_rsample = True
 
@@ -75,6 +76,16 @@ class Normal(Distribution):
     def icdf(self, value: Tensor) -> Tensor:
         """loc + scale sqrt(2) erfinv(2 p - 1)."""
         return self.loc + self.scale * (2 * value - 1).erfinv() * math.sqrt(2)
+
+    _mean_carrier_measure = 0
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return self.loc / self.scale.pow(2), -0.5 * self.scale.pow(2).reciprocal()
+
+    def _log_normalizer(self, *natural: Tensor) -> Tensor:
+        x, y = natural
+        return -0.25 * x.pow(2) / y + 0.5 * (-math.pi / y).log()
 
     def expand(self, batch_shape: Sequence[int]) -> Normal:
         """The same distributions in a larger batch."""

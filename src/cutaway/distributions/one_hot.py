@@ -20,7 +20,7 @@ class OneHotCategorical(Distribution):
     Raises what Categorical raises.
     """
 
-    constraints = {"probs": simplex, "logits": real_vector}
+    arg_constraints = {"probs": simplex, "logits": real_vector}
     support = one_hot  # type: ignore[assignment]
     has_enumerate_support = True
 
@@ -81,4 +81,15 @@ class OneHotCategorical(Distribution):
         """The same distributions in a larger batch."""
         inner = self._categorical.expand(batch_shape)
         name = "probs" if inner.__dict__.get("probs") is inner._given else "logits"
-        return OneHotCategorical(**{name: inner._given}, validate_args=False)
+        return type(self)(**{name: inner._given}, validate_args=False)
+
+
+class OneHotCategoricalStraightThrough(OneHotCategorical):
+    """The same, whose draws pass gradients on to the probabilities as if they were these (Bengio et al. 2013)."""
+
+    has_rsample = True
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """A draw + p - p, where the first p has a history."""
+        p = self.probs
+        return self.sample(sample_shape) + (p - p.detach())

@@ -34,6 +34,11 @@ class RelaxedOneHotCategorical(Distribution):
         """Their logarithms."""
         return self._categorical.logits
 
+    @property
+    def param_shape(self) -> Any:
+        """[.., K]."""
+        return self._categorical.param_shape
+
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """softmax((logits + g) / temperature), g of Gumbel's distribution."""
         u = _inside(rand(self._extended(sample_shape), dtype=self.logits.dtype))
@@ -74,6 +79,11 @@ class RelaxedBernoulli(Distribution):
     def logits(self) -> Tensor:
         """log(p / (1 - p))."""
         return self._bernoulli.logits
+
+    @property
+    def param_shape(self) -> Any:
+        """The shape of the parameter."""
+        return self._bernoulli.param_shape
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """sigmoid((log(u / (1 - u)) + logits) / temperature)."""

@@ -1,4 +1,4 @@
-"""Distributions of one real number made of normal and gamma numbers: Student's t, Cauchy, halves, chi squared."""
+"""Distributions of one real number made of normal and gamma numbers: Student's t, Cauchy, chi squared, Fisher's F."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from cutaway.core.aval import broadcast_shapes
 from cutaway.core.creation import randn
 from cutaway.core.derived import where
 from cutaway.core.functions import empty
+from cutaway.core.limits import finfo
 from cutaway.core.tensor import Tensor
-from cutaway.distributions.constraints import nonnegative
 from cutaway.distributions.distribution import POSITIVE, REAL, Distribution, both, parameter
 from cutaway.distributions.gamma import Gamma
-from cutaway.distributions.normal import Normal
 
 
 class Chi2(Gamma):
@@ -40,7 +39,7 @@ class StudentT(Distribution):
     Raises ArgumentError unless df and scale are above 0.
     """
 
-    constraints = {"df": POSITIVE, "loc": REAL, "scale": POSITIVE}
+    arg_constraints = {"df": POSITIVE, "loc": REAL, "scale": POSITIVE}
     support = REAL  # type: ignore[assignment]
     has_rsample = True
 
@@ -96,7 +95,7 @@ class StudentT(Distribution):
 class Cauchy(Distribution):
     """Density 1 / (pi scale (1 + y^2)), y = (x - loc) / scale.  Raises ArgumentError unless scale > 0."""
 
-    constraints = {"loc": REAL, "scale": POSITIVE}
+    arg_constraints = {"loc": REAL, "scale": POSITIVE}
     support = REAL  # type: ignore[assignment]
     has_rsample = True
 
@@ -121,8 +120,8 @@ class Cauchy(Distribution):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """loc + scale tan(pi (u - 1/2))."""
-        u = empty(self._extended(sample_shape), dtype=self.loc.dtype).uniform_()
-        return self.loc + ((u - 0.5) * math.pi).tan() * self.scale  # type: ignore[no-any-return]
+        y = empty(self._extended(sample_shape), dtype=self.loc.dtype).cauchy_()
+        return self.loc + y * self.scale  # type: ignore[no-any-return]
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
@@ -146,54 +145,46 @@ class Cauchy(Distribution):
         return Cauchy(self.loc.expand(tuple(batch_shape)), self.scale.expand(tuple(batch_shape)), validate_args=False)
 
 
-class HalfNormal(Distribution):
-    """|x| of a normal x of mean 0.  Raises ArgumentError unless scale > 0."""
+class FisherSnedecor(Distribution):
+    """F(df1, df2): the ratio of two chi squared numbers, each divided by its degrees.  Raises ArgumentError."""
 
-    constraints = {"scale": POSITIVE}
-    support = nonnegative  # type: ignore[assignment]
+    arg_constraints = {"df1": POSITIVE, "df2": POSITIVE}
+    support = POSITIVE  # type: ignore[assignment]
     has_rsample = True
 
-    def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
-        self.scale = parameter(scale, "HalfNormal")
-        self._normal = Normal(self.scale * 0, self.scale, validate_args=False)
-        super().__init__(self.scale.shape, (), validate_args)
+    def __init__(self, df1: Any, df2: Any, validate_args: bool | None = None) -> None:
+        self.df1, self.df2 = both("FisherSnedecor", df1, df2)
+        super().__init__(self.df1.shape, (), validate_args)
 
     @property
     def mean(self) -> Tensor:
-        """scale sqrt(2 / pi)."""
-        return self.scale * math.sqrt(2 / math.pi)
+        """df2 / (df2 - 2); NaN for df2 <= 2."""
+        n = where(self.df2 <= 2, math.nan, self.df2)
+        return n / (n - 2)
 
     @property
     def mode(self) -> Tensor:
-        """0."""
-        return self.scale * 0
+        """(df1 - 2) / df1 df2 / (df2 + 2); NaN for df1 <= 2."""
+        return where(self.df1 <= 2, math.nan, (self.df1 - 2) / self.df1 * self.df2 / (self.df2 + 2))
 
     @property
     def variance(self) -> Tensor:
-        """scale^2 (1 - 2 / pi)."""
-        return self.scale.pow(2) * (1 - 2 / math.pi)
+        """2 df2^2 (df1 + df2 - 2) / (df1 (df2 - 2)^2 (df2 - 4)); NaN for df2 <= 4."""
+        m, n = self.df1, where(self.df2 <= 4, math.nan, self.df2)
+        return 2 * n.pow(2) * (m + n - 2) / (m * (n - 2).pow(2) * (n - 4))
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """|scale e|."""
-        return self._normal.rsample(sample_shape).abs()
+        """One gamma number divided by another."""
+        tiny = finfo(self.df1.dtype).tiny
+        above, under = (Gamma(d * 0.5, d, validate_args=False).rsample(sample_shape) for d in (self.df1, self.df2))
+        return (above / under.clamp(min=tiny)).clamp(min=tiny)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """That of the normal number, and log 2; -inf below 0."""
-        x = self._checked(value)
-        return where(x >= 0, self._normal.log_prob(x) + math.log(2), -math.inf)
+        """The logarithm of the density."""
+        x, a, b, ratio = self._checked(value), self.df1 * 0.5, self.df2 * 0.5, self.df1 / self.df2
+        norm = (a + b).lgamma() - a.lgamma() - b.lgamma()
+        return norm + (a * ratio.log() + (a - 1) * x.log()) - (a + b) * (ratio * x).log1p()
 
-    def cdf(self, value: Tensor) -> Tensor:
-        """2 F(x) - 1."""
-        return 2 * self._normal.cdf(self._checked(value)) - 1
-
-    def icdf(self, value: Tensor) -> Tensor:
-        """Of (p + 1) / 2."""
-        return self._normal.icdf((value + 1) / 2)
-
-    def entropy(self) -> Tensor:
-        """Less by log 2."""
-        return self._normal.entropy() - math.log(2)
-
-    def expand(self, batch_shape: Sequence[int]) -> HalfNormal:
+    def expand(self, batch_shape: Sequence[int]) -> FisherSnedecor:
         """The same distributions in a larger batch."""
-        return HalfNormal(self.scale.expand(tuple(batch_shape)), validate_args=False)
+        return FisherSnedecor(self.df1.expand(tuple(batch_shape)), self.df2.expand(tuple(batch_shape)), False)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from cutaway.core.autograd import no_grad
-from cutaway.core.tensor import Tensor
-from cutaway.distributions.bernoulli import EPSILON
-from cutaway.distributions.constraints import positive
-from cutaway.distributions.distribution import POSITIVE, REAL, Check, Distribution, both
-from cutaway.distributions.independent import sum_last
+from cutaway.core.errors import ArgumentError
+from cutaway.core.limits import finfo
+from cutaway.core.tensor import Size, Tensor
+from cutaway.distributions.constraints import Constraint, dependent_property, independent, positive
+from cutaway.distributions.distribution import POSITIVE, REAL, Distribution, both
+from cutaway.distributions.independent import Independent, sum_last
 from cutaway.distributions.normal import Normal
-from cutaway.distributions.transforms import SMALLEST, AffineTransform, ExpTransform, Transform
+from cutaway.distributions.transforms import AffineTransform, ComposeTransform, ExpTransform, Transform
 from cutaway.distributions.uniform import Uniform
 
 EULER = 0.57721566490153286060  # the mean of the standard Gumbel distribution
@@ -25,25 +26,47 @@ class TransformedDistribution(Distribution):
     log_prob(y) is that of x minus log |dy/dx|, summed over the dimensions of a draw.
     """
 
+    arg_constraints: ClassVar[dict[str, Constraint]] = {}
+
     def __init__(
         self,
         base_distribution: Distribution,
         transforms: Transform | Sequence[Transform],
         validate_args: bool | None = None,
     ) -> None:
+        self.transforms = [transforms] if isinstance(transforms, Transform) else transforms
+        if not isinstance(self.transforms, list) or not all(isinstance(t, Transform) for t in self.transforms):
+            raise ArgumentError("TransformedDistribution: transforms must be a Transform or a list of them")
+        whole = ComposeTransform(self.transforms)
+        taken, given = whole.domain.event_dim, len(base_distribution.event_shape)
+        shape = Size((*base_distribution.batch_shape, *base_distribution.event_shape))
+        if len(shape) < taken:
+            raise ArgumentError(
+                f"TransformedDistribution: the transforms take {taken} dimensions together, the base has {list(shape)}"
+            )
+        forward = whole.forward_shape(shape)
+        needed = whole.inverse_shape(forward)
+        if tuple(needed) != tuple(shape):
+            base_distribution = base_distribution.expand(needed[: len(needed) - given])
+        if taken > given:
+            base_distribution = Independent(base_distribution, taken - given)
         self.base_dist = base_distribution
-        self.transforms = [transforms] if isinstance(transforms, Transform) else list(transforms)
-        super().__init__(base_distribution.batch_shape, base_distribution.event_shape, validate_args)
+        dims = max(whole.codomain.event_dim, given + whole.codomain.event_dim - taken)
+        super().__init__(forward[: len(forward) - dims], forward[len(forward) - dims :], validate_args)
 
     @property
     def has_rsample(self) -> bool:  # type: ignore[override]
         """As the base."""
         return self.base_dist.has_rsample
 
-    @property
-    def support(self) -> Check:
-        """Any number: the transforms do not say what they give."""
-        return Check("a number", lambda x: x == x)
+    @dependent_property(is_discrete=False)
+    def support(self) -> Constraint:
+        """What the last transform gives, of all elements of a draw."""
+        if not self.transforms:
+            return self.base_dist.support
+        inside = self.transforms[-1].codomain
+        more = len(self.event_shape) - inside.event_dim
+        return independent(inside, more) if more > 0 else inside
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Transformed draws of the base."""
@@ -65,15 +88,16 @@ class TransformedDistribution(Distribution):
         y, dims = self._checked(value), len(self.event_shape)
         total: Any = 0.0
         for transform in reversed(self.transforms):
-            x = transform._inv_call(y)
-            total = total - sum_last(transform.log_abs_det_jacobian(x, y), dims)
+            x = transform.inv(y)
+            dims += transform.domain.event_dim - transform.codomain.event_dim
+            total = total - sum_last(transform.log_abs_det_jacobian(x, y), dims - transform.domain.event_dim)
             y = x
-        return total + self.base_dist.log_prob(y)  # type: ignore[no-any-return]
+        return total + sum_last(self.base_dist.log_prob(y), dims - len(self.base_dist.event_shape))  # type: ignore[no-any-return]
 
     def cdf(self, value: Tensor) -> Tensor:
         """That of x, or of -x where the transforms fall."""
         for transform in reversed(self.transforms):
-            value = transform._inv_call(value)
+            value = transform.inv(value)
         return self._turned(self.base_dist.cdf(value))
 
     def icdf(self, value: Tensor) -> Tensor:
@@ -91,14 +115,19 @@ class TransformedDistribution(Distribution):
 
     def expand(self, batch_shape: Sequence[int]) -> TransformedDistribution:
         """The same distributions in a larger batch."""
-        return TransformedDistribution(self.base_dist.expand(batch_shape), self.transforms, validate_args=False)
+        shape = Size((*batch_shape, *self.event_shape))
+        for transform in reversed(self.transforms):
+            shape = transform.inverse_shape(shape)
+        base = self.base_dist.expand(shape[: len(shape) - len(self.base_dist.event_shape)])
+        return TransformedDistribution(base, self.transforms, validate_args=False)
 
 
 class LogNormal(TransformedDistribution):
     """exp(x) with x of Normal(loc, scale).  Raises ArgumentError unless scale > 0."""
 
-    constraints = {"loc": REAL, "scale": POSITIVE}
+    arg_constraints = {"loc": REAL, "scale": POSITIVE}
     support = positive  # type: ignore[assignment]
+    has_rsample = True  # type: ignore[assignment]
     base_dist: Normal
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
@@ -142,13 +171,13 @@ class LogNormal(TransformedDistribution):
 class Gumbel(TransformedDistribution):
     """loc - scale log(-log u), u uniform: the largest of many.  Raises ArgumentError unless scale > 0."""
 
-    constraints = {"loc": REAL, "scale": POSITIVE}
+    arg_constraints = {"loc": REAL, "scale": POSITIVE}
     support = REAL  # type: ignore[assignment]
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
         self.loc, self.scale = both("Gumbel", loc, scale)
-        kind = self.loc.dtype.name
-        low, high = self.loc.detach() * 0 + SMALLEST[kind], self.loc.detach() * 0 + (1 - EPSILON[kind])
+        kind = finfo(self.loc.dtype)
+        low, high = self.loc.detach() * 0 + kind.tiny, self.loc.detach() * 0 + (1 - kind.eps)
         log = ExpTransform().inv
         steps = [log, AffineTransform(0, -1), log, AffineTransform(self.loc, -self.scale)]
         super().__init__(Uniform(low, high, validate_args=False), steps, validate_args)

@@ -10,7 +10,7 @@ from cutaway.core.creation import rand
 from cutaway.core.errors import ArgumentError
 from cutaway.core.op import STAGE
 from cutaway.core.tensor import Tensor
-from cutaway.distributions.constraints import interval
+from cutaway.distributions.constraints import dependent_property, interval
 from cutaway.distributions.distribution import REAL, Check, Distribution, both
 
 
@@ -20,7 +20,7 @@ class Uniform(Distribution):
     Raises ArgumentError unless low < high.
     """
 
-    constraints = {"low": REAL, "high": REAL}
+    arg_constraints = {"low": REAL, "high": REAL}
     has_rsample = True
 
     def __init__(self, low: Any, high: Any, validate_args: bool | None = None) -> None:
@@ -29,7 +29,7 @@ class Uniform(Distribution):
         if self._validate_args and STAGE.get() is None and not bool((self.low < self.high).all()):
             raise ArgumentError("Uniform: low must be below high everywhere")
 
-    @property
+    @dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Check:
         """From low to high."""
         return interval(self.low.detach(), self.high.detach())
