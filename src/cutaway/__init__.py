@@ -89,10 +89,17 @@ _ELSEWHERE = {
     ),
     **dict.fromkeys(
         """
-        celu conv1d conv2d conv_transpose2d cosine_similarity dropout pairwise_distance pdist pixel_shuffle prelu selu
-        threshold
+        adaptive_avg_pool1d alpha_dropout avg_pool1d bilinear celu channel_shuffle conv1d conv2d conv3d conv_transpose1d
+        conv_transpose2d conv_transpose3d cosine_similarity dropout feature_alpha_dropout gru_cell lstm_cell max_pool1d
+        max_pool2d max_pool3d pairwise_distance pdist pixel_shuffle pixel_unshuffle prelu rms_norm rnn_relu_cell
+        rnn_tanh_cell rrelu selu threshold
         """.split(),
         "cutaway.functional",
+    ),
+    **dict.fromkeys("celu_ rrelu_ selu_ threshold_".split(), "cutaway.functional.in_place"),
+    **dict.fromkeys(
+        "adaptive_max_pool1d batch_norm constant_pad_nd embedding group_norm instance_norm layer_norm".split(),
+        "cutaway.functional.flat",
     ),
     **dict.fromkeys(
         """
@@ -102,6 +109,16 @@ _ELSEWHERE = {
         tril_indices triu_indices unravel_index vander var_mean xlogy
         """.split(),
         "cutaway.core.topics.functions",
+    ),
+    **dict.fromkeys("geqrf orgqr ormqr".split(), "cutaway.core.topics.reflections"),
+    **dict.fromkeys("histogram histogramdd".split(), "cutaway.core.topics.histograms"),
+    **dict.fromkeys("pca_lowrank svd_lowrank".split(), "cutaway.core.topics.lowrank"),
+    **dict.fromkeys(
+        """
+        fill frobenius_norm frombuffer get_num_interop_threads is_storage norm_except_dim nuclear_norm range
+        set_num_interop_threads
+        """.split(),
+        "cutaway.core.topics.differences",
     ),
     **dict.fromkeys(
         "complex imag is_complex polar real view_as_complex view_as_real".split(), "cutaway.core.topics.complex"
@@ -126,6 +143,8 @@ _METHODS = frozenset(
     square squeeze std sub subtract sum swapaxes t tan tanh topk trace transpose tril triu true_divide trunc unbind
     unflatten unique unsqueeze var
     abs_ acos_ asin_ atan_ ceil_ clamp_ cos_ cosh_ detach_ erf_ exp2_ exp_ expm1_ fill_ floor_ frac_ log10_ log1p_ log2_
+    acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asinh_ atanh_ clamp_max_ clamp_min_ clip_ deg2rad_
+    erfc_ fix_ gcd_ i0_ index_put_ lcm_ ldexp_ logit_ nan_to_num_ negative_ rad2deg_ resize_as_ sinc_ xlogy_
     log_ neg_ reciprocal_ relu_ round_ rsqrt_ sigmoid_ sin_ sinh_ sqrt_ square_ tan_ tanh_ trunc_ zero_
     """.split()
 ) | _TOPICS - {"polygamma"}

@@ -45,6 +45,27 @@ class SlogDet(NamedTuple):
     logabsdet: Any
 
 
+class ResultInfo(NamedTuple):
+    """What solve_ex returns."""
+
+    result: Any
+    info: Any
+
+
+class Reflections(NamedTuple):
+    """What geqrf returns."""
+
+    a: Any
+    tau: Any
+
+
+class Histogram(NamedTuple):
+    """What histogram returns."""
+
+    hist: Any
+    bin_edges: Any
+
+
 class QR(NamedTuple):
     """What qr returns."""
 
@@ -119,6 +140,7 @@ OTHERS: dict[str, Any] = {
     "aminmax": MinMax, "linalg_eig": Eigh, "linalg_eigh": Eigh, "linalg_lstsq": LstSq, "linalg_lu": LU, "linalg_qr": QR,
     "frexp": Frexp, "linalg_cholesky_ex": CholeskyEx, "linalg_inv_ex": InvEx, "linalg_lu_factor": LUFactor, "lu_unpack": LU,
     "linalg_slogdet": SlogDet, "linalg_svd": SVD, "qr": QR, "slogdet": SlogDet, "svd": SVDOld,
+    "geqrf": Reflections, "histogram": Histogram, "histogramdd": Histogram, "linalg_solve_ex": ResultInfo,
 }  # fmt: skip
 TYPES: dict[str, Any] = {
     name: type(name, (_Printed, base), {"__slots__": (), "__module__": __name__, "__doc__": base.__doc__})

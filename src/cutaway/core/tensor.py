@@ -21,7 +21,18 @@ from cutaway.core.methods import Methods
 from cutaway.core.op import STAGE
 from cutaway.core.package import package
 from cutaway.core.refusal import describe, guard_methods
-from cutaway.core.topics import Complex, Layout, Order, Places, Products, Special, Statistics, Writing
+from cutaway.core.topics import (
+    Complex,
+    Drawing,
+    Layout,
+    Order,
+    Places,
+    Products,
+    Replaced,
+    Special,
+    Statistics,
+    Writing,
+)
 from cutaway.core.watched import CHANGES
 
 
@@ -54,7 +65,9 @@ class Size(tuple[int, ...]):
         return f"{package()}.Size({list(self)})"
 
 
-class Tensor(Methods, Conversions, Complex, Layout, Order, Places, Products, Special, Statistics, Writing):
+class Tensor(
+    Methods, Conversions, Complex, Drawing, Layout, Order, Places, Products, Replaced, Special, Statistics, Writing
+):  # fmt: skip
     """A multi-dimensional array that can remember how it was computed.
 
     `Tensor(2, 3)` makes float32 of that shape (zeros), `Tensor([1, 2])` float32 from data; `cutaway.tensor` keeps dtypes.

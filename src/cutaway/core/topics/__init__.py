@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from cutaway.core.refusal import guard_methods
 from cutaway.core.topics.complex import Complex
+from cutaway.core.topics.drawing import Drawing
 from cutaway.core.topics.layout import Layout
 from cutaway.core.topics.order import Order
 from cutaway.core.topics.places import Places
 from cutaway.core.topics.products import Products
+from cutaway.core.topics.replaced import Replaced
 from cutaway.core.topics.special import Special
 from cutaway.core.topics.statistics import Statistics
 from cutaway.core.topics.writing import Writing
 
-TOPICS = (Complex, Layout, Order, Places, Products, Special, Statistics)
+TOPICS = (Complex, Layout, Order, Places, Products, Replaced, Special, Statistics)
 # Those that a program may call as functions, too.
 NAMES = frozenset(
     name for topic in TOPICS for name, f in vars(topic).items() if callable(f) and name[0] != "_" and not name.endswith("_")
 )
 
-for _topic in (*TOPICS, Writing):
+for _topic in (*TOPICS, Drawing, Writing):
     guard_methods(_topic, [n for n, f in vars(_topic).items() if callable(f) and n[0] != "_"])

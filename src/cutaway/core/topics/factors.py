@@ -8,7 +8,7 @@ import numpy as np
 
 from cutaway.core import derived as d
 from cutaway.core.autograd import Function
-from cutaway.core.aval import show
+from cutaway.core.aval import broadcast_shapes, show
 from cutaway.core.errors import ShapeError
 from cutaway.core.refusal import function
 from cutaway.core.returned import TYPES
@@ -27,7 +27,8 @@ def solve_triangular(A: Any, B: Any, *, upper: bool, left: bool = True, unitrian
     triangle = d.triu(A, int(unitriangular)) if upper else d.tril(A, -int(unitriangular))
     if unitriangular:
         triangle = triangle + d.constant(np.eye(A._data.shape[-1], dtype=A._data.dtype))
-    return solve(triangle, B, left=left)
+    batch = broadcast_shapes(A._data.shape[:-2], B._data.shape[:-2], op="solve_triangular")
+    return solve(triangle, B.expand((*batch, *B._data.shape[-2:])), left=left)  # matrices, where solve might see vectors
 
 
 @function
@@ -48,9 +49,13 @@ def cholesky_inverse(input: Any, upper: bool = False) -> Any:
 class _LU(Function):
     @staticmethod
     def forward(ctx: Any, a: Any) -> Any:
-        parts = [_eliminated(m) for m in d.values(a).reshape(-1, *a._data.shape[-2:])]
-        batch = a._data.shape[:-2]
-        p, low, up = (d.constant(np.stack(x).reshape(*batch, *x[0].shape)) for x in zip(*parts, strict=True))
+        batch, (m, n) = a._data.shape[:-2], a._data.shape[-2:]
+        parts = [_eliminated(x) for x in d.values(a).reshape(int(np.prod(batch)), m, n)]
+        shapes = (m, m), (m, min(m, n)), (min(m, n), n)
+        stacked = zip(*parts, strict=True) if parts else [np.zeros((0, *shape), a._data.dtype) for shape in shapes]
+        p, low, up = (
+            d.constant(np.asarray(x).reshape(*batch, *shape)) for x, shape in zip(stacked, shapes, strict=True)
+        )
         ctx.mark_non_differentiable(p)
         ctx.save_for_backward(p, low, up)
         return p, low, up

@@ -9,7 +9,7 @@ import numpy as np
 
 from cutaway.core import derived as d
 from cutaway.core.dtypes import FLOATING, FROM_NUMPY, INEXACT, is_narrow
-from cutaway.core.errors import ComplexError, DTypeError
+from cutaway.core.errors import ArgumentError, ComplexError, DTypeError
 from cutaway.core.ops import elementwise as ew
 from cutaway.core.returned import TYPES
 
@@ -217,6 +217,32 @@ class Special:
     def polygamma(self: Any, n: int) -> Any:
         """The n-th derivative of digamma(self)."""
         return _functions().polygamma(n, _float(self))
+
+    def i0(self: Any) -> Any:
+        """The modified Bessel function of order 0."""
+        from cutaway.core.topics.bessel import I0
+
+        return I0.apply(_float(self))
+
+    def igamma(self: Any, other: Any) -> Any:
+        """The lower incomplete gamma function P(self, other)."""
+        from cutaway.core.topics.incomplete import igamma
+
+        return igamma("igamma", self, other, False)
+
+    def igammac(self: Any, other: Any) -> Any:
+        """The upper incomplete gamma function Q(self, other) = 1 - P(self, other)."""
+        from cutaway.core.topics.incomplete import igamma
+
+        return igamma("igammac", self, other, True)
+
+    def mvlgamma(self: Any, p: int) -> Any:
+        """The logarithm of the gamma function of p dimensions.  Raises ArgumentError unless p >= 1."""
+        if p < 1:
+            raise ArgumentError(f"mvlgamma: p must be 1 or more, got {p}")
+        x = _float(self)
+        steps = d.constant((np.arange(p) * 0.5).astype(x._data.dtype))
+        return (x.unsqueeze(-1) - steps).lgamma().sum(-1) + 0.25 * p * (p - 1) * math.log(math.pi)
 
     def digamma(self: Any) -> Any:
         """The derivative of lgamma."""

@@ -32,9 +32,11 @@ class Writing:
         absolute acos acosh addbmm addcdiv addcmul addmv addr arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin
         asinh atan atan2 atanh baddbmm bitwise_left_shift bitwise_right_shift clamp_max clamp_min copysign cosh cumprod
         cumsum deg2rad digamma divide eq erfc erfinv exp2 expm1 fix float_power fmod frac gcd ge greater greater_equal gt
-        heaviside hypot index_copy index_fill index_reduce lcm le less less_equal lgamma log10 log1p log2 logit lt
-        masked_scatter multiply nan_to_num ne negative not_equal rad2deg scatter_reduce sgn sinc sinh subtract tan
-        true_divide xlogy
+        heaviside hypot i0 igamma igammac index_copy index_fill index_reduce lcm ldexp le less less_equal lgamma
+        log10 log1p log2 logit lt
+        masked_scatter multiply mvlgamma nan_to_num ne negative nextafter not_equal polygamma rad2deg renorm
+        scatter_reduce sgn
+        sinc sinh subtract tan true_divide xlogy
     """.split():
         vars()[f"{_name}_"] = _written(_name)
     del _name
@@ -67,6 +69,12 @@ class Writing:
     def resize_as_(self: Any, other: Any) -> Any:
         """Of the size of `other`; see `resize_`."""
         return self.resize_(other.shape)
+
+    def map2_(self: Any, x: Any, y: Any, callable: Any) -> Any:
+        """As map_, of three elements."""
+        wide = [np.broadcast_to(d.values(v), self._data.shape).reshape(-1).tolist() for v in (self, x, y)]
+        found = [callable(*v) for v in zip(*wide, strict=True)]
+        return self._assign(d.constant(np.array(found, self._data.dtype).reshape(self._data.shape)), "map2_")
 
     def apply_(self: Any, callable: Any) -> Any:
         """Each element replaced by what a Python function makes of it: slow."""
