@@ -218,6 +218,26 @@ def _cubic_taps(before: np.ndarray, t: np.ndarray, n: int) -> Taps:
 
 @composite(r"\mathrm{interpolate}(x)")
 @in_single
+def upsample_nearest(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+) -> Tensor:
+    """An older name of interpolate, by the nearest element; warns as PyTorch does."""
+    warnings.warn("upsample_nearest is an older name of interpolate; write interpolate", stacklevel=3)
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+) -> Tensor:
+    """An older name of interpolate, linear with align_corners=True; warns as PyTorch does."""
+    warnings.warn("upsample_bilinear is an older name of interpolate; write interpolate", stacklevel=3)
+    return interpolate(input, size, scale_factor, "bilinear", True)
+
+
 def upsample(
     input: Tensor,
     size: int | Sequence[int] | None = None,

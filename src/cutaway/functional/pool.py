@@ -203,6 +203,14 @@ def lp_pool2d(
     return _lp_pool("lp_pool2d", 2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
+@composite(r"(\sum_{k} x_{si + k}^p)^{1/p}")
+def lp_pool3d(
+    input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """The p-norm of each window, p = norm_type.  x[N, C, D, H, W] -> y[N, C, D', H', W'].  Sizes as in avg_pool3d."""
+    return _lp_pool("lp_pool3d", 3, input, norm_type, kernel_size, stride, ceil_mode)
+
+
 # --- back to where the largest was ------------------------------------------------------------------------------------
 
 

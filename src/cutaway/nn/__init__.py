@@ -9,6 +9,7 @@ from cutaway.nn.activation import (
     ReLU, ReLU6, RReLU, SELU, SiLU, Sigmoid, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign, Step, Tanh,
     Tanhshrink, Threshold,
 )  # fmt: skip
+from cutaway.nn.adaptive import AdaptiveLogSoftmaxWithLoss
 from cutaway.nn.attention import MultiheadAttention
 from cutaway.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from cutaway.nn.batchnorm import SyncBatchNorm
@@ -19,7 +20,8 @@ from cutaway.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Drop
 from cutaway.nn.flatten import Flatten, Unflatten
 from cutaway.nn.fold import Fold, Unfold
 from cutaway.nn.lazy import (
-    LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d, LazyConv1d, LazyConv2d, LazyConv3d, LazyLinear,
+    LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d, LazyConv1d, LazyConv2d, LazyConv3d, LazyConvTranspose1d,
+    LazyConvTranspose2d, LazyConvTranspose3d, LazyInstanceNorm1d, LazyInstanceNorm2d, LazyInstanceNorm3d, LazyLinear,
 )  # fmt: skip
 from cutaway.nn.linear import Bilinear, Identity, Linear
 from cutaway.nn.loss import (
@@ -29,7 +31,7 @@ from cutaway.nn.loss import (
     TripletMarginWithDistanceLoss,
 )  # fmt: skip
 from cutaway.nn.module import Module
-from cutaway.nn.normalization import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
+from cutaway.nn.normalization import CrossMapLRN2d, GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from cutaway.nn.padding import (
     CircularPad1d, CircularPad2d, CircularPad3d, ConstantPad1d, ConstantPad2d, ConstantPad3d, ReflectionPad1d,
     ReflectionPad2d, ReflectionPad3d, ReplicationPad1d, ReplicationPad2d, ReplicationPad3d, ZeroPad1d, ZeroPad2d,
@@ -41,7 +43,8 @@ from cutaway.nn.perceptron import Perceptron
 from cutaway.nn.pixelshuffle import ChannelShuffle, PixelShuffle, PixelUnshuffle
 from cutaway.nn.pooling import (
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
-    AvgPool1d, AvgPool2d, AvgPool3d, LPPool1d, LPPool2d, MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool1d, MaxUnpool2d,
+    AvgPool1d, AvgPool2d, AvgPool3d, FractionalMaxPool2d, FractionalMaxPool3d, LPPool1d, LPPool2d,
+    LPPool3d, MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool1d, MaxUnpool2d,
     MaxUnpool3d,
 )  # fmt: skip
 from cutaway.nn.rnn import GRU, GRUCell, LSTM, LSTMCell, RNN, RNNBase, RNNCell

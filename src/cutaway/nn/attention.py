@@ -12,6 +12,8 @@ from cutaway.nn import init
 from cutaway.nn.linear import NonDynamicallyQuantizableLinear, counts
 from cutaway.nn.module import Module
 from cutaway.nn.parameter import blank
+from cutaway.nn.sdpa import SDPBackend as SDPBackend
+from cutaway.nn.sdpa import sdpa_kernel as sdpa_kernel
 
 
 class MultiheadAttention(Module):

@@ -14,8 +14,8 @@ from cutaway.core.creation import full
 from cutaway.core.errors import CutawayError, NotWritten, ShapeError
 from cutaway.core.tensor import Tensor
 from cutaway.functional._check import is_tensor
-from cutaway.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
-from cutaway.nn.conv import Conv1d, Conv2d, Conv3d
+from cutaway.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
+from cutaway.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from cutaway.nn.linear import Linear
 from cutaway.nn.module import Module, say_where
 from cutaway.nn.parameter import UninitializedParameter
@@ -169,6 +169,59 @@ class LazyConv3d(_LazyConv, Conv3d):
     becomes = Conv3d
 
 
+class _LazyTransposed(LazyModule):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Ints,
+        stride: Ints = 1,
+        padding: Ints = 0,
+        output_padding: Ints = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Ints = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            groups, out_channels, kernel_size, stride, padding, output_padding, groups, bias, dilation, padding_mode,
+            device, dtype,
+        )  # fmt: skip
+        self.in_channels = 0
+        self._put_off()
+
+    def _size_of_input(self, input: Tensor) -> int:
+        return _channels(type(self).__name__, input, self.ndim + 2)
+
+    def _size_of_weight(self, weight: Tensor) -> int:
+        return weight.shape[0]
+
+    def _set_size(self, size: int) -> dict[str, tuple[int, ...]]:
+        if size % self.groups:
+            raise ShapeError(f"{type(self).__name__}: {size} channels do not divide into groups={self.groups}")
+        self.in_channels = size
+        return {"weight": (size, self.out_channels // self.groups, *self.kernel_size), "bias": (self.out_channels,)}
+
+
+class LazyConvTranspose1d(_LazyTransposed, ConvTranspose1d):
+    """ConvTranspose1d whose in_channels is that of the first input."""
+
+    becomes = ConvTranspose1d
+
+
+class LazyConvTranspose2d(_LazyTransposed, ConvTranspose2d):
+    """ConvTranspose2d whose in_channels is that of the first input."""
+
+    becomes = ConvTranspose2d
+
+
+class LazyConvTranspose3d(_LazyTransposed, ConvTranspose3d):
+    """ConvTranspose3d whose in_channels is that of the first input."""
+
+    becomes = ConvTranspose3d
+
+
 class _LazyBatchNorm(LazyModule):
     def __init__(
         self,
@@ -219,3 +272,40 @@ class LazyBatchNorm3d(_LazyBatchNorm, BatchNorm3d):
     """BatchNorm3d whose num_features is that of the first input."""
 
     becomes = BatchNorm3d
+
+
+class _LazyInstanceNorm(_LazyBatchNorm):
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+
+    def _size_of_input(self, input: Tensor) -> int:
+        self._check(input)
+        return input.shape[1] if input.ndim == self.ndims[1] else input.shape[0]
+
+
+class LazyInstanceNorm1d(_LazyInstanceNorm, InstanceNorm1d):
+    """InstanceNorm1d whose num_features is that of the first input."""
+
+    becomes = InstanceNorm1d
+
+
+class LazyInstanceNorm2d(_LazyInstanceNorm, InstanceNorm2d):
+    """InstanceNorm2d whose num_features is that of the first input."""
+
+    becomes = InstanceNorm2d
+
+
+class LazyInstanceNorm3d(_LazyInstanceNorm, InstanceNorm3d):
+    """InstanceNorm3d whose num_features is that of the first input."""
+
+    becomes = InstanceNorm3d

@@ -507,6 +507,14 @@ class Module:
         """Cast all parameters and buffers to `dst_type`."""
         return self._apply(lambda t: t.to(dst_type))
 
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """Parameters and buffers in new memory, whose values are not to be relied on: zeros here.  Raises DeviceError."""
+        check_device(device)
+        with no_grad():
+            for t in [*self.parameters(recurse), *self.buffers(recurse)]:
+                t.zero_()
+        return self
+
     def float(self) -> Self:
         """All floating parameters and buffers as float32."""
         return self._floats(float32)

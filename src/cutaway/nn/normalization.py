@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cutaway import functional as F
+from cutaway.core.derived import cat
 from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
 from cutaway.nn import init
@@ -144,6 +145,30 @@ class LocalResponseNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(Module):
+    """x[N, C, H, W] / (k + alpha / size sum of squares)^beta, over the channels within (size - 1) / 2, rounded down.
+
+    As in PyTorch, the running sum never lets go of the first channel. LocalResponseNorm sums what its name says.
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, input: Tensor) -> Tensor:
+        reach, squares = (self.size - 1) // 2, input.square()
+        total = squares
+        for step in range(1, min(reach, input.shape[1] - 1) + 1):
+            none = squares[:, :step] * 0
+            total = total + cat([squares[:, step:], none], 1) + cat([none, squares[:, :-step]], 1)
+        first = squares[:, :1].expand(squares.shape) * 1
+        kept = cat([first[:, : reach + 1] * 0, first[:, reach + 1 :]], 1)
+        return input * ((total + kept) * (self.alpha / self.size) + self.k) ** -self.beta
 
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

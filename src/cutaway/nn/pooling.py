@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from cutaway import functional as F
+from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
 from cutaway.functional._check import n_tuple
+from cutaway.functional.fractional import ratio_is_fraction
 from cutaway.nn.module import Module
 
 Ints = int | Sequence[int]
@@ -218,6 +220,60 @@ class LPPool2d(LPPool1d):
     """The p-norm of each window, p = norm_type.  x[N, C, H, W] -> y[N, C, H', W']."""
 
     function = "lp_pool2d"
+
+
+class LPPool3d(LPPool1d):
+    """The p-norm of each window, p = norm_type.  x[N, C, D, H, W] -> y[N, C, D', H', W']."""
+
+    function = "lp_pool3d"
+
+
+class _FractionalMaxPool(Module):
+    ndim = 0
+    _random_samples: Tensor | None
+
+    def __init__(
+        self,
+        kernel_size: Ints,
+        output_size: Ints | None = None,
+        output_ratio: float | Sequence[float] | None = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        name, n = type(self).__name__, self.ndim
+        self.kernel_size = n_tuple(name, "kernel_size", kernel_size, n, 1)
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        if (output_size is None) == (output_ratio is None):
+            raise ArgumentError(f"{name}: give output_size or output_ratio, and not both")
+        self.output_size = None if output_size is None else n_tuple(name, "output_size", output_size, n, 1)
+        self.output_ratio: Any = None
+        if output_ratio is not None:
+            ratio_is_fraction(name, output_ratio, n)
+            single = isinstance(output_ratio, (int, float))
+            self.output_ratio = (output_ratio,) * n if single else tuple(output_ratio)  # type: ignore[arg-type]
+
+    def forward(self, input: Tensor) -> Any:
+        pool = getattr(F, f"fractional_max_pool{self.ndim}d")
+        return pool(
+            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
+        )
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """Largest of windows at drawn places (Graham 2014).  x[N, C, H, W] -> y of output_size, or of H, W times output_ratio.
+
+    Raises ArgumentError unless one of the two is given, and for a ratio that is not between 0 and 1.
+    """
+
+    ndim = 2
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """The same in three dimensions.  x[N, C, T, H, W]."""
+
+    ndim = 3
 
 
 class _MaxUnpool(Module):

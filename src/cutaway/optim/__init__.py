@@ -19,10 +19,11 @@ from cutaway.optim.radam import RAdam
 from cutaway.optim.rmsprop import RMSprop
 from cutaway.optim.rprop import Rprop
 from cutaway.optim.sgd import SGD, Momentum, Nesterov
+from cutaway.optim.sparse_adam import SparseAdam
 
 __all__ = [
     "ASGD", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Momentum", "Muon", "NAdam",
-    "Nesterov", "Optimizer", "RAdam", "RMSprop", "Rprop", "lr_scheduler", "swa_utils",
+    "Nesterov", "Optimizer", "RAdam", "RMSprop", "Rprop", "SparseAdam", "lr_scheduler", "swa_utils",
 ]  # fmt: skip
 
 

@@ -27,7 +27,6 @@ ELSEWHERE = {
     "torch.nn.modules.activation": f"{HERE}.activation",
     "torch.nn.modules.utils": f"{HERE}.tuples",
     "torch.nn.modules.instancenorm": "cutaway.nn.batchnorm",
-    "torch.nn.modules.adaptive": "cutaway.nn.loss",
     "torch.nn.parallel.distributed": "cutaway.nn.parallel",
     "torch.nn.parallel.data_parallel": "cutaway.nn.parallel",
     "torch.nn.utils.clip_grad": "cutaway.nn.utils.clip",
@@ -47,6 +46,27 @@ ELSEWHERE = {
     "torch.utils.data._utils.collate": "cutaway.data.collate",
     "torch.distributions.kl": "cutaway.distributions.divergence",
     "torchvision": "cutaway.vision",
+}
+# Several of PyTorch's small modules of distributions are one here.
+ELSEWHERE |= {
+    f"torch.distributions.{theirs}": f"cutaway.distributions.{ours}"
+    for ours, names in {
+        "exponential_family": "exp_family",
+        "halves": "half_normal half_cauchy",
+        "tails": "cauchy studentT chi2 fishersnedecor",
+        "pareto": "generalized_pareto",
+        "powers": "weibull kumaraswamy inverse_gamma",
+        "low_rank": "lowrank_multivariate_normal",
+        "lkj": "lkj_cholesky",
+        "transformed": "log_normal gumbel transformed_distribution",
+        "mixture": "mixture_same_family",
+        "relaxed": "relaxed_bernoulli relaxed_categorical",
+        "one_hot": "one_hot_categorical",
+        "dirichlet": "beta",
+        "exponential": "laplace",
+        "counts": "poisson binomial negative_binomial",
+    }.items()
+    for theirs in names.split()
 }
 # Where the nearest thing is no module of a like name.
 INSTEAD = {

@@ -1,4 +1,4 @@
-"""Weight and spectral normalisation as parametrizations."""
+"""Parametrizations: orthogonal weights, weight and spectral normalisation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from cutaway.core.tensor import Tensor
 from cutaway.functional import normalize
 from cutaway.nn.module import Module
 from cutaway.nn.utils import parametrize
+from cutaway.nn.utils.orthogonal import orthogonal
 from cutaway.nn.utils.spectral_norm import as_matrix, output_dim, power_iterations
 from cutaway.nn.utils.weight_norm import length
 
-__all__ = ["spectral_norm", "weight_norm"]
+__all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 
 M = TypeVar("M", bound=Module)
 
