@@ -53,24 +53,40 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no file of CIFAR holds")
 
 
-def parse_pickle(content: bytes, path: str) -> tuple[np.ndarray, np.ndarray]:
-    """images uint8[N, 3, 32, 32] and labels uint8[N] in the bytes of one file of the Python version.
+def parse_pickle(
+    content: bytes, path: str, key: str = "labels", classes: int = CLASSES
+) -> tuple[np.ndarray, np.ndarray]:
+    """images uint8[N, 3, 32, 32] and labels uint8[N], which lie under `key`, in the bytes of one file of the Python version.
 
     Raises FileFormatError for anything else, and UnsafeFileError if it names code.
     """
     try:
-        entry = _Unpickler(io.BytesIO(content), encoding="bytes").load()
-        held = {key.decode() if isinstance(key, bytes) else key: value for key, value in entry.items()}
+        held = _entries(content)
         _, shape, _, columns_first, raw = held["data"].state
         images = np.frombuffer(raw, np.uint8).reshape(shape, order="F" if columns_first else "C").reshape(-1, *SHAPE)
-        labels = np.array(held["labels"], np.uint8)
+        labels = np.array(held[key], np.uint8)
     except pickle.UnpicklingError as e:
         raise UnsafeFileError(f"{path}: {e}") from None
     except Exception as e:
-        raise FileFormatError(f"{path}: not a file of CIFAR-10's Python version ({type(e).__name__}: {e})") from None
-    if labels.shape != images.shape[:1] or labels.max(initial=0) >= CLASSES:
+        raise FileFormatError(f"{path}: not a file of CIFAR's Python version ({type(e).__name__}: {e})") from None
+    if labels.shape != images.shape[:1] or labels.max(initial=0) >= classes:
         raise FileFormatError(f"{path}: {labels.shape} labels up to {labels.max(initial=0)} for images {images.shape}")
     return images, labels
+
+
+def _entries(content: bytes) -> dict[str, Any]:
+    entry = _Unpickler(io.BytesIO(content), encoding="bytes").load()
+    return {key.decode() if isinstance(key, bytes) else key: value for key, value in entry.items()}
+
+
+def parse_names(content: bytes, path: str, key: str) -> list[str]:
+    """The names of classes under `key` in the file that lists them.  Raises FileFormatError, UnsafeFileError."""
+    try:
+        return [name.decode() if isinstance(name, bytes) else str(name) for name in _entries(content)[key]]
+    except pickle.UnpicklingError as e:
+        raise UnsafeFileError(f"{path}: {e}") from None
+    except Exception as e:
+        raise FileFormatError(f"{path}: no list of the names of classes ({type(e).__name__}: {e})") from None
 
 
 def members(archive: str, sizes: Mapping[str, int]) -> Iterable[tuple[str, bytes]]:

@@ -14,9 +14,10 @@ from cutaway.core.errors import ArgumentTypeError
 from cutaway.core.functions import cat
 from cutaway.core.refusal import describe
 from cutaway.core.tensor import Tensor
+from cutaway.vision.drawing import draw_bounding_boxes, draw_keypoints, draw_segmentation_masks
 from cutaway.vision.pillow import from_array
 
-__all__ = ["make_grid", "save_image"]
+__all__ = ["draw_bounding_boxes", "draw_keypoints", "draw_segmentation_masks", "make_grid", "save_image"]
 
 
 @no_grad()

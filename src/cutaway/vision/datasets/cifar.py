@@ -1,4 +1,4 @@
-"""CIFAR-10 as torchvision gives it."""
+"""CIFAR-10 and CIFAR-100 as torchvision gives them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from cutaway.core.errors import ArgumentError, FileFormatError
 from cutaway.data import cifar, store
 from cutaway.data.sources import CIFAR10 as SOURCE
+from cutaway.vision.datasets.found import missing
 from cutaway.vision.datasets.vision import Transform, VisionDataset
 from cutaway.vision.pillow import image_or_array
 
@@ -50,8 +51,8 @@ class CIFAR10(VisionDataset):
         super().__init__(root, transform=transform, target_transform=target_transform)
         self.train = train
         self.classes = list(SOURCE.classes)
-        self.class_to_idx = {name: i for i, name in enumerate(self.classes)}
         images, labels = self._pickled() or self._binary(download)
+        self.class_to_idx = {name: i for i, name in enumerate(self.classes)}
         self.data: Any = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
         self.targets: list[int] = labels.tolist()
 
@@ -65,11 +66,14 @@ class CIFAR10(VisionDataset):
             name = os.path.basename(path)
             if hashlib.md5(content, usedforsecurity=False).hexdigest() != wanted[name]:
                 raise FileFormatError(f"Dataset not found or corrupted: {path} is not the file as it was published")
-            held[name] = cifar.parse_pickle(content, path)
+            held[name] = self._parsed(name, content, path)
         if len(held) < len(wanted):
             return None
-        images, labels = zip(*(held[name] for name in wanted), strict=True)
+        images, labels = zip(*(held[name] for name in wanted if held[name] is not None), strict=True)
         return np.concatenate(images), np.concatenate(labels)
+
+    def _parsed(self, name: str, content: bytes, path: str) -> Any:
+        return cifar.parse_pickle(content, path)
 
     def _pickles(self, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
         folder, archive = (os.path.join(self.root or "", name) for name in (self.base_folder, self.filename))
@@ -112,3 +116,27 @@ class CIFAR10(VisionDataset):
 
     def extra_repr(self) -> str:
         return f"Split: {'Train' if self.train is True else 'Test'}"
+
+
+class CIFAR100(CIFAR10):
+    """The same of 100 classes; items (image 32 x 32 of mode RGB, label 0 .. 99).
+
+    Read from root/cifar-100-python or root/cifar-100-python.tar.gz, as torchvision lays them out, and checked as CIFAR-10's.
+    Raises FileFormatError where they are missing (nothing is fetched) or corrupt.
+    """
+
+    base_folder = "cifar-100-python"
+    filename = "cifar-100-python.tar.gz"
+    meta = {"filename": "meta", "key": "fine_label_names", "md5": "7973b15100ade9c7d40fb424638fde48"}
+    train_list = [["train", "16019d7e3df5f24257cddd939b257f8d"], [meta["filename"], meta["md5"]]]
+    test_list = [["test", "f0ef6b0ae62326f3e7ffdfab6717acfc"], [meta["filename"], meta["md5"]]]
+
+    def _parsed(self, name: str, content: bytes, path: str) -> Any:
+        if name == self.meta["filename"]:
+            self.classes = cifar.parse_names(content, path, self.meta["key"])
+            return None
+        return cifar.parse_pickle(content, path, "fine_labels", 100)
+
+    def _binary(self, download: bool) -> tuple[np.ndarray, np.ndarray]:
+        source = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
+        missing("CIFAR-100", self.root or "", [self.filename], source, download)

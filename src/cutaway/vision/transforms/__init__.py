@@ -4,11 +4,13 @@
 # isort: skip_file
 
 from cutaway.vision.transforms import functional
+from cutaway.vision.transforms.augmix import AugMix
 from cutaway.vision.transforms.autoaugment import AutoAugment, AutoAugmentPolicy, RandAugment, TrivialAugmentWide
 from cutaway.vision.transforms.compose import Compose, Lambda, RandomApply, RandomChoice, RandomOrder, RandomTransforms
 from cutaway.vision.transforms.convert import (
     ConvertImageDtype, LinearTransformation, Normalize, PILToTensor, ToPILImage, ToTensor,
 )  # fmt: skip
+from cutaway.vision.transforms.elastic import ElasticTransform
 from cutaway.vision.transforms.geometry import CenterCrop, FiveCrop, Pad, Resize, TenCrop
 from cutaway.vision.transforms.interpolation import InterpolationMode
 from cutaway.vision.transforms.random_change import (

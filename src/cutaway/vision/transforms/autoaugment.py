@@ -135,6 +135,10 @@ class _Policy(Module):
         fill = self.fill if self.fill is None else fill_of(self.fill, img)
         return CHANGES[name](img, magnitude, self.interpolation, fill)
 
+    def _turned_round(self) -> bool:
+        """Whether a magnitude is taken negative, drawn."""
+        return draws.integer(0, 2) == 1
+
     def _shown(self, **options: Any) -> str:
         shown = {**options, "interpolation": self.interpolation, "fill": self.fill}
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown.items())})"
@@ -205,7 +209,7 @@ class RandAugment(_Policy):
         for _ in range(self.num_ops):
             name = list(space)[draws.integer(0, len(space))]
             magnitude = float(space[name][self.magnitude]) if space[name] else 0.0
-            if name in SIGNED and draws.integer(0, 2):
+            if name in SIGNED and self._turned_round():
                 magnitude = -magnitude
             img = self._changed(img, name, magnitude)
         return img
@@ -229,7 +233,7 @@ class TrivialAugmentWide(_Policy):
         space = _magnitudes(self.num_magnitude_bins, 0, 0, wide=True)
         name = list(space)[draws.integer(0, len(space))]
         magnitude = float(space[name][draws.integer(0, len(space[name]))]) if space[name] else 0.0
-        if name in SIGNED and draws.integer(0, 2):
+        if name in SIGNED and self._turned_round():
             magnitude = -magnitude
         return self._changed(img, name, magnitude)
 

@@ -29,7 +29,8 @@ NEAREST, BILINEAR = InterpolationMode.NEAREST, InterpolationMode.BILINEAR
 
 __all__ = [
     "InterpolationMode", "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_saturation",
-    "adjust_sharpness", "affine", "autocontrast", "center_crop", "convert_image_dtype", "crop", "equalize", "erase",
+    "adjust_sharpness", "affine", "autocontrast", "center_crop", "convert_image_dtype", "crop", "elastic_transform",
+    "equalize", "erase",
     "five_crop", "gaussian_blur", "get_dimensions", "get_image_num_channels", "get_image_size", "hflip", "invert",
     "normalize", "pad", "perspective", "pil_to_tensor", "posterize", "resize", "resized_crop", "rgb_to_grayscale",
     "rotate", "solarize", "ten_crop", "to_grayscale", "to_pil_image", "to_tensor", "vflip",
@@ -328,6 +329,27 @@ def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = F
     if not isinstance(img, Tensor):
         raise ArgumentTypeError(f"erase: img should be Tensor Image, got {describe(img)}; use ToTensor first")
     return tensors.erase(img, i, j, h, w, v, inplace)
+
+
+def elastic_transform(
+    img: Image,
+    displacement: Tensor,
+    interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
+    fill: Any = None,
+) -> Image:
+    """Each pixel from its place plus displacement[1, H, W, 2], (x, y) in parts of half the size; `fill` outside.
+
+    Raises ArgumentTypeError for a displacement that is no tensor, ArgumentError for one of another shape.
+    """
+    if not isinstance(displacement, Tensor):
+        raise ArgumentTypeError(f"elastic_transform: displacement should be a Tensor, got {describe(displacement)}")
+    _, h, w = get_dimensions(img)
+    if tuple(displacement.shape) != (1, h, w, 2):
+        raise ArgumentError(f"Argument displacement shape should be {(1, h, w, 2)}, but given {tuple(displacement.shape)}")
+    picture = _is_tensor(img, "elastic_transform")
+    x: Any = img if picture else pil_to_tensor(img)
+    y = grid.displaced(x, displacement.detach().numpy()[0], mode_of(interpolation).value, fill)
+    return y if picture else to_pil_image(y, img.mode)
 
 
 def gaussian_blur(img: Image, kernel_size: int | Sequence[int], sigma: Any = None) -> Image:

@@ -100,6 +100,15 @@ def _expanded(matrix: Sequence[float], h: int, w: int) -> tuple[int, int]:
     return int(oh), int(ow)
 
 
+def displaced(img: Tensor, displacement: np.ndarray, mode: str, fill: Any) -> Tensor:
+    """Each pixel from its place plus displacement[H, W, 2]."""
+    h, w = displacement.shape[:2]
+    kind = displacement.dtype.type
+    across, down = (np.linspace((1 - n) / n, (n - 1) / n, n).astype(kind) for n in (w, h))
+    places = np.stack(np.broadcast_arrays(across[None, :], down[:, None]), -1)
+    return sampled(img, places + displacement, mode, fill)
+
+
 def sampled(img: Tensor, grid: np.ndarray, mode: str, fill: Any) -> Tensor:
     """The image looked up at grid[H', W', 2]: (x, y), where -1 and 1 are its edges.  `fill` outside, black for None."""
     if mode not in ("nearest", "bilinear"):

@@ -19,7 +19,10 @@ from cutaway.vision.transforms import draws
 from cutaway.vision.transforms.autoaugment import AutoAugmentPolicy
 from cutaway.vision.transforms.interpolation import InterpolationMode
 from cutaway.vision.transforms.v2 import functional
+from cutaway.vision.transforms.v2.added import GaussianNoise, ScaleJitter
 from cutaway.vision.transforms.v2.containers import Compose, RandomApply, RandomChoice, RandomOrder
+from cutaway.vision.transforms.v2.mixing import CutMix, MixUp
+from cutaway.vision.transforms.v2.policies import AugMix, AutoAugment, RandAugment, TrivialAugmentWide
 from cutaway.vision.transforms.v2.sample import leaves, over_images, replaced
 
 
@@ -45,6 +48,7 @@ RandomPerspective, RandomPosterize = map(_of_samples, (v1.RandomPerspective, v1.
 RandomResizedCrop, RandomRotation = map(_of_samples, (v1.RandomResizedCrop, v1.RandomRotation))
 RandomSolarize, RandomVerticalFlip = map(_of_samples, (v1.RandomSolarize, v1.RandomVerticalFlip))
 Resize, TenCrop = map(_of_samples, (v1.Resize, v1.TenCrop))
+ElasticTransform = _of_samples(v1.ElasticTransform)
 
 
 class RandomCrop(_OfSamples, v1.RandomCrop):
@@ -161,12 +165,14 @@ class Lambda(Module):
 
 
 __all__ = [
-    "RGB", "AutoAugmentPolicy", "CenterCrop", "ColorJitter", "Compose", "ConvertImageDtype", "FiveCrop", "GaussianBlur",
-    "Grayscale", "Identity", "InterpolationMode", "Lambda", "LinearTransformation", "Normalize", "PILToTensor", "Pad",
+    "RGB", "AugMix", "AutoAugment", "AutoAugmentPolicy", "CenterCrop", "ColorJitter", "Compose", "ConvertImageDtype",
+    "CutMix", "ElasticTransform", "FiveCrop", "GaussianBlur", "GaussianNoise", "Grayscale", "Identity", "InterpolationMode",
+    "Lambda", "LinearTransformation", "MixUp", "Normalize", "PILToTensor", "Pad", "RandAugment",
     "RandomAdjustSharpness", "RandomAffine", "RandomApply", "RandomAutocontrast", "RandomChoice", "RandomCrop",
     "RandomEqualize", "RandomErasing", "RandomGrayscale", "RandomHorizontalFlip", "RandomInvert", "RandomOrder",
     "RandomPerspective", "RandomPosterize", "RandomResizedCrop", "RandomRotation", "RandomSolarize", "RandomVerticalFlip",
-    "Resize", "TenCrop", "ToDtype", "ToImage", "ToPILImage", "ToPureTensor", "ToTensor", "functional",
+    "Resize", "ScaleJitter", "TenCrop", "ToDtype", "ToImage", "ToPILImage", "ToPureTensor", "ToTensor",
+    "TrivialAugmentWide", "functional",
 ]  # fmt: skip
 
 

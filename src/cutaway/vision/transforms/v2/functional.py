@@ -11,10 +11,14 @@ from cutaway.core.functions import from_numpy
 from cutaway.core.tensor import Tensor
 from cutaway.vision.transforms import functional as _v1
 from cutaway.vision.transforms.functional import *
+from cutaway.vision.transforms.v2.added import gaussian_noise
 
-__all__ = [*_v1.__all__, "get_size", "grayscale_to_rgb", "horizontal_flip", "to_dtype", "to_image", "vertical_flip"]
+__all__ = [
+    *_v1.__all__, "elastic", "gaussian_noise", "get_size", "grayscale_to_rgb", "horizontal_flip", "to_dtype", "to_image",
+    "vertical_flip",
+]  # fmt: skip
 
-horizontal_flip, vertical_flip = _v1.hflip, _v1.vflip
+horizontal_flip, vertical_flip, elastic = _v1.hflip, _v1.vflip, _v1.elastic_transform
 
 
 def to_image(inpt: Any) -> Tensor:
