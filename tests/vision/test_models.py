@@ -191,7 +191,7 @@ def test_trained_weights_are_refused_with_the_way_to_have_them(asked):
 def test_names_of_weights_can_be_imported():
     assert models.VGG16_BN_Weights.DEFAULT.name == "DEFAULT" and models.MobileNet_V2_Weights is models.MobileNet_V2_Weights
     with pytest.raises(AttributeError):
-        models.EfficientNet_B0_Weights  # noqa: B018
+        models.MaxVit_T_Weights  # noqa: B018
 
 
 def test_absent_names():

@@ -92,6 +92,6 @@ def test_conversions():
         v2.ToDtype({cutaway.Tensor: cutaway.float32})
     with pytest.raises(ValueError, match="at least one"):
         v2.Compose([])
-    with pytest.raises(AttributeError, match="no attribute 'MixUp'"):
-        v2.MixUp  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'SanitizeBoundingBoxes'"):
+        v2.SanitizeBoundingBoxes  # noqa: B018
     assert T.v2 is v2
