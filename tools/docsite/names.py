@@ -20,8 +20,8 @@ from typing import Any
 HEADINGS = {
     "The machine": "cutaway Tensor autograd autograd.functional func linalg fft special random amp",
     "Networks": "nn nn.functional nn.init nn.attention nn.parallel nn.utils nn.utils.rnn nn.utils.parametrize "
-    "nn.utils.parametrizations nn.utils.prune nn.utils.stateless optim optim.lr_scheduler optim.swa_utils data distributions "
-    "distributions.constraints gradcheck",
+    "nn.utils.parametrizations nn.utils.prune nn.utils.stateless optim optim.lr_scheduler optim.swa_utils data "
+    "distributions distributions.constraints gradcheck",
     "Looking in": "engine inspect plug profiler",
     "Images": "vision vision.datasets vision.io vision.models vision.transforms vision.transforms.functional "
     "vision.transforms.v2 vision.transforms.v2.functional vision.utils",

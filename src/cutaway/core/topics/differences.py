@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import builtins
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from cutaway.core import derived as d
-from cutaway.core.aval import normalize_dim, show
+from cutaway.core.aval import show
 from cutaway.core.creation import arange, tensor
 from cutaway.core.dtypes import as_dtype, get_default_dtype
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.refusal import function
 from cutaway.core.tensor import Tensor
 

@@ -14,7 +14,7 @@ from cutaway.core.aval import broadcast_shapes as _broadcast
 from cutaway.core.aval import normalize_dim, show
 from cutaway.core.creation import tensor
 from cutaway.core.dtypes import as_dtype, check_device, result_np
-from cutaway.core.errors import DTypeError, ShapeError
+from cutaway.core.errors import ArgumentTypeError, DTypeError, ShapeError
 from cutaway.core.promote import standing
 from cutaway.core.refusal import function
 from cutaway.core.tensor import Size, Tensor
@@ -138,12 +138,15 @@ trapz = trapezoid
 
 
 @function
-def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = 1.0, dim: int = -1) -> Any:
-    """The integrals along `dim` up to each place but the first, by the trapezoid rule."""
+def cumulative_trapezoid(y: Any, x: Any = None, *, dx: float | None = None, dim: int = -1) -> Any:
+    """The integrals along `dim` up to each place but the first, by the trapezoid rule; places x, or `dx` (1) apart."""
+    if x is not None and dx is not None:
+        raise ArgumentTypeError("cumulative_trapezoid: give x or dx, and not both")
     at = normalize_dim(dim, y._data.ndim, "cumulative_trapezoid")
     n = y._data.shape[at]
     middle = (y.narrow(at, 1, n - 1) + y.narrow(at, 0, n - 1)) / 2
-    return (middle * (dx if x is None else _along(x.diff(), at, y._data.ndim))).cumsum(at)
+    apart = (1.0 if dx is None else dx) if x is None else _along(x.diff(), at, y._data.ndim)
+    return (middle * apart).cumsum(at)
 
 
 @function

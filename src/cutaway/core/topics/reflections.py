@@ -8,10 +8,10 @@ import numpy as np
 
 from cutaway.core import derived as d
 from cutaway.core.aval import show
-from cutaway.core.errors import ArgumentError, LinAlgError, ShapeError
+from cutaway.core.errors import LinAlgError, ShapeError
 from cutaway.core.refusal import function
 from cutaway.core.returned import TYPES
-from cutaway.core.topics.factors import lu, solve_triangular
+from cutaway.core.topics.factors import lu
 from cutaway.core.topics.linear import adjoint as transposed
 from cutaway.core.topics.linear import matrices, solve
 

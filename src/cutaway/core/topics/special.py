@@ -99,8 +99,11 @@ class Special:
         return ew.where(negative, -ew.abs(x), ew.abs(x))
 
     def ldexp(self: Any, other: Any) -> Any:
-        """self times 2 to the power of `other`."""
-        return _float(self) * ew.pow(2.0, _float(d.need_tensor("ldexp", other)))
+        """self 2^other."""
+        power = ew.pow(2.0, d.need_tensor("ldexp", other))
+        if self.is_floating_point() and not other.is_floating_point():
+            power = power.to(self.dtype)
+        return self * power
 
     def frexp(self: Any) -> Any:
         """(mantissa, exponent): self is mantissa times 2 to the exponent, with a mantissa of 0.5 to 1."""
@@ -113,10 +116,15 @@ class Special:
         return TYPES["frexp"](scaled, power)
 
     def nextafter(self: Any, other: Any) -> Any:
-        """The next number after self towards `other`."""
-        d.floating("nextafter", self)
-        d.alike("nextafter", self, d.need_tensor("nextafter", other))
-        return d.constant(np.asarray(np.nextafter(d.values(self), d.values(other))))
+        """The next number of this dtype from self towards `other`.  Raises DTypeError for integers."""
+        kind = (self.detach() + d.need_tensor("nextafter", other).detach())._data.dtype
+        if kind.kind in "iub":
+            raise DTypeError(f"nextafter: needs floats, got {self.dtype} and {other.dtype}")
+        x, y = d.values(self).astype(kind), d.values(other).astype(kind)
+        stepped = np.asarray(np.nextafter(x, y))
+        if not (self.requires_grad or other.requires_grad):
+            return d.constant(stepped)
+        return d.constant(stepped) + (self + other) * 0  # PyTorch's gradient: zeros
 
     def signbit(self: Any) -> Any:
         """True for negative numbers, -0.0 among them."""
