@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import cutaway
+from cutaway.distributions.certain import certain
 from cutaway import distributions as ours
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, NotWritten
 
@@ -178,3 +179,17 @@ def test_other_refusals():
         ours.Normal(0.0, -1.0)
     finally:
         ours.Distribution.set_default_validate_args(True)
+
+
+@pytest.mark.parametrize("values", [[0.0, 1.0], [0.2, 0.8], [1.0, 2.0, 3.0], [-1.0, 0.5], [float("nan"), 1.0], [0.5, 0.6], [float("inf")], []])
+def test_what_is_certain_at_a_glance_holds(values):
+    c = cutaway.distributions.constraints
+    kinds = [
+        c.real, c.positive, c.nonnegative, c.unit_interval, c.nonnegative_integer, c.boolean, c.simplex, c.real_vector,
+        c.integer_interval(0, 2), c.interval(0.0, cutaway.tensor(2.0)), c.less_than(1), c.half_open_interval(0, 1), c.lower_cholesky,
+    ]  # fmt: skip
+    x = cutaway.tensor(values)
+    found = {repr(k): certain(k, x) for k in kinds}
+    for k in kinds[:-1]:
+        assert found[repr(k)] == bool(k.check(x).all()) or not isinstance(getattr(k, "upper_bound", 0), (int, float))
+    assert not certain(c.lower_cholesky, x) and not certain(c.interval(0.0, cutaway.tensor(2.0)), x)

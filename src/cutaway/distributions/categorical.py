@@ -80,15 +80,19 @@ class Categorical(Distribution):
         """Numbers of classes, int64[sample_shape, batch_shape]."""
         shape = self._extended(sample_shape)
         with no_grad():
-            rows = self.probs.detach().reshape(-1, self._num_events)
-            return rows.multinomial(numel(tuple(sample_shape)), True).t().reshape(shape)
+            p = self.probs.detach()
+            rows = p if p.ndim == 2 else p.reshape(-1, self._num_events)
+            drawn = rows.multinomial(numel(tuple(sample_shape)), True)
+            return (drawn.t() if drawn.shape[1] != 1 else drawn).reshape(shape)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p of the class `value`."""
         x = self._checked(value).long()
         shape = broadcast_shapes(tuple(x.shape), tuple(self.batch_shape), op="log_prob")
-        rows = self.logits.expand(*shape, self._num_events)
-        return rows.gather(-1, x.expand(shape).unsqueeze(-1)).squeeze(-1)
+        rows = self.logits
+        if rows.shape[:-1] != shape:
+            rows = rows.expand(*shape, self._num_events)
+        return rows.gather(-1, (x if x.shape == shape else x.expand(shape)).unsqueeze(-1)).squeeze(-1)
 
     def entropy(self) -> Tensor:
         """-sum p log p; a class of probability 0 adds nothing."""
