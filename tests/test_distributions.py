@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import cutaway
-from cutaway.distributions.certain import certain
 from cutaway import distributions as ours
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, NotWritten
+from cutaway.distributions.certain import certain
 
 torch = pytest.importorskip("torch")
 theirs = torch.distributions
