@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from enum import Enum
+from enum import IntEnum
 
 from cutaway.core.errors import AssertedError
 
 
-class SDPBackend(Enum):
+class SDPBackend(IntEnum):
     """PyTorch's ways of computing attention; all give the same here."""
 
     ERROR = -1

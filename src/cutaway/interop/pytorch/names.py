@@ -17,7 +17,6 @@ ELSEWHERE = {
     "torch.functional": "cutaway",
     "torch.return_types": "cutaway.core.returned",
     "torch.utils.hooks": f"{HERE}.hooks",
-    "torch.nn.attention": f"{HERE}.sdpa",
     "torch.nn.common_types": f"{HERE}.common_types",
     "torch.types": f"{HERE}.types",
     "torch.version": f"{HERE}.version",
