@@ -1173,7 +1173,10 @@ def _equation_of_lists(arguments: list[Any]) -> tuple[str, tuple[Any, ...]]:
 
     def term(labels: Any) -> str:
         if not isinstance(labels, list | tuple):
-            raise ArgumentTypeError(f"einsum: expected a list of numbers behind a tensor, got {type(labels).__name__}")
+            raise ArgumentTypeError(
+                "einsum: expected an equation (a string) before the tensors, or a list of numbers behind each; got "
+                f"{describe(labels)}"
+            )
         for n in labels:
             if n is not ... and not 0 <= n < len(letters):
                 raise ArgumentError(f"einsum: a label in a list must be 0 to {len(letters) - 1} or ..., got {n}")
