@@ -20,9 +20,8 @@ import cutaway
 from cutaway import nn, optim
 from cutaway.core import accelerate
 from cutaway.core.errors import CutawayError, GradError, IndexOutOfRange, ShapeError
-from cutaway.core.op import PARTS
 from cutaway.core.tensor import Tensor
-from cutaway.engine.eager import blocks, composite, contraction, update
+from cutaway.engine.eager import blocks, composite, contraction, request, update
 from cutaway.engine.eager.native import Native
 from cutaway.engine.eager.plan import Plan
 from cutaway.nn import functional as F
@@ -649,7 +648,7 @@ def calls_until_native(work: Callable[[], Any], made: Callable[[], bool], most: 
 
 def test_the_more_there_is_to_do_the_sooner_there_is_a_program(monkeypatch):
     monkeypatch.setattr(composite.ahead, "ON", False)
-    monkeypatch.setitem(PARTS, 0, 0)  # as if no test had put anything in the place of the library's parts
+    monkeypatch.setattr(request, "PARTS", [0])  # as if no test had put anything in the place of the library's parts
 
     def first(fn: Callable[..., Any], *shapes: tuple[int, ...]) -> int:
         composite.CALLS.clear()
