@@ -15,6 +15,7 @@ OURS_ALONE = {"step", "identity", "sum_squared_error"}
 IN_TORCH = {name for name in F.__all__ if re.match(r"(rnn_tanh|rnn_relu|gru|lstm)", name)}
 # Dispatchers whose arguments PyTorch hides behind *args; and softplus, whose documentation leaves out `out`.
 HIDDEN = {f"{kind}pool{n}d" for kind in ("max_", "adaptive_max_") for n in (1, 2, 3)}
+HIDDEN |= {"fractional_max_pool2d", "fractional_max_pool3d"}
 
 
 def _theirs(name):

@@ -228,6 +228,8 @@ def upsample_nearest(
     return interpolate(input, size, scale_factor, "nearest")
 
 
+@composite(r"\mathrm{interpolate}(x)")
+@in_single
 def upsample_bilinear(
     input: Tensor,
     size: int | Sequence[int] | None = None,
@@ -238,6 +240,8 @@ def upsample_bilinear(
     return interpolate(input, size, scale_factor, "bilinear", True)
 
 
+@composite(r"\mathrm{interpolate}(x)")
+@in_single
 def upsample(
     input: Tensor,
     size: int | Sequence[int] | None = None,
