@@ -110,4 +110,25 @@ class Categorical(Distribution):
         return Categorical(**{name: self._given.expand(*batch_shape, self._num_events)}, validate_args=False)
 
 
+class OfClasses(Distribution):
+    """A distribution over vectors [K] that a Categorical's classes make."""
+
+    _categorical: Categorical
+
+    @property
+    def probs(self) -> Tensor:
+        """The classes' probabilities [.., K]."""
+        return self._categorical.probs  # type: ignore[no-any-return]
+
+    @property
+    def logits(self) -> Tensor:
+        """Their logarithms."""
+        return self._categorical.logits  # type: ignore[no-any-return]
+
+    @property
+    def param_shape(self) -> Any:
+        """[.., K]."""
+        return self._categorical.param_shape
+
+
 LARGEST = {"float16": 65504.0, "float32": 3.4028234663852886e38, "float64": 1.7976931348623157e308}

@@ -10,13 +10,12 @@ from cutaway.core.creation import ones_like, tensor
 from cutaway.core.derived import where
 from cutaway.core.errors import NotWritten
 from cutaway.core.tensor import Tensor
-from cutaway.distributions.categorical import Categorical
+from cutaway.distributions.categorical import Categorical, OfClasses
 from cutaway.distributions.constraints import Constraint, dependent_property, multinomial, real_vector, simplex
 from cutaway.distributions.counts import Binomial
-from cutaway.distributions.distribution import Distribution
 
 
-class Multinomial(Distribution):
+class Multinomial(OfClasses):
     """Counts [.., K] of total_count draws.  `Multinomial(n, probs)` or `Multinomial(n, logits=...)`, [.., K].
 
     Raises what Categorical raises, and NotWritten for a total_count that is no int.
@@ -37,21 +36,6 @@ class Multinomial(Distribution):
     def support(self) -> Constraint:
         """Counts of at most total_count in all."""
         return multinomial(self.total_count)
-
-    @property
-    def probs(self) -> Tensor:
-        """The classes' probabilities [.., K]."""
-        return self._categorical.probs  # type: ignore[no-any-return]
-
-    @property
-    def logits(self) -> Tensor:
-        """Their logarithms."""
-        return self._categorical.logits  # type: ignore[no-any-return]
-
-    @property
-    def param_shape(self) -> Any:
-        """[.., K]."""
-        return self._categorical.param_shape
 
     @property
     def mean(self) -> Tensor:

@@ -8,13 +8,12 @@ from typing import Any
 from cutaway.core.autograd import no_grad
 from cutaway.core.creation import eye
 from cutaway.core.tensor import Tensor
-from cutaway.distributions.categorical import Categorical
+from cutaway.distributions.categorical import Categorical, OfClasses
 from cutaway.distributions.constraints import one_hot, real_vector, simplex
-from cutaway.distributions.distribution import Distribution
 from cutaway.functional import one_hot as encode
 
 
-class OneHotCategorical(Distribution):
+class OneHotCategorical(OfClasses):
     """`OneHotCategorical(probs)` or `OneHotCategorical(logits=...)`, [.., K]; a draw is a vector of K numbers.
 
     Raises what Categorical raises.
@@ -27,21 +26,6 @@ class OneHotCategorical(Distribution):
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
         self._categorical = Categorical(probs, logits, validate_args)
         super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args)
-
-    @property
-    def probs(self) -> Tensor:
-        """The classes' probabilities [.., K]."""
-        return self._categorical.probs  # type: ignore[no-any-return]
-
-    @property
-    def logits(self) -> Tensor:
-        """Their logarithms."""
-        return self._categorical.logits  # type: ignore[no-any-return]
-
-    @property
-    def param_shape(self) -> Any:
-        """[.., K]."""
-        return self._categorical.param_shape
 
     @property
     def mean(self) -> Tensor:

@@ -275,19 +275,6 @@ class LazyBatchNorm3d(_LazyBatchNorm, BatchNorm3d):
 
 
 class _LazyInstanceNorm(_LazyBatchNorm):
-    def __init__(
-        self,
-        eps: float = 1e-5,
-        momentum: float = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
-
     def _size_of_input(self, input: Tensor) -> int:
         self._check(input)
         return input.shape[1] if input.ndim == self.ndims[1] else input.shape[0]

@@ -15,6 +15,7 @@ from cutaway.core.autograd import enable_grad
 from cutaway.core.diary import note
 from cutaway.core.dtypes import float32, float64, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
+from cutaway.core.handle import RemovableHandle
 from cutaway.core.op import SCOPE, STAGE
 from cutaway.core.refusal import guard_class, guarded
 from cutaway.core.tensor import Tensor
@@ -153,13 +154,13 @@ class Optimizer:
             hook(self, args, kwargs)
         return result
 
-    def register_step_pre_hook(self, hook: Callable[..., Any]) -> Handle:
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook(optimizer, args, kwargs)` before each step; a result (args, kwargs) replaces what step got."""
-        return Handle(self._before, hook)
+        return RemovableHandle.of(self._before, hook)
 
-    def register_step_post_hook(self, hook: Callable[..., Any]) -> Handle:
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook(optimizer, args, kwargs)` after each step."""
-        return Handle(self._after, hook)
+        return RemovableHandle.of(self._after, hook)
 
     def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
@@ -325,18 +326,6 @@ def _hooked_step(step: Callable[..., Any]) -> Callable[..., Any]:
             self._hooking = False
 
     return call
-
-
-class Handle:
-    """What registering a hook gives: `remove()` takes the hook away."""
-
-    def __init__(self, hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> None:
-        self._hooks, self.id = hooks, max(hooks, default=-1) + 1
-        hooks[self.id] = hook
-
-    def remove(self) -> None:
-        """The hook is not called any more."""
-        self._hooks.pop(self.id, None)
 
 
 def _staged(optimizer: Optimizer) -> None:

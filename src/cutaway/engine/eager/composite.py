@@ -20,10 +20,9 @@ from cutaway.engine.eager.node import CompositeNode
 from cutaway.engine.eager.plan import Plan, number_array
 from cutaway.engine.eager.request import can_travel, make, request
 from cutaway.engine.eager.walk import Walk
-from cutaway.engine.eager.worth import making, saved
+from cutaway.engine.eager.worth import EARLY, making, saved
 
-EARLY = 500.0  # microseconds spent on a signature, at which its plan is looked for in the cache, and asked for if it is not
-SOONER = 0.5  # of that, when one is due that was asked for: another process has been at work on it meanwhile
+SOONER = 0.5  # of what making a plan takes: when one is due that another process has been asked for
 LEAST = 3  # calls before a plan is made, unless one call takes as long
 MOST = 512  # signatures that are remembered
 

@@ -13,13 +13,10 @@ from cutaway.core.refusal import RAW
 from cutaway.core.tensor import Tensor
 from cutaway.engine.compile import Compiled
 from cutaway.engine.eager import ahead
+from cutaway.engine.eager.worth import EARLY, MAKING, saved_by_step
 from cutaway.engine.llvm import cache
 from cutaway.engine.llvm.target import target
 from cutaway.engine.program import generator
-
-PARAMETER, ELEMENT = 8.0, 0.0008  # microseconds that a program saves for each parameter, and each number in it (measured)
-MAKING = 1e5  # that it takes to make one
-EARLY = 500.0  # spent, at which one is looked for that an earlier run has made
 
 
 class Spent(NamedTuple):
@@ -70,7 +67,7 @@ def run(optimizer: Any, staged: Callable[..., None]) -> bool:
 
 def _warm(before: Spent, optimizer: Any, params: list[Tensor]) -> Spent:
     """Count a step on NumPy. It is compiled when as much was spent on it, or sooner, if an earlier run left its code."""
-    spent = before.on_numpy + PARAMETER * len(params) + ELEMENT * sum([p._data.size for p in params])
+    spent = before.on_numpy + saved_by_step(params)
     if AT_ONCE.get() or spent >= MAKING:
         return Spent(spent, True, True)
     look = not before.looked and before is not START and spent >= EARLY
@@ -89,7 +86,7 @@ def _name(optimizer: Any, params: list[Tensor]) -> str:
 
 
 def _make(optimizer: Any, params: list[Tensor], staged: Callable[..., None]) -> Compiled:
-    cache.put(_name(optimizer, params), b"")
+    cache.get_or_make(_name(optimizer, params), bytes)  # so that later runs know
 
     def step(*grads: Tensor) -> None:
         for p, g in zip(params, grads, strict=True):

@@ -8,7 +8,7 @@ takes twice as long as it would if the future were known.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cutaway.core.tensor import Tensor
@@ -22,6 +22,8 @@ ELEMENTS = {
     "matmul": 0.0007, "relu": 0.0003, "silu": 0.0007, "mse_loss": 0.0007, "l1_loss": 0.001, "pad": 0.0006,
     "embedding": 0.0,
 }  # fmt: skip
+STEP = 8.0, 0.0008  # of an optimiser's step: for each parameter, and for each number in it
+EARLY = 500.0  # spent, at which what an earlier run has made is looked for, and asked for if it is not there
 COLUMN = 0.003  # for each element of a convolution's im2col and of its result
 
 
@@ -35,6 +37,12 @@ def saved(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
     if fn.__name__.startswith("conv"):
         return CALL + COLUMN * _columns(fn, args, kwargs)
     return CALL + ELEMENTS.get(fn.__name__, ELEMENT) * size
+
+
+def saved_by_step(parameters: Sequence[Tensor]) -> float:
+    """What a program saves of an optimiser's step."""
+    each, number = STEP
+    return each * len(parameters) + number * sum([p._data.size for p in parameters])
 
 
 def _columns(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:

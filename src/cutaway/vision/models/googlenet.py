@@ -5,7 +5,6 @@ Szegedy et al. 2015, "Going deeper with convolutions" (arXiv 1409.4842), table 1
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 from cutaway import functional as F
@@ -23,6 +22,7 @@ from cutaway.nn import (
     init,
 )
 from cutaway.vision.models.build import builder
+from cutaway.vision.models.parts import drawn
 
 # channels in, then those of the 1 x 1, the reduced and the 3 x 3, the reduced and the last "5 x 5", the pooled
 INCEPTIONS = {
@@ -98,13 +98,7 @@ class GoogLeNet(Module):
         dropout_aux: float = 0.7,
     ) -> None:
         super().__init__()
-        if init_weights is None:
-            warnings.warn(
-                "GoogLeNet: initial values are drawn by default, which takes long; say init_weights=True or False",
-                FutureWarning,
-                stacklevel=2,
-            )
-            init_weights = True
+        init_weights = drawn("GoogLeNet", init_weights)
         self.aux_logits, self.transform_input = aux_logits, transform_input
         self.conv1 = BasicConv2d(3, 64, kernel_size=7, stride=2, padding=3)
         self.maxpool1 = MaxPool2d(3, 2, ceil_mode=True)

@@ -5,7 +5,6 @@ Szegedy et al. 2016, "Rethinking the Inception architecture for computer vision"
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 from cutaway import functional as F
@@ -14,6 +13,7 @@ from cutaway.core.tensor import Tensor
 from cutaway.nn import AdaptiveAvgPool2d, Conv2d, Dropout, Linear, MaxPool2d, Module, init
 from cutaway.vision.models.build import builder
 from cutaway.vision.models.googlenet import BasicConv2d, as_tensorflow
+from cutaway.vision.models.parts import drawn
 
 ACROSS: dict[str, Any] = {"kernel_size": (1, 7), "padding": (0, 3)}
 DOWN: dict[str, Any] = {"kernel_size": (7, 1), "padding": (3, 0)}
@@ -164,13 +164,7 @@ class Inception3(Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        if init_weights is None:
-            warnings.warn(
-                "Inception v3: initial values are drawn by default, which takes long; say init_weights=True or False",
-                FutureWarning,
-                stacklevel=2,
-            )
-            init_weights = True
+        init_weights = drawn("Inception v3", init_weights)
         conv = BasicConv2d
         self.aux_logits, self.transform_input = aux_logits, transform_input
         self.Conv2d_1a_3x3 = conv(3, 32, kernel_size=3, stride=2)

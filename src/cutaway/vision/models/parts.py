@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -136,6 +137,18 @@ class MLP(Sequential):
             layers += [Linear(c, width), activation_layer(), Dropout(dropout)]
             c = width
         super().__init__(*layers, Linear(c, hidden_channels[-1]), Dropout(dropout))
+
+
+def drawn(network: str, init_weights: bool | None) -> bool:
+    """Whether initial values are drawn: by default, with a warning that this takes long."""
+    if init_weights is None:
+        warnings.warn(
+            f"{network}: initial values are drawn by default, which takes long; say init_weights=True or False",
+            FutureWarning,
+            stacklevel=3,
+        )
+        return True
+    return init_weights
 
 
 def initialise(network: Module, linear: Callable[[Any], None]) -> None:
