@@ -54,19 +54,35 @@ def run(program: str, cache: Path, **more: str) -> dict[str, Any]:
 SOFTPLUS = """
 x = cutaway.linspace(-3, 3, 5000).requires_grad_()
 """
+DETERMINISTIC = SOFTPLUS + "cutaway.use_deterministic_algorithms(True)\n"
 
 
 def test_another_process_compiles_and_a_later_run_takes_it_sooner(tmp_path):
-    program = SOFTPLUS + "n = calls_until_native(lambda: F.softplus(x).sum().backward())\nsay(calls=n, compiled=len(compiled))"
+    program = DETERMINISTIC + (
+        "n = calls_until_native(lambda: F.softplus(x).sum().backward())\nsay(calls=n, compiled=len(compiled))"
+    )
     first = run(program, tmp_path)
     assert first["calls"] > 500 and first["compiled"] == 0  # both halves were made elsewhere
-    second = run(program, tmp_path)
+    second = run(program.replace("True", "False"), tmp_path)
     assert second["calls"] < 50 and second["compiled"] == 0
 
 
-def test_deterministic_runs_do_not_depend_on_earlier_ones(tmp_path):
+def test_what_is_made_is_taken_at_once(tmp_path):
     program = SOFTPLUS + (
-        "cutaway.use_deterministic_algorithms(True)\n"
+        "import time\nfrom cutaway.engine.threads import workers\n"
+        "for _ in range(50): F.softplus(x)\n"
+        "(maker,) = ahead._maker; beside = workers._beside == maker.busy and workers.pool().company.wanted(99)\n"
+        "while maker.busy(): time.sleep(0.01)\n"
+        "say(before=len(plans()), cpus=len(workers.usable_cpus()), beside=beside, free=workers._beside is None, "
+        "calls=calls_until_native(lambda: F.softplus(x)), compiled=len(compiled))"
+    )
+    found = run(program, tmp_path)
+    assert found["before"] == 0 and found["calls"] == 1 and found["compiled"] == 0
+    assert found["beside"] == max(1, found["cpus"] - 1) and found["free"]
+
+
+def test_deterministic_runs_do_not_depend_on_earlier_ones(tmp_path):
+    program = DETERMINISTIC + (
         "n = calls_until_native(lambda: F.softplus(x).sum().backward())\nsay(calls=n, grad=x.grad.sum().item())"
     )
     first = run(program, tmp_path)

@@ -516,6 +516,7 @@ def test_the_runtime_is_valid_ir_for_every_system(arm):
 def test_set_num_threads(p, monkeypatch):
     monkeypatch.setattr(workers, "_count", None)
     monkeypatch.delenv("CUTAWAY_NUM_THREADS", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert threads.get_num_threads() == min(CORES, layout.MOST_THREADS)
     for n in (3, 1, 2):
         threads.set_num_threads(n)
@@ -531,12 +532,37 @@ def test_set_num_threads(p, monkeypatch):
 def test_the_environment_says_how_many(monkeypatch):
     monkeypatch.setattr(workers, "_count", None)
     monkeypatch.setenv("CUTAWAY_NUM_THREADS", "5")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert threads.get_num_threads() == 5
+    for setting, n in [("3", 3), ("4,2", min(CORES, layout.MOST_THREADS)), ("0", min(CORES, layout.MOST_THREADS))]:
+        monkeypatch.setattr(workers, "_count", None)
+        monkeypatch.delenv("CUTAWAY_NUM_THREADS", raising=False)
+        monkeypatch.setenv("OMP_NUM_THREADS", setting)
+        assert threads.get_num_threads() == n
     for text in ("many", "0", "1.5"):
         monkeypatch.setattr(workers, "_count", None)
         monkeypatch.setenv("CUTAWAY_NUM_THREADS", text)
         with pytest.raises(ArgumentError, match=f"CUTAWAY_NUM_THREADS='{text}'"):
             threads.get_num_threads()
+
+
+def test_runs_that_had_to_wait_are_followed_by_some_alone(monkeypatch):
+    monkeypatch.setattr(workers, "WAITED", 1_000_000)
+    company, usual, stalled = workers.Company(), 2_000_000, 2 * 2_000_000 + workers.WAITED + 1
+    company.took(7, 50 * usual)  # the first run is no measure
+    company.took(7, usual)
+    for _ in range(3):
+        company.took(7, stalled - 1)
+        assert company.wanted(2) == 2
+    alone = []
+    for _ in range(3):
+        company.took(7, stalled)
+        alone.append(next(n for n in range(1, 100) if company.wanted(2) == 2) - 1)
+    assert alone == [workers.FEWEST, 2 * workers.FEWEST, 4 * workers.FEWEST]
+    for _ in range(40):
+        company.took(7, usual)
+    company.took(7, stalled)
+    assert [company.wanted(2) for _ in range(workers.FEWEST + 1)] == [1] * workers.FEWEST + [2]
 
 
 def test_cpu_sets():

@@ -16,8 +16,9 @@ _precision = "highest"
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """With True, every run of a program gives the same numbers, to the last digit. Otherwise its first run on a machine may
-    differ from later ones in rounding, as those find native programs in the cache that the first one had to make.
+    """With True, every run of a program gives the same numbers, to the last digit. Otherwise the first runs on a machine may
+    differ from each other and from later ones in rounding: native programs take over when another process has made them, and
+    later runs find them in the cache.
 
     For any number of threads the numbers are the same in any case.
     Raises ArgumentTypeError for what is no truth value.

@@ -1,9 +1,9 @@
 """Plans that are made ahead, in a process of their own, while this one goes on with NumPy.
 
-When a signature's plan is taken is fixed, so that a program's numbers do not depend on how fast the machine is: once so much
-was spent on it, and then the plan is waited for if it is not there yet. One that an earlier run left in the object cache is
-taken much sooner; so the first run of a program differs from later ones in the last digits, unless
-`use_deterministic_algorithms(True)` was called.
+A plan is taken as soon as it is there, and one that an earlier run left in the object cache at the second call: so the first
+runs of a program differ from later ones in the last digits. With `use_deterministic_algorithms(True)` they do not: then a
+plan is taken once so much was spent on its signature, and waited for if it is not there yet. (That is also when a plan is
+made here, where there is no other process.) While the other process is at work it has a CPU for itself.
 
 CUTAWAY_AHEAD=off       make plans here, when their time has come, whatever earlier runs have left
 """
@@ -23,10 +23,12 @@ import time
 from pathlib import Path
 
 from cutaway.core.settings import are_deterministic_algorithms_enabled
+from cutaway.engine import threads
 from cutaway.engine.eager.request import Request
 from cutaway.engine.llvm import cache
 
 ON = os.environ.get("CUTAWAY_AHEAD", "") != "off"
+OFTEN = 0.005  # seconds between two looks at what has been made
 LONGEST = 4096  # bytes of a request: so many are written to a pipe at once or not at all
 SCRIPT = "import sys; sys.path.insert(0, {root!r}); from cutaway.engine.eager import maker; maker.main()"
 
@@ -39,7 +41,8 @@ class Maker:
         self.asked: set[str] = set()
         self.done: set[str] = set()
         self.rest = b""
-        self.late = False
+        self.late = self.ended = False
+        self.listened = 0.0
         root = str(Path(__file__).parents[3])
         self.process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT.format(root=root)],
@@ -61,6 +64,7 @@ class Maker:
         except OSError:  # full, or the process has ended
             return False
         self.asked.add(name)
+        threads.beside(self.busy)
         return True
 
     def wait(self, name: str, r: Request, seconds: float) -> None:
@@ -68,21 +72,47 @@ class Maker:
 
         On a busy machine that process is not run: then it is not waited for again until it has made something.
         """
-        if name not in self.done and not self.late:
+        if name not in self.done and not self.late and not self.ended:
             self.ask(name, r, math.inf)
         end = time.monotonic() + (0.0 if self.late else seconds)
-        while name not in self.done:
-            ready, _, _ = select.select([self.answers], [], [], max(0.0, end - time.monotonic()))
-            if not ready:
+        while name not in self.done and not self.ended:
+            if not self.hear(end - time.monotonic()):
                 self.late = True
                 return
-            read = os.read(self.answers, 1 << 16)
-            if not read:
-                self.done |= self.asked
-                return
-            *names, self.rest = (self.rest + read).split(b"\n")
-            self.done |= {n.decode() for n in names}
-            self.late = False
+
+    def made(self, name: str) -> bool:
+        """Whether a plan is there."""
+        self.look()
+        return name in self.done
+
+    def busy(self) -> bool:
+        """Whether something is still to be made."""
+        self.look()
+        if len(self.done) < len(self.asked) and not self.ended:
+            return True
+        threads.beside(None)
+        return False
+
+    def look(self) -> None:
+        """Now and then, take in what has come."""
+        now = time.monotonic()
+        if now > self.listened + OFTEN and not self.ended:
+            self.listened = now
+            self.hear(0.0)
+
+    def hear(self, seconds: float) -> bool:
+        """Take in what the other process has said since, or says within `seconds`; False if that is nothing."""
+        ready, _, _ = select.select([self.answers], [], [], max(0.0, seconds))
+        if not ready:
+            return False
+        read = os.read(self.answers, 1 << 16)
+        if not read:
+            self.ended = True
+            return True
+        *names, self.rest = (self.rest + read).split(b"\n")
+        self.done |= {n.decode() for n in names}
+        self.late = False
+        return True
 
     def leave(self) -> None:
         """This process ends; the other ends by itself."""
@@ -119,6 +149,13 @@ def ask(name: str, r: Request, worth: float) -> bool:
     if maker.owner != os.getpid():
         return False  # a child that was forked: the pipes are its parent's
     return name in maker.asked or maker.ask(name, r, worth)
+
+
+def made(name: str) -> bool:
+    """Whether the other process has made this plan; False where a program's numbers may not depend on that."""
+    if not _maker or are_deterministic_algorithms_enabled() or _maker[0].owner != os.getpid():
+        return False
+    return _maker[0].made(name)
 
 
 def wait(name: str, r: Request, seconds: float) -> None:

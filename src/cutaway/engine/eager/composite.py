@@ -22,7 +22,7 @@ from cutaway.engine.eager.request import can_travel, make, request
 from cutaway.engine.eager.walk import Walk
 from cutaway.engine.eager.worth import EARLY, making, saved
 
-SOONER = 0.5  # of what making a plan takes: when one is due that another process has been asked for
+SOONER = 0.5  # of what making a plan takes: when one is due at the latest that another process has been asked for
 LEAST = 3  # calls before a plan is made, unless one call takes as long
 MOST = 512  # signatures that are remembered
 
@@ -108,7 +108,7 @@ def _warm(
     if asked:
         need *= SOONER
     again, spent = spent > 0, spent + (more if more >= need else min(more, need / LEAST))
-    due = spent >= need or AT_ONCE.get()
+    due = spent >= need or AT_ONCE.get() or bool(asked and ahead.made(asked))
     if not due and (asked is not None or not again or spent < EARLY):
         _remember(signature, spent)
         return None

@@ -24,6 +24,8 @@ from cutaway.engine.threads.system import System, this_system, usable_cpus
 IDLE = 20_000, 250  # a worker blocks after 100 us without work: waking it takes 50 us, keeping it costs a core
 RUN = 50_000, 2000  # within a run the others are close: blocking is for a launcher that was taken off its core
 CROWDED = 100, 20  # more threads than cores: whom we wait for cannot run while we spin
+WAITED = 1_000_000  # nanoseconds beyond twice the usual, by which a worker was not given its CPU
+FEWEST, MOST = 8, 1024  # runs alone after such a one
 LAST_RUN = 0.5  # seconds that the interpreter's exit waits for a run under way
 
 
@@ -50,6 +52,35 @@ class Job:
         self._words[2] = address
 
 
+class Company:
+    """Whether running together pays. A worker whose CPU someone else uses as well makes all others wait, for milliseconds.
+
+    A run that took far longer than the same program has taken is followed by some on the caller's thread alone: by twice as
+    many as the last one, by fewer again as runs go well. Results do not depend on the number of threads.
+    """
+
+    def __init__(self) -> None:
+        self.shortest: dict[int, int] = {}  # nanoseconds, by a program's address
+        self.span, self.left = 0.0, 0.0  # how many runs alone after the last that had to wait, and how many of them are left
+
+    def wanted(self, nth: int) -> int:
+        """How many threads to run on instead of `nth`."""
+        if self.left >= 1:
+            self.left -= 1
+            return 1
+        return nth if _beside is None or not _beside() else min(nth, max(1, len(usable_cpus()) - 1))
+
+    def took(self, address: int, nanoseconds: int) -> None:
+        """A run together is over."""
+        shortest = self.shortest.get(address, nanoseconds)
+        if nanoseconds <= shortest:
+            self.shortest[address] = nanoseconds
+        if nanoseconds > 2 * shortest + WAITED:
+            self.left = self.span = min(max(2 * self.span, FEWEST), MOST)
+        else:
+            self.span *= 0.875
+
+
 class Pool:
     """Threads 1 to n - 1; who calls `run` is thread 0."""
 
@@ -65,6 +96,7 @@ class Pool:
         self._worker = ctypes.CFUNCTYPE(None, pointer, integer)(self.code.address("worker"))
         self._halt = ctypes.CFUNCTYPE(ctypes.c_int32, pointer, integer)(self.code.address("halt"))
         self._pauses = ctypes.CFUNCTYPE(None, integer)(self.code.address("pauses"))
+        self.company = Company()
         self._kept: list[Any] = []  # what a thread might still look at: never freed
         self._begin()
 
@@ -78,9 +110,16 @@ class Pool:
 
         It is one thread if another run is under way, or the interpreter is about to exit.
         """
+        nth = self.company.wanted(nth)
         if nth > self.threads:
             nth = self._grow(nth)
-        return self._launch(self.control, address, table, arena, nth)
+        if nth == 1:
+            return self._launch(self.control, address, table, arena, 1)
+        start = time.perf_counter_ns()
+        nth = self._launch(self.control, address, table, arena, nth)
+        if nth > 1:
+            self.company.took(address, time.perf_counter_ns() - start)
+        return nth
 
     def stop(self) -> None:
         """End the workers; later runs use the caller's thread alone. A run that lasts longer than LAST_RUN goes on."""
@@ -182,6 +221,9 @@ def masks_without(cpus: list[int]) -> np.ndarray:
     return np.packbits(bits, axis=1, bitorder="little")
 
 
+# Whether another process of ours computes beside this one. Then a CPU is left to it: a worker that shares its CPU makes all
+# others wait for some milliseconds, however low that process's priority.
+_beside: Callable[[], bool] | None = None
 _pool: Pool | None = None
 _count: int | None = None
 _making = threading.Lock()
@@ -201,8 +243,17 @@ def pool() -> Pool:
     return _pool
 
 
+def beside(busy: Callable[[], bool] | None) -> None:
+    """Ask `busy` before each run whether a CPU must be left free; None: there is no need to."""
+    global _beside
+    _beside = busy
+
+
 def get_num_threads() -> int:
-    """How many threads a run uses by default: set_num_threads, else CUTAWAY_NUM_THREADS, else one for each usable CPU."""
+    """How many threads a run uses by default.
+
+    It is what set_num_threads said, else CUTAWAY_NUM_THREADS, else OMP_NUM_THREADS, else one for each usable CPU.
+    """
     global _count
     if _count is None:
         text = os.environ.get("CUTAWAY_NUM_THREADS", "")
@@ -212,7 +263,9 @@ def get_num_threads() -> int:
             if _count is None:
                 raise ArgumentError(f"CUTAWAY_NUM_THREADS={text!r}: a number from 1 to {layout.MOST_THREADS}, please")
         else:
-            _count = min(len(usable_cpus()), layout.MOST_THREADS)
+            with contextlib.suppress(ValueError):  # what others make of OMP_NUM_THREADS is no error of ours
+                _count = _checked(int(os.environ.get("OMP_NUM_THREADS", "")))
+            _count = _count or min(len(usable_cpus()), layout.MOST_THREADS)
     return _count
 
 
