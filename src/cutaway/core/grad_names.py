@@ -185,6 +185,7 @@ CALLED: dict[str, Words] = {
     "batch_norm": "NativeBatchNorm", "layer_norm": "NativeLayerNorm", "group_norm": "NativeGroupNorm",
     "instance_norm": "View", "embedding": "Embedding", "pixel_shuffle": "PixelShuffle", "grid_sample": _sampled,
     "affine_grid": "AffineGridGenerator", "embedding_bag": "EmbeddingBag",
+    "normalized": "Div", "class_log_prob": "Squeeze:1", "class_entropy": "Neg", "normal_log_prob": "Sub",
     "cosine_similarity": "Sum:1", "scaled_dot_product_attention": "ScaledDotProductFlashAttentionForCpu",
 }  # fmt: skip
 

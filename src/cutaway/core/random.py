@@ -31,6 +31,7 @@ from cutaway.core.generator import (
     set_rng_state,
 )
 from cutaway.core.op import STAGE
+from cutaway.core.quiet import QUIET
 from cutaway.core.refusal import describe
 
 __all__ = [
@@ -367,13 +368,16 @@ def multinomial(
     if count < 1 or (not replacement and count > size):
         limit = "at least 1" if replacement else f"1 .. {size} without replacement; pass replacement=True to draw more"
         raise ArgumentError(f"multinomial: the number of samples must be {limit}, got {count} for {what}")
-    if not (np.isfinite(w) & (w >= 0)).all():
-        raise ArgumentError(f"multinomial: weights must be finite and not negative, found {_first_bad(w)} in {what}")
-    if (w.sum(-1) <= 0).any():
-        raise ArgumentError(f"multinomial: the weights of a row are all 0, in {what}")
+    total = w.sum(-1)
+    if not (w.size == 0 or (w.min() >= 0 and total.min() > 0 and total.max() < np.inf)):
+        if not (np.isfinite(w) & (w >= 0)).all():
+            raise ArgumentError(f"multinomial: weights must be finite and not negative, found {_first_bad(w)} in {what}")
+        if (total <= 0).any():
+            raise ArgumentError(f"multinomial: the weights of a row are all 0, in {what}")
     if not replacement or count == 1:
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            race = w / exponential(w.shape, 1.0, w.dtype, g)
+        race = QUIET.context.run(np.divide, w, exponential(w.shape, 1.0, w.dtype, g))
+        if count == 1:
+            return race.argmax(-1)[..., None]
         return np.argsort(-race, axis=-1, kind="stable")[..., :count]
     rows = w.reshape(-1, size).astype(np.float64 if w.dtype == np.float64 else np.float32, copy=False)
     cumulative = np.cumsum(rows, axis=-1, dtype=rows.dtype)

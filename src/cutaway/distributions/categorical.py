@@ -11,8 +11,8 @@ from cutaway.core.aval import broadcast_shapes, numel
 from cutaway.core.creation import arange, full
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.tensor import Tensor
-from cutaway.distributions.bernoulli import EPSILON
 from cutaway.distributions.constraints import dependent_property, integer_interval, real_vector, simplex
+from cutaway.distributions.densities import chosen, class_entropy, class_log_prob, class_logits, normalized
 from cutaway.distributions.distribution import Check, Distribution, computed_once, either
 
 
@@ -36,7 +36,7 @@ class Categorical(Distribution):
         if not given.ndim:
             raise ArgumentError(f"Categorical: {name} must have at least one dimension, the classes")
         if name == "probs":
-            self.__dict__["probs"] = given / given.sum(-1, keepdim=True)
+            self.__dict__["probs"] = normalized(given)
         else:
             self.__dict__["logits"] = given - given.logsumexp(-1, keepdim=True)
         self._given = self.__dict__[name]
@@ -56,8 +56,7 @@ class Categorical(Distribution):
     @computed_once
     def logits(self) -> Tensor:
         """The logarithms of the probabilities [.., K], finite for a probability of 0."""
-        tiny = EPSILON[self.probs.dtype.name]
-        return self.probs.clamp(tiny, 1 - tiny).log()
+        return class_logits(self.probs)
 
     @property
     def param_shape(self) -> Any:
@@ -89,15 +88,15 @@ class Categorical(Distribution):
         """log p of the class `value`."""
         x = self._checked(value).long()
         shape = broadcast_shapes(tuple(x.shape), tuple(self.batch_shape), op="log_prob")
-        rows = self.logits
+        at_once = self._validate_args and "logits" not in self.__dict__  # a native program does not look whether x is a class
+        rows = self.probs if at_once else self.logits
         if rows.shape[:-1] != shape:
             rows = rows.expand(*shape, self._num_events)
-        return rows.gather(-1, (x if x.shape == shape else x.expand(shape)).unsqueeze(-1)).squeeze(-1)
+        return (class_log_prob if at_once else chosen)(rows, x if x.shape == shape else x.expand(shape))
 
     def entropy(self) -> Tensor:
         """-sum p log p; a class of probability 0 adds nothing."""
-        lowest = -LARGEST[self.logits.dtype.name]
-        return -(self.logits.clamp(min=lowest) * self.probs).sum(-1)
+        return class_entropy(self.probs, self.logits)
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
         """0 .. K - 1, along the first dimension."""
@@ -129,6 +128,3 @@ class OfClasses(Distribution):
     def param_shape(self) -> Any:
         """[.., K]."""
         return self._categorical.param_shape
-
-
-LARGEST = {"float16": 65504.0, "float32": 3.4028234663852886e38, "float64": 1.7976931348623157e308}

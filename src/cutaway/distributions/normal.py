@@ -11,6 +11,7 @@ from cutaway.core.aval import broadcast_shapes
 from cutaway.core.creation import normal, randn
 from cutaway.core.op import STAGE
 from cutaway.core.tensor import Tensor
+from cutaway.distributions.densities import normal_log_prob
 from cutaway.distributions.distribution import POSITIVE, REAL, parameter
 from cutaway.distributions.exponential_family import ExponentialFamily
 
@@ -62,8 +63,7 @@ class Normal(ExponentialFamily):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """-(x - loc)^2 / (2 scale^2) - log scale - log sqrt(2 pi)."""
-        x = self._checked(value)
-        return -((x - self.loc) ** 2) / (2 * self.variance) - self.scale.log() - math.log(math.sqrt(2 * math.pi))
+        return normal_log_prob(self._checked(value), self.loc, self.scale)
 
     def entropy(self) -> Tensor:
         """1/2 + log(2 pi) / 2 + log scale."""
