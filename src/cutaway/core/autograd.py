@@ -22,7 +22,7 @@ from cutaway.core.diary import SEQ as _SEQ
 from cutaway.core.diary import note, ours
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten, ShapeError, TraceError
 from cutaway.core.grad_names import Name
-from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, INTERPRETER, RESULT, SCOPE, STAGE, Op
+from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, INTERPRETER, OTHER, RESULT, SCOPE, STAGE, Op
 from cutaway.core.package import package
 from cutaway.core.quiet import QUIET
 from cutaway.core.refusal import describe, guarded
@@ -231,15 +231,18 @@ class Node:
         """(parent, gradient, fresh) for each parent that wants one; fresh: the gradient's memory belongs to no one else."""
         arriving = g._data
         arrays = not create_graph and type(arriving) is np.ndarray and arriving.itemsize > 2 and INTERPRETER.get() is None
+        op = self.op
         for i, parent in enumerate(self.parents):
             if parent is not None and (wanted is None or parent in wanted):
-                rule = self.op.rule(i)
+                rule = op.rule(i) if op.variadic else op.rules[i]
                 assert rule is not None
-                gi = self._on_arrays(rule, arriving, i) if arrays and rule.on_arrays is not None else None
-                if gi is None:
+                data = self._on_arrays(rule, arriving, i) if arrays else None
+                if data is None:
                     gi = rule.fn(g, *[self._read(kind, key, i, create_graph) for kind, key in rule.plan])
+                    data = gi._data
+                else:
+                    gi = _Tensor._wrap(data)
                 shape, dtype = self.metas[i]
-                data = gi._data
                 fresh = data is not arriving and data.base is None
                 if data.shape != shape:
                     gi, fresh = _sum_to(gi, shape), True
@@ -248,23 +251,30 @@ class Node:
                     gi = _ops.elementwise.cast(gi, dtype=dtype)  # of a complex number towards a real input: the real part
                 yield parent, gi, fresh
 
-    def _on_arrays(self, rule: Any, g: np.ndarray, i: int) -> Any:
-        """The rule on arrays; None if it fails, which the rule on Tensors can say better."""
-        read = []
+    def _on_arrays(self, rule: Any, g: np.ndarray, i: int) -> np.ndarray | None:
+        """The rule on arrays; None if it has no such reading, or fails: the rule on Tensors can say better why."""
+        on_arrays = rule.on_arrays
+        if on_arrays is None:
+            return None
+        read: list[Any] = []
         for kind, key in rule.plan:
-            if kind != RESULT and kind != INPUT:
+            if kind == AVAL:
+                read.append(Aval(*self.metas[key]))
+            elif kind == ATTRIBUTE:
+                read.append(self.attrs[key])
+            elif kind == OTHER:
                 value = self._read(kind, key, i, False)
                 read.append(tuple([t._data for t in value]) if key == "indices" else value)
-                continue
-            saved = self.saved_y if kind == RESULT else self.saved.get(key)
-            if self.freed or saved is None or saved[1][0] != saved[2]:
-                return None
-            read.append(saved[0])
+            else:
+                saved = self.saved_y if kind == RESULT else self.saved.get(key)
+                if self.freed or saved is None or saved[1][0] != saved[2]:
+                    return None
+                read.append(saved[0])
         try:
-            data = QUIET.context.run(rule.on_arrays, g, *read)
+            data = QUIET.context.run(on_arrays, g, *read)
         except Exception:
             return None
-        return _Tensor._wrap(data if type(data) is np.ndarray else np.asarray(data))
+        return data if type(data) is np.ndarray else np.asarray(data)
 
     def _read(self, kind: int, key: Any, i: int, create_graph: bool) -> Any:
         """What a rule's parameter stands for (the table in op.py)."""
@@ -431,8 +441,8 @@ def walk(
         before = arriving.get(node)
         if before is None:
             arriving[node] = (g, fresh)
-            if isinstance(node, Leaf):
-                leaves.append(node)
+            if node.seq < 0:
+                leaves.append(node)  # type: ignore[arg-type]  # Leaf.seq is -1
             else:
                 heappush(waiting, (-node.seq, node))
         elif isinstance(g, Packed):
@@ -458,6 +468,7 @@ def walk(
         return g, fresh
 
     found: dict[Node, Any] = {}
+    plain = targets is None
     stage, watch = STAGE.get(), WATCH.get()
     born = 0 if stage is None else stage.born
     unseen = INTERPRETER.set(None) if watch is not None and not create_graph else None  # gradients are told of as wholes
@@ -470,7 +481,7 @@ def walk(
             node = heappop(waiting)[1]
             if node.seq < born:
                 raise TraceError(beyond(node))
-            g, _ = receive(node)
+            g = arriving.pop(node)[0] if plain and node.hooks is None and node.retain is None else receive(node)[0]
             for parent, gi, fresh in node.gradients(g, wanted, create_graph):
                 if watch is not None:
                     watch(node, g, parent, gi)

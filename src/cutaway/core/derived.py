@@ -295,6 +295,8 @@ def _extreme(name: str, x: Tensor, arg: Any, whole: Any, choose: Any, dim: Any, 
     if isinstance(dim, _t.Tensor):
         return choose(x, dim)
     d = normalize_dim(dim, x._data.ndim, name)
+    if x._node is None and INTERPRETER.get() is None:
+        return TYPES[name](whole(x, d, keepdim), arg(x, dim=d, keepdim=keepdim))
     found = arg(x, dim=d, keepdim=True)
     return pair(name, x, found, d, keepdim)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cutaway.core.tensor as _t
+from cutaway.core.aval import Aval
 from cutaway.core.dtypes import FLOATING, INEXACT
 from cutaway.core.errors import (
     ArgumentError,
@@ -21,10 +22,10 @@ from cutaway.core.errors import (
     ShapeError,
 )
 from cutaway.core.grad_names import tell
-from cutaway.core.op import INTERPRETER, STAGE
+from cutaway.core.op import APART, INTERPRETER, STAGE, Op
 from cutaway.core.ops.index import index as index_op
 from cutaway.core.ops.index import index_put
-from cutaway.core.ops.movement import reshape, slice_
+from cutaway.core.ops.movement import pad, reshape, slice_
 from cutaway.core.refusal import describe
 from cutaway.core.strict import is_lenient, warn_of
 
@@ -180,18 +181,48 @@ class Selection:
         return [k.astype(np.int64, copy=False)]
 
 
-class _Brackets:
-    """A basic key as one step of a view's path: what the slice and the reshape are together."""
+class _Brackets(Op):
+    """`a[key]` for a basic key, as one op where NumPy does it at once: what a slice and a reshape are together."""
 
     def __call__(self, x: Tensor, key: Any) -> Tensor:
+        """In a trace, the slice and the reshape."""
         return getitem(x, key)
 
-    def forward(self, a: np.ndarray, key: Any) -> np.ndarray:
-        y: np.ndarray = a[key]
-        return y
+
+class _Placed(Op):
+    """Zeros[shape], in which [key] is `a`."""
+
+    def __call__(self, g: Tensor, key: Any, shape: tuple[int, ...]) -> Tensor:
+        """In a trace, a reshape and a pad."""
+        if INTERPRETER.get() is None:
+            return Op.eager(self, (g,), {"key": key, "shape": shape})
+        s = Selection(key, shape)
+        return pad(reshape(g, shape=tuple(s.size)), low=s.start, step=s.step, shape=shape, value=0.0)
 
 
-_BRACKETS: Any = _Brackets()
+def _place(a: np.ndarray, key: Any, shape: tuple[int, ...]) -> np.ndarray:
+    y = np.zeros(shape, a.dtype)
+    y[key] = a
+    return y
+
+
+_brackets: Op = _Brackets(
+    "brackets",
+    APART,
+    lambda a, key: a[key],
+    lambda a, key: Aval(Selection(key, a.shape).shape, a.dtype),
+    (lambda g, A, key: _placed(g, key=key, shape=A.shape),),
+    view="view",
+    formula=r"a_{\mathrm{key}}",
+)
+_placed: Op = _Placed(
+    "placed",
+    APART,
+    _place,
+    lambda a, key, shape: Aval(shape, a.dtype),
+    (lambda g, key: _brackets(g, key=key),),
+    formula=r"\sum_i a_i e_{\mathrm{key}_i}",
+)
 
 
 def _is_plain(k: slice) -> bool:
@@ -205,10 +236,11 @@ def _is_plain(k: slice) -> bool:
 
 
 def _at_once(x: Tensor, key: Any) -> Tensor | None:
-    """NumPy's own view, where no gradient is recorded and its rules are PyTorch's; None: take the long way."""
+    """NumPy's own view, where its rules are PyTorch's; None: take the long way."""
     if type(x._data) is not np.ndarray or INTERPRETER.get() is not None:
         return None
-    if x._node is not None and _t.autograd.RECORDING.get():
+    recorded = x._node is not None and _t.autograd.RECORDING.get()
+    if recorded and x._data.dtype.kind != "f":
         return None
     if x._view and x._epoch != x._cell[1]:
         return None
@@ -223,12 +255,14 @@ def _at_once(x: Tensor, key: Any) -> Tensor | None:
     if not dots:
         parts = (*parts, ...)  # with ..., a single element is a view, too
     try:
+        if recorded:
+            return tell(Op.eager(_brackets, (x,), {"key": parts}), _last(key), (), {})
         data = x._settle()._data[parts]
     except IndexError:
         return None
     y = _t.Tensor._wrap(data)
     y._cell, y._epoch, y._view = x._cell, x._epoch, True
-    _t.views.remember(y, x, _BRACKETS, {"key": parts})
+    _t.views.remember(y, x, _brackets, {"key": parts})
     return y
 
 

@@ -200,6 +200,14 @@ class Tensor(
         """Elements between neighbours, for each dimension or one. A tensor that is no view is row-major."""
         if self._view:
             strides = tuple(s // self._data.itemsize for s in self._data.strides)
+            if 0 in strides:  # of a new dimension NumPy says 0, PyTorch as if it had more elements
+                shape, above = self._data.shape, 1
+                told = list(strides)
+                for d in reversed(range(len(told))):
+                    if not told[d] and shape[d] == 1:
+                        told[d] = above
+                    above = told[d] * shape[d]
+                strides = tuple(told)
         else:
             strides = row_major(self._data.shape)
         return strides if dim is None else strides[normalize_dim(dim, self._data.ndim, "stride")]

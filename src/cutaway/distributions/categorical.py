@@ -88,7 +88,8 @@ class Categorical(Distribution):
         """log p of the class `value`."""
         x = self._checked(value).long()
         shape = broadcast_shapes(tuple(x.shape), tuple(self.batch_shape), op="log_prob")
-        at_once = self._validate_args and "logits" not in self.__dict__  # a native program does not look whether x is a class
+        # A native program does not look whether x is a class.
+        at_once = self._validate_args and "logits" not in self.__dict__
         rows = self.probs if at_once else self.logits
         if rows.shape[:-1] != shape:
             rows = rows.expand(*shape, self._num_events)

@@ -7,8 +7,7 @@ from typing import Any
 
 from cutaway.core.functions import full_like, rand
 from cutaway.core.tensor import Tensor
-from cutaway.distributions.bernoulli import Bernoulli
-from cutaway.distributions.bernoulli import EPSILON
+from cutaway.distributions.bernoulli import EPSILON, Bernoulli
 from cutaway.distributions.categorical import Categorical
 from cutaway.distributions.constraints import simplex
 from cutaway.distributions.distribution import PROBABILITY, Distribution, parameter
