@@ -375,9 +375,9 @@ def multinomial(
         if (total <= 0).any():
             raise ArgumentError(f"multinomial: the weights of a row are all 0, in {what}")
     if not replacement or count == 1:
-        race: np.ndarray = QUIET.context.run(np.divide, w, exponential(w.shape, 1.0, w.dtype, g))
+        race = QUIET.context.run(np.divide, w, exponential(w.shape, 1.0, w.dtype, g))
         if count == 1:
-            return race.argmax(-1, keepdims=True)
+            return np.asarray(race.argmax(-1, keepdims=True))
         return np.argsort(-race, axis=-1, kind="stable")[..., :count]
     rows = w.reshape(-1, size).astype(np.float64 if w.dtype == np.float64 else np.float32, copy=False)
     cumulative = np.cumsum(rows, axis=-1, dtype=rows.dtype)
