@@ -266,7 +266,10 @@ def _index_put(a: np.ndarray, v: np.ndarray, *indices: np.ndarray, dims: Shape, 
         *a.shape[: dims[0]], *rows.shape, *a.shape[dims[0] + 1 :]
     ):  # fmt: skip
         d, n = dims[0], rows.ndim
-        _add_rows(np.moveaxis(y, d, 0), rows, np.moveaxis(v, tuple(range(d, d + n)), tuple(range(n))))
+        if d == 0:
+            _add_rows(y, rows, v)
+        else:
+            _add_rows(np.moveaxis(y, d, 0), rows, np.moveaxis(v, tuple(range(d, d + n)), tuple(range(n))))
     else:
         # NumPy (2.4) reads past the end of values that `add.at` would have to stretch.
         region = _index_shape(Aval(a.shape, a.dtype), *(Aval(i.shape, i.dtype) for i in indices), dims=dims).shape
@@ -274,11 +277,18 @@ def _index_put(a: np.ndarray, v: np.ndarray, *indices: np.ndarray, dims: Shape, 
     return y
 
 
+FEW = 8  # rows, for which sorting costs more than it saves
+
+
 def _add_rows(y: np.ndarray, rows: np.ndarray, v: np.ndarray) -> None:
     """y[rows[i]] += v[i], repeated rows added up: sorted first, so that each row is written once (add.at is slower)."""
     if rows.min() < -len(y) or rows.max() >= len(y):
         raise IndexError("row index")
     flat = rows.reshape(-1) % len(y)
+    if len(flat) <= FEW:
+        for row, added in zip(flat.tolist(), v.reshape(len(flat), *y.shape[1:])):
+            y[row] += added
+        return
     order = np.argsort(flat, kind="stable")
     ordered = flat[order]
     first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
