@@ -53,8 +53,8 @@ newaxis = None
 # Loaded when first named.
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "fft", "func", "functional",
-    "gradcheck", "inspect", "interop", "jit", "linalg", "mps", "nn", "onnx", "optim", "plug", "profiler", "random",
-    "rl", "serialization", "special", "testing", "utils", "vision",
+    "gradcheck", "inspect", "interop", "jit", "linalg", "mps", "nn", "onnx", "optim", "overrides", "plug", "profiler",
+    "random", "rl", "serialization", "special", "testing", "utils", "vision",
 )  # fmt: skip
 _ELSEWHERE = {
     "compile": "cutaway.compiled",

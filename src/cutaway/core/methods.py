@@ -11,11 +11,12 @@ import cutaway.core.derived as _d
 import cutaway.core.indexing as _i
 import cutaway.core.random as _r
 from cutaway.core.dtypes import INEXACT, is_narrow
-from cutaway.core.errors import ArgumentError, ComplexError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, ComplexError
 from cutaway.core.grad_names import tell as _tell
 from cutaway.core.layouts import check_format
 from cutaway.core.narrow import in_single
 from cutaway.core.ops import elementwise as _ew
+from cutaway.core.overriding.asked import first as _first
 from cutaway.core.refusal import guard_methods
 
 if TYPE_CHECKING:
@@ -39,58 +40,75 @@ class Methods:
         def _become(self, y: Tensor, name: str) -> Tensor: ...
 
     # --- operators ----------------------------------------------------------------------------------------------------
+    # `try` and what is tried share a line: so it costs no instruction, where a line of its own would cost one.
 
     def __add__(self, other: Any) -> Tensor:
-        return _ew.add(self, other)
+        try: return _ew.add(self, other)
+        except ArgumentTypeError as error: return _other(error, "__add__", self, other)
 
     def __sub__(self, other: Any) -> Tensor:
-        return _ew.sub(self, other)
+        try: return _ew.sub(self, other)
+        except ArgumentTypeError as error: return _other(error, "__sub__", self, other)
 
     def __mul__(self, other: Any) -> Tensor:
-        return _ew.mul(self, other)
+        try: return _ew.mul(self, other)
+        except ArgumentTypeError as error: return _other(error, "__mul__", self, other)
 
     def __truediv__(self, other: Any) -> Tensor:
-        return _ew.div(self, other)
+        try: return _ew.div(self, other)
+        except ArgumentTypeError as error: return _other(error, "__truediv__", self, other)
 
     def __floordiv__(self, other: Any) -> Tensor:
-        return _ew.floor_divide(self, other)
+        try: return _ew.floor_divide(self, other)
+        except ArgumentTypeError as error: return _other(error, "__floordiv__", self, other)
 
     def __mod__(self, other: Any) -> Tensor:
-        return _ew.remainder(self, other)
+        try: return _ew.remainder(self, other)
+        except ArgumentTypeError as error: return _other(error, "__mod__", self, other)
 
     def __pow__(self, other: Any) -> Tensor:
-        return self.pow(other)
+        try: return self.pow(other)
+        except ArgumentTypeError as error: return _other(error, "__pow__", self, other)
 
     def __matmul__(self, other: Any) -> Tensor:
-        return _d.matmul(self, other)
+        try: return _d.matmul(self, other)
+        except ArgumentTypeError as error: return _other(error, "__matmul__", self, other)
 
     def __radd__(self, other: Any) -> Tensor:
-        return _ew.add(self, other)
+        try: return _ew.add(self, other)
+        except ArgumentTypeError as error: return _other(error, "__radd__", self, other)
 
     def __rsub__(self, other: Any) -> Tensor:
-        return _tell(_ew.sub(other, self), "Rsub:1", (), {})
+        try: return _tell(_ew.sub(other, self), "Rsub:1", (), {})
+        except ArgumentTypeError as error: return _other(error, "__rsub__", self, other)
 
-    def __rmul__(self, other: Any) -> Any:
+    def __rmul__(self, other: Any) -> Tensor:
         if isinstance(other, (str, list, tuple)) and self._data.size == 1 and self._data.dtype.kind in "iu":
             return NotImplemented  # [0] * n
-        return _ew.mul(self, other)
+        try: return _ew.mul(self, other)
+        except ArgumentTypeError as error: return _other(error, "__rmul__", self, other)
 
     def __rtruediv__(self, other: Any) -> Tensor:
         if is_narrow(self._data.dtype):  # as PyTorch rounds
             return _ew.mul(_ew.div(1.0, self), other)
-        return _tell(_ew.div(other, self), "Mul", (), {})
+        try: return _tell(_ew.div(other, self), "Mul", (), {})
+        except ArgumentTypeError as error: return _other(error, "__rtruediv__", self, other)
 
     def __rfloordiv__(self, other: Any) -> Tensor:
-        return _ew.floor_divide(other, self)
+        try: return _ew.floor_divide(other, self)
+        except ArgumentTypeError as error: return _other(error, "__rfloordiv__", self, other)
 
     def __rmod__(self, other: Any) -> Tensor:
-        return _ew.remainder(other, self)
+        try: return _ew.remainder(other, self)
+        except ArgumentTypeError as error: return _other(error, "__rmod__", self, other)
 
     def __rpow__(self, other: Any) -> Tensor:
-        return _tell(_ew.pow(other, self), "Pow:2", (), {})
+        try: return _tell(_ew.pow(other, self), "Pow:2", (), {})
+        except ArgumentTypeError as error: return _other(error, "__rpow__", self, other)
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        return _d.matmul(other, self)
+        try: return _d.matmul(other, self)
+        except ArgumentTypeError as error: return _other(error, "__rmatmul__", self, other)
 
     def __neg__(self) -> Tensor:
         return _ew.neg(self)
@@ -105,40 +123,50 @@ class Methods:
         return _ew.bitwise_not(self)
 
     def __and__(self, other: Any) -> Tensor:
-        return _ew.bitwise_and(self, other)
+        try: return _ew.bitwise_and(self, other)
+        except ArgumentTypeError as error: return _other(error, "__and__", self, other)
 
     def __rand__(self, other: Any) -> Tensor:
-        return _ew.bitwise_and(self, other)
+        try: return _ew.bitwise_and(self, other)
+        except ArgumentTypeError as error: return _other(error, "__rand__", self, other)
 
     def __or__(self, other: Any) -> Tensor:
-        return _ew.bitwise_or(self, other)
+        try: return _ew.bitwise_or(self, other)
+        except ArgumentTypeError as error: return _other(error, "__or__", self, other)
 
     def __ror__(self, other: Any) -> Tensor:
-        return _ew.bitwise_or(self, other)
+        try: return _ew.bitwise_or(self, other)
+        except ArgumentTypeError as error: return _other(error, "__ror__", self, other)
 
     def __xor__(self, other: Any) -> Tensor:
-        return _ew.bitwise_xor(self, other)
+        try: return _ew.bitwise_xor(self, other)
+        except ArgumentTypeError as error: return _other(error, "__xor__", self, other)
 
     def __rxor__(self, other: Any) -> Tensor:
-        return _ew.bitwise_xor(self, other)
+        try: return _ew.bitwise_xor(self, other)
+        except ArgumentTypeError as error: return _other(error, "__rxor__", self, other)
 
     def __eq__(self, other: Any) -> Any:  # with what is no number: Python compares identities, so x == None is False
-        return _ew.eq(self, other) if isinstance(other, COMPARABLE) else NotImplemented
+        return _ew.eq(self, other) if isinstance(other, COMPARABLE) else _other(None, "__eq__", self, other)
 
     def __ne__(self, other: Any) -> Any:
-        return _ew.ne(self, other) if isinstance(other, COMPARABLE) else NotImplemented
+        return _ew.ne(self, other) if isinstance(other, COMPARABLE) else _other(None, "__ne__", self, other)
 
     def __lt__(self, other: Any) -> Tensor:
-        return _ew.lt(self, other)
+        try: return _ew.lt(self, other)
+        except ArgumentTypeError as error: return _other(error, "__lt__", self, other)
 
     def __le__(self, other: Any) -> Tensor:
-        return _ew.le(self, other)
+        try: return _ew.le(self, other)
+        except ArgumentTypeError as error: return _other(error, "__le__", self, other)
 
     def __gt__(self, other: Any) -> Tensor:
-        return _ew.gt(self, other)
+        try: return _ew.gt(self, other)
+        except ArgumentTypeError as error: return _other(error, "__gt__", self, other)
 
     def __ge__(self, other: Any) -> Tensor:
-        return _ew.ge(self, other)
+        try: return _ew.ge(self, other)
+        except ArgumentTypeError as error: return _other(error, "__ge__", self, other)
 
     def __getitem__(self, key: Any) -> Tensor:
         return _i.getitem(self, key)
@@ -188,7 +216,8 @@ class Methods:
 
     def mul(self, other: Any) -> Tensor:
         """The product, element by element."""
-        return _ew.mul(self, other)
+        try: return _ew.mul(self, other)
+        except ArgumentTypeError as error: return _other(error, "mul", self, other)
 
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         """The quotient; `rounding_mode` "floor" or "trunc" rounds it."""
@@ -732,7 +761,8 @@ class Methods:
 
     def matmul(self, other: Any) -> Tensor:
         """Matrix product."""
-        return _d.matmul(self, other)
+        try: return _d.matmul(self, other)
+        except ArgumentTypeError as error: return _other(error, "matmul", self, other)
 
     def mm(self, other: Any) -> Tensor:
         """Product of two matrices."""
@@ -1050,6 +1080,24 @@ class Methods:
         return self._draw("exponential_", lambda shape, _: _r.exponential(shape, lambd, self._data.dtype, generator))
 
 
+def _other(error: ArgumentTypeError | None, name: str, self: Any, other: Any) -> Tensor:
+    """What to do with an operand that is none of ours: ask its class, let Python ask its operator, or say what was wrong."""
+    answer: Any = NotImplemented
+    theirs = REFLECTED.get(name, "")
+    if _first((self, other), {}):
+        answer = getattr(self, name)(other)
+    elif error is not None and (
+        isinstance(other, COMPARABLE) or getattr(type(other), theirs, None) is getattr(object, theirs, None)
+    ):
+        raise error
+    return answer  # type: ignore[no-any-return]
+
+
+# The operator of the other side that Python asks next.
+REFLECTED = {
+    **{f"__{n}__": f"__r{n}__" for n in "add and floordiv matmul mod mul or pow sub truediv xor".split()},
+    "__ge__": "__le__", "__gt__": "__lt__", "__le__": "__ge__", "__lt__": "__gt__",
+}  # fmt: skip
 COMPARABLE = (Methods, int, float, complex, np.ndarray, np.generic)  # with anything else == is Python's own: the same object
 
 # Elementwise methods go without a guard: the op that each one calls checks what it is given.

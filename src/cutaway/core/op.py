@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from cutaway.core import accelerate
 from cutaway.core.grad_names import CALLED, tell
+from cutaway.core.overriding.asked import first
 from cutaway.core.refusal import RAW, explain
 
 if TYPE_CHECKING:
@@ -264,6 +265,8 @@ def composite(formula: str = "") -> Callable[[F], F]:
                     y = fn(*args, **kwargs)
                 return y if words is None else tell(y, words, args, kwargs, own=True)
             except RAW as error:
+                if first(args, kwargs):
+                    return call(*args, **kwargs)
                 refusal = explain(fn, args, kwargs, error)
                 if refusal is None:
                     raise

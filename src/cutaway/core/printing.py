@@ -8,6 +8,7 @@ import numpy as np
 
 from cutaway.core.dtypes import FLOATING, default_complex, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
+from cutaway.core.overriding.subclass import fields
 from cutaway.core.package import package
 
 if TYPE_CHECKING:
@@ -129,12 +130,12 @@ def _lines(a: np.ndarray, form: Any, width: int, indent: int, short: bool) -> st
 
 def show(t: Tensor) -> str:
     """The text of `repr(t)`."""
-    a, name = t._data, type(t).__name__
+    a = t._data
     a = a.astype(np.float32) if a.dtype.kind == "V" else a  # whose numbers know no formats everywhere
-    prefix = "Parameter containing:\ntensor(" if name == "Parameter" else "tensor("
+    prefix, end, indent = _shell(t)
     short = a.size > _now.threshold
     form, width = _formatter(_edges(a) if short else a)
-    text = prefix + (_lines(a, form, width, INDENT, short) if a.size or a.ndim == 1 else "[]")
+    text = prefix + (_lines(a, form, width, indent, short) if a.size or a.ndim == 1 else "[]")
     # An empty tensor has no elements that would show whether they are whole.
     default = get_default_dtype().name
     obvious = (default, default_complex().name if a.dtype.kind == "c" else "", "int64", "bool") if a.size else (default,)
@@ -151,7 +152,19 @@ def show(t: Tensor) -> str:
     line = len(text) - text.rfind("\n") + 1
     for note in notes:
         if line + len(note) + 2 > _now.linewidth:
-            text, line = f"{text},\n{' ' * INDENT}{note}", INDENT + len(note)
+            text, line = f"{text},\n{' ' * indent}{note}", indent + len(note)
         else:
             text, line = f"{text}, {note}", line + len(note) + 2
-    return text + ")"
+    return text + end
+
+
+def _shell(t: Tensor) -> tuple[str, str, int]:
+    """What stands around the numbers, and how far lines are indented; a program's own class has its name there."""
+    kind = type(t)
+    if kind.__module__.partition(".")[0] in ("cutaway", "torch"):
+        return "Parameter containing:\ntensor(" if kind.__name__ == "Parameter" else "tensor(", ")", INDENT
+    name = f"{kind.__name__}("
+    derived = any(base.__name__ == "Parameter" for base in kind.__mro__)
+    if not derived and "_is_param" not in fields(t):
+        return name, ")", len(name)
+    return ("Parameter containing:\n" if derived else "") + f"Parameter({name}", "))", len(name)

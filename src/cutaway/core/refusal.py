@@ -20,6 +20,7 @@ import numpy as np
 from cutaway.core.aval import Aval
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, IndexOutOfRange
 from cutaway.core.grad_names import CALLED, tell
+from cutaway.core.overriding.asked import first
 from cutaway.core.spelling import into, respelled
 
 RAW = (CutawayError, TypeError, AttributeError, ValueError, IndexError, KeyError, OverflowError, ZeroDivisionError)
@@ -38,6 +39,8 @@ def guarded(fn: F, out: bool = False) -> F:
             y = fn(*args, **kwargs)
             return y if words is None else tell(y, words, args, kwargs, own)
         except RAW as error:
+            if first(args, kwargs):
+                return call(*args, **kwargs)
             if out and "out" in kwargs and isinstance(error, TypeError) and not isinstance(error, CutawayError):
                 return into(kwargs.pop("out"), call, args, kwargs)
             again = respelled(fn, args, kwargs) if kwargs and isinstance(error, TypeError) else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from copy import deepcopy
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,12 +14,13 @@ from cutaway.core.aval import normalize_dim, numel, row_major
 from cutaway.core.conversion import Conversions
 from cutaway.core.diary import note
 from cutaway.core.dtypes import CPU, FLOATING, FROM_NUMPY, INEXACT, check_device
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, NotWritten, ShapeError
 from cutaway.core.grad_names import tell
 from cutaway.core.handle import RemovableHandle
 from cutaway.core.layouts import check_format, layout, strided
 from cutaway.core.methods import Methods
 from cutaway.core.op import STAGE
+from cutaway.core.overriding import asked, subclass
 from cutaway.core.package import package
 from cutaway.core.refusal import describe, guard_methods
 from cutaway.core.topics import (
@@ -34,6 +36,9 @@ from cutaway.core.topics import (
     Writing,
 )
 from cutaway.core.watched import CHANGES
+
+T = TypeVar("T", bound="Tensor")
+_blank = object.__new__
 
 
 class Size(tuple[int, ...]):
@@ -90,21 +95,62 @@ class Tensor(
 
     __array_priority__ = 1000
 
-    def __init__(self, *args: Any, dtype: Any = None, device: Any = None) -> None:
+    def __new__(cls, *args: Any, dtype: Any = None, device: Any = None) -> Any:
+        """As in PyTorch, all is done here: a subclass may have an `__init__` of its own."""
         check_device(device)
         from cutaway.core.creation import tensor, zeros
 
+        if cls is not Tensor:
+            subclass.check(cls.__name__, cls)
         of_data = len(args) == 1 and not isinstance(args[0], (int, np.integer, Size))
         if of_data and isinstance(args[0], (float, bool)):
             raise ArgumentTypeError(f"Tensor: expected sizes or a list, got {args[0]!r}; use cutaway.tensor({args[0]!r})")
+        if of_data and isinstance(args[0], Tensor) and args[0].dtype is dtypes.get_default_dtype():
+            return subclass.as_subclass(args[0], cls)
         made = tensor(args[0], dtype=dtypes.get_default_dtype()) if of_data else zeros(*(args or [0]))
-        self._data = made._data
-        self._cell = [0, 0]
+        return made if cls is Tensor else subclass.handle(cls, made)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        subclass.defined(cls)
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """What functions give where a tensor of a subclass is among their arguments: theirs, as tensors of class `cls`.
+
+        A subclass that has its own calls this one by `super()`. NotImplemented if `types` holds a class that is no base of
+        `cls`.
+        """
+        return subclass.default(cls, func, types, args, kwargs)
+
+    def as_subclass(self, cls: type[T]) -> T:
+        """The same memory and history as a tensor of class `cls`.  Raises ArgumentTypeError if that is no Tensor."""
+        made: T = subclass.as_subclass(self, cls)
+        return made
+
+    @staticmethod
+    def _make_subclass(cls: type[T], data: Tensor, require_grad: bool = False) -> T:
+        made: T = subclass.make_subclass(cls, data, require_grad)
+        return made
+
+    @staticmethod
+    def _make_wrapper_subclass(cls: type[T], *args: Any, **kwargs: Any) -> T:
+        raise NotWritten(
+            f"_make_wrapper_subclass: {cls.__name__} would be a tensor without memory, whose operations go through "
+            "__torch_dispatch__, and Cutaway does not have it; keep the tensor as an attribute of a class of your own that "
+            "defines __torch_function__"
+        )
+
+    # What a program sees is what it has set; the fields above are the machine's.
+    __dict__ = property(
+        lambda self: subclass.Attributes(subclass.fields(self)),
+        lambda self, attributes: subclass.replace(subclass.fields(self), attributes),
+    )
 
     @staticmethod
     def _wrap(array: np.ndarray) -> Tensor:
         """A Tensor on this very array, without history."""
-        t = Tensor.__new__(Tensor)
+        t = _blank(Tensor)
         t._data = array
         t._cell = [0, 0]
         return t
@@ -573,14 +619,7 @@ class Tensor(
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         kind = type(self)
-        return _rebuild, (None if kind is Tensor else kind, self._settle()._data, self.requires_grad, dict(self._extra()))
-
-    def _extra(self) -> dict[str, Any]:
-        return {
-            k: v
-            for k, v in self.__dict__.items()
-            if k not in ("_data", "_cell", "_node", "_grad", "_view", "_epoch", "_base", "_path")
-        }
+        return _rebuild, (None if kind is Tensor else kind, self._settle()._data, self.requires_grad, dict(self.__dict__))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if id(self) in memo:
@@ -588,21 +627,25 @@ class Tensor(
             return found
         if not self.is_leaf:
             raise GradError("deepcopy: only leaf tensors can be copied deeply; use detach().clone() for a result")
-        copy = _rebuild(type(self), self._settle()._data.copy(), self.requires_grad, dict(self._extra()))
+        copy = _rebuild(type(self), self._settle()._data.copy(), self.requires_grad, {})
         if self._grad is not None:
             copy._grad = Tensor._wrap(self._grad._data.copy())
         memo[id(self)] = copy
+        if self.__dict__:
+            copy.__dict__ = deepcopy(dict(self.__dict__), memo)
         return copy
 
 
 def _rebuild(cls: type[Tensor] | None, array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
-    t: Tensor = Tensor.__new__(cls or Tensor)
+    t: Tensor = _blank(cls or Tensor)
     dtypes.from_numpy_dtype(array.dtype)
     t._data, t._cell = array, [0, 0]
-    t.__dict__.update(extra)
+    if extra:
+        t.__dict__.update(extra)
     return t.requires_grad_(requires_grad) if requires_grad else t
 
 
+asked.PLAIN.update((Tensor, Size, dtypes.dtype, dtypes.device))
 QUICK = frozenset("detach dim element_size is_complex is_contiguous is_floating_point numel nelement size".split())
 for _class in (Tensor, Conversions):
     guard_methods(_class, [n for n, f in vars(_class).items() if callable(f) and n[0] != "_" and n not in QUICK])

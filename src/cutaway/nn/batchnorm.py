@@ -67,7 +67,7 @@ class _ChannelNorm(Module):
             init.zeros_(self.bias)
 
     def _check(self, input: Tensor) -> None:
-        if input.ndim not in self.ndims:
+        if input.dim() not in self.ndims:
             raise ShapeError(f"{type(self).__name__}: expected {self.layouts}, got {show(input)}")
 
     def extra_repr(self) -> str:

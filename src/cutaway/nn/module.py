@@ -137,7 +137,7 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         state = self.__dict__
-        if isinstance(value, Parameter):
+        if isinstance(value, Tensor) and isinstance(value, Parameter):
             if "_parameters" not in state:
                 raise _not_set_up(self, f"assign the parameter {name!r} to")
             self._forget(name, "_parameters")

@@ -9,21 +9,38 @@ import numpy as np
 
 from cutaway.core.dtypes import as_dtype, check_device, get_default_dtype
 from cutaway.core.errors import ArgumentTypeError, GradError
+from cutaway.core.overriding.asked import DISABLED, DisableTorchFunctionSubclass, asks
+from cutaway.core.overriding.subclass import fields
 from cutaway.core.tensor import Size, Tensor
 
 
-class Parameter(Tensor):
+class ParameterType(type):
+    """The type of Parameter: tensors of a program's own class that are marked count as its instances."""
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return super().__instancecheck__(x) or (cls is Parameter and isinstance(x, Tensor) and "_is_param" in fields(x))
+
+
+class Parameter(Tensor, metaclass=ParameterType):
     """A tensor that counts as a parameter when it is assigned to an attribute of a Module.
 
-    `Parameter(data, requires_grad=True)` shares the memory of `data` and is a leaf.
+    `Parameter(data, requires_grad=True)` shares the memory of `data` and is a leaf. Of a tensor whose class has a
+    `__torch_function__` it is that class's detached tensor, marked as a parameter: `isinstance(p, Parameter)` holds.
     Raises ArgumentTypeError when `data` is not a Tensor, GradError when integers should require a gradient.
     """
 
+    __torch_function__ = DISABLED  # type: ignore[assignment]
+
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True, *args: Any, **kwargs: Any) -> Self:
         """As in PyTorch, all is done here: a subclass may have a `__new__` or an `__init__` with more arguments."""
-        made = super().__new__(cls)
+        if asks(type(data)) and isinstance(data, Tensor):
+            return _marked(data, requires_grad)
+        made = object.__new__(cls)
         _share(made, data, "Parameter")
-        if requires_grad:
+        if requires_grad and asks(cls):
+            with DisableTorchFunctionSubclass():
+                made.requires_grad_()
+        elif requires_grad:
             made.requires_grad_()
         return made
 
@@ -37,9 +54,16 @@ class Buffer(Tensor):
     Raises ArgumentTypeError when `data` is not a Tensor.
     """
 
-    def __init__(self, data: Tensor | None = None, *, persistent: bool = True) -> None:
-        _share(self, data, "Buffer")
-        self.persistent = persistent
+    __torch_function__ = DISABLED  # type: ignore[assignment]
+
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Self:
+        """On the memory of `data`."""
+        made = object.__new__(cls)
+        _share(made, data, "Buffer")
+        made.persistent = persistent
+        return made
+
+    persistent: bool
 
 
 class UninitializedParameter(Parameter):
@@ -81,6 +105,18 @@ def _empty(shape: tuple[int, ...], device: Any, dtype: Any) -> Tensor:
     check_device(device)
     kind = get_default_dtype() if dtype is None else as_dtype(dtype, "Parameter")
     return Tensor._wrap(np.zeros(shape, kind.np))
+
+
+def _marked(data: Tensor, requires_grad: bool) -> Any:
+    """A leaf of its class that is a parameter, too."""
+    made = data.detach().requires_grad_(requires_grad)
+    if type(made) is not type(data):
+        raise GradError(
+            f"Parameter: detach() of a {type(data).__name__} gave a {type(made).__name__}; let its __torch_function__ give "
+            "the same class, or pass data.as_subclass(Tensor)"
+        )
+    made._is_param = True  # type: ignore[attr-defined]
+    return made
 
 
 def _share(t: Tensor, data: Tensor | None, kind: str) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from cutaway.core.dtypes import ALL, device, dtype, uint8
 from cutaway.core.errors import ArgumentTypeError, FileFormatError, UnsafeFileError
+from cutaway.core.overriding.subclass import FIELDS, make_subclass
 from cutaway.core.tensor import Size, Tensor
 from cutaway.interop.checkpoint.storage import DTYPES, Storage, StorageClass, lacking, view
 from cutaway.nn.parameter import Buffer, Parameter
@@ -134,11 +135,14 @@ def _buffer(data: Any, requires_grad: Any = False, persistent: Any = True) -> Bu
 
 
 def _from_type(function: Any, cls: Any, args: Any, state: Any) -> Any:
-    """A tensor with attributes of its own."""
+    """A tensor with attributes of its own, or of a class that the user vouched for."""
     maker, values = _of(Maker, function, "a function"), _of(tuple, args, "arguments")
     if maker.name not in ("_rebuild_tensor_v2", "_rebuild_parameter", "_rebuild_parameter_with_state"):
         raise FileFormatError(f"load: a tensor is said to be made by {maker.name}; the file is damaged")
     made = maker.make(*values)
+    kind = cls.cls if isinstance(cls, Class) else cls
+    if isinstance(kind, type) and issubclass(kind, Tensor) and kind not in (Tensor, Parameter):
+        made = make_subclass(kind, made, made.requires_grad)
     _attributes(made, state)
     return made
 
@@ -148,7 +152,7 @@ def _attributes(t: Tensor, state: Any) -> None:
     plain, slots = state if type(state) is tuple and len(state) == 2 else (state, None)
     for part in (plain, slots):
         for name, value in (_of(dict, part, "attributes") if part else {}).items():
-            if type(name) is str and name[:1] != "_" and not hasattr(type(t), name):
+            if type(name) is str and name[:2] != "__" and name not in FIELDS and not hasattr(Tensor, name):
                 t.__dict__[name] = value
 
 

@@ -250,7 +250,7 @@ class Pickler:
         """A tensor, a Parameter or a Buffer, with attributes of its own if it has any."""
         if isinstance(t, UninitializedParameter):
             raise ArgumentTypeError("save: a parameter of a lazy layer has no values yet; call the model once before")
-        extra = {k: v for k, v in t._extra().items() if k[:1] != "_" and not hasattr(type(t), k)}
+        extra = {k: v for k, v in t.__dict__.items() if k[:2] != "__" and not hasattr(Tensor, k)}
         if isinstance(t, Buffer):
             persistent = extra.pop("persistent", True)
             self.name("torch._utils", "_rebuild_buffer")
@@ -273,12 +273,13 @@ class Pickler:
         self.remember(t)
 
     def memory(self, t: Tensor, requires_grad: bool, extra: dict[str, Any] | None = None) -> None:
-        """The call that makes a tensor of a storage."""
-        if extra:
+        """The call that makes a tensor of a storage; `extra` is its state, where it may be of a class of a program's own."""
+        own = extra is not None and type(t) is not Tensor
+        if extra or own:
             self.name("torch._tensor", "_rebuild_from_type_v2")
             self.emit(b"(")
             self.name("torch._utils", "_rebuild_tensor_v2")
-            self.name("torch", "Tensor")
+            self.name(*(_place(type(t)) if own else ("torch", "Tensor")))
         else:
             self.name("torch._utils", "_rebuild_tensor_v2")
         self.emit(b"(")
@@ -287,7 +288,7 @@ class Pickler:
         self.save(requires_grad)
         self.save(OrderedDict())
         self.emit(b"t")
-        if extra:
+        if extra or own:
             self.save(extra)
             self.emit(b"t")
         self.emit(b"R")

@@ -38,5 +38,5 @@ class Facade(ModuleType):
 
 
 # Elsewhere, or of no use in `cutaway`.
-MODULES = frozenset("compiler distributed functional multiprocessing return_types types version".split())
+MODULES = frozenset("_C compiler distributed functional multiprocessing return_types types version".split())
 ABOVE = frozenset(name.split(".")[1] for name in PARENTS)

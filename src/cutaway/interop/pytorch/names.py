@@ -13,6 +13,7 @@ HERE = "cutaway.interop.pytorch"
 # A name alone, where its submodules are found by ELSEWHERE.
 ITSELF = {"torch.nn.modules": f"{HERE}.modules"}
 ELSEWHERE = {
+    "torch._C": f"{HERE}.c",
     "torch.compiler": f"{HERE}.compiler",
     "torch.functional": "cutaway",
     "torch.return_types": "cutaway.core.returned",
@@ -75,7 +76,8 @@ INSTEAD = {
     "torch.hub": "torch.load for a file of weights",
     "torch.quantization": "float16 tensors",
     "torch.sparse": "dense tensors",
-    "torch.overrides": "functions of your own class: __torch_function__ is not asked",
+    "torch.utils._python_dispatch": "torch.overrides.TorchFunctionMode: there is no level of operations below the functions",
+    "torch.utils.flop_counter": "torch.overrides.TorchFunctionMode: there is no level of operations below the functions",
 }
 NOT_WRITTEN = ["torchvision"]
 
