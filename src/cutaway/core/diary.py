@@ -17,7 +17,11 @@ from weakref import ref
 SEQ = count()  # the age of nodes and of notes
 INSIDE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 CHAPTER = os.sep + "chapter.py"  # the course's notebooks: programs that a person reads and runs, as any outside the package
-GUARD = os.path.join(INSIDE, "core", "refusal.py")  # wrappers that lie between a method and who called it
+# Wrappers that lie between a method and who called it.
+GUARDS = frozenset(
+    os.path.join(INSIDE, "core", *path.split("/"))
+    for path in "refusal.py overriding/asked.py overriding/entries.py overriding/subclass.py".split()
+)
 
 Place = tuple[CodeType, int, str]  # code, line, the module's file
 
@@ -70,7 +74,7 @@ def note(kind: str, *about: Any, detail: Any = None, through: bool = False) -> N
         name = frame.f_code.co_filename
         if not ours(name):
             break
-        if not through and name != GUARD:
+        if not through and name not in GUARDS:
             return
         frame = frame.f_back
     if frame is None:

@@ -61,7 +61,12 @@ THROUGH: dict[str, Callable[..., Any]] = {
 }
 # Of what is in two of these, the first is the place that it is known by.
 SPACES = ("nn.functional", "", "linalg", "fft", "special")
-INITIAL = ("constant_", "kaiming_uniform_", "normal_", "uniform_")  # of nn.init
+# Of these modules only what is named.
+BESIDES = {
+    "autograd": "grad",
+    "nn.init": "constant_ kaiming_uniform_ normal_ uniform_",
+    "nn.utils.rnn": "pad_sequence",
+}
 
 
 class Entry(NamedTuple):
@@ -132,9 +137,10 @@ def _entries() -> Iterator[Entry]:
             value = getattr(module, name)
             if _ours(value):
                 yield Entry(value, f"{space}.{name}".lstrip("."), value)
-    for name in INITIAL:
-        value = getattr(import_module("cutaway.nn.init"), name)
-        yield Entry(value, f"nn.init.{name}", value)
+    for space, names in BESIDES.items():
+        for name in names.split():
+            value = getattr(import_module(f"cutaway.{space}"), name)
+            yield Entry(value, f"{space}.{name}", value)
 
 
 def _ours(value: Any) -> bool:

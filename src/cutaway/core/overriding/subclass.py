@@ -140,7 +140,7 @@ def as_plain(values: tuple[Any, ...], func: Any) -> Iterator[None]:
     """
     from cutaway.core.tensor import Tensor
 
-    found = [] if getattr(func, "__name__", "") in OF_THE_CLASS else [x for x in _flat(values) if overrides(type(x))]
+    found = [] if getattr(func, "__name__", "") in OF_THE_CLASS else [x for x in _flat(values) if overrides(x.__class__)]
     kinds = [type(x) for x in found]
     try:
         for x in found:
