@@ -16,7 +16,7 @@ from functools import wraps
 from importlib import import_module
 from typing import Any
 
-from cutaway.core.overriding.asked import ALL, MODES, OFF, askers, call, install
+from cutaway.core.overriding.asked import ALL, MODES, OFF, askers, call
 from cutaway.core.overriding.modes import BaseTorchFunctionMode, TorchFunctionMode
 from cutaway.core.overriding.subclass import nowrap
 from cutaway.core.package import package
@@ -53,7 +53,7 @@ def handle_torch_function(
 
     Raises ArgumentTypeError if all answer NotImplemented.
     """
-    found = [] if OFF.get() else askers(relevant_args)
+    found = [] if OFF.get() else askers(relevant_args, also=Tensor)
     return call(public_api, found, args, kwargs)
 
 
@@ -101,7 +101,7 @@ def get_default_nowrap_functions() -> set[Any]:
 def get_overridable_functions() -> dict[Any, list[Callable[..., Any]]]:
     """The functions that ask, under the module or class in which they are."""
     found: dict[Any, list[Callable[..., Any]]] = {}
-    for function, place in _publics().items():
+    for function, place in _asked().items():
         owner, _, _ = place.removesuffix(".__get__").removesuffix(".__set__").removesuffix(".__delete__").rpartition(".")
         where = Tensor if owner == "Tensor" else import_module(f"{package()}.{owner}".rstrip("."))
         found.setdefault(where, []).append(function)
@@ -119,7 +119,7 @@ def get_ignored_functions() -> set[Callable[..., Any]]:
 
 def get_testing_overrides() -> dict[Callable[..., Any], Callable[..., Any]]:
     """For each function that asks, one with its parameters that gives -1."""
-    return {function: _minus_one(function) for function in _publics()}
+    return {function: _minus_one(function) for function in _asked()}
 
 
 def _minus_one(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -133,8 +133,14 @@ def _minus_one(function: Callable[..., Any]) -> Callable[..., Any]:
     return stub
 
 
+def _asked() -> dict[Any, str]:
+    """Those about which classes are asked, and not modes alone."""
+    from cutaway.core.overriding.entries import MAKERS
+
+    return {function: place for function, place in _publics().items() if place not in MAKERS}
+
+
 def _publics() -> dict[Any, str]:
     from cutaway.core.overriding.entries import publics
 
-    install()
     return publics()

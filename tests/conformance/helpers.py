@@ -59,4 +59,41 @@ def bound_to(t: Any) -> dict[str, Any]:
 
         return kept(s.state_dict())
 
-    return {f.__name__: f for f in (weights, bowl, closure, follow, groups, walk, state)}
+    def tagged(x: Any) -> Any:
+        """x in a class of its own, which remembers the names of what it was asked about in `calls`."""
+
+        class Tagged(t.Tensor):
+            calls: list[str] = []
+
+            @classmethod
+            def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+                cls.calls.append(func.__name__)
+                return super().__torch_function__(func, types, args, kwargs or {})
+
+        return x.as_subclass(Tagged)
+
+    def duck(answer: Any = None) -> Any:
+        """What is no tensor and answers for all functions: `answer`, or what it was asked."""
+
+        class Duck:
+            @classmethod
+            def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+                told = func.__name__, [kind.__name__ for kind in types], len(args), sorted(kwargs or {})
+                return told if answer is None else answer
+
+        return Duck()
+
+    def seen(f: Any, mode: str = "TorchFunctionMode") -> Any:
+        """(f(), the names that a mode has seen)."""
+        names: list[str] = []
+
+        class Seen(getattr(t.overrides, mode)):  # type: ignore[misc]
+            def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+                names.append(func.__name__)
+                return func(*args, **(kwargs or {}))
+
+        with Seen():
+            y = f()
+        return y, names
+
+    return {f.__name__: f for f in (weights, bowl, closure, follow, groups, walk, state, tagged, duck, seen)}

@@ -79,14 +79,17 @@ def asks(kind: type) -> bool:
     return found is not None and found is not DISABLED
 
 
-def askers(values: Iterable[Any], found: list[Any] | None = None) -> list[Any]:
-    """The first of each class that asks, also from lists and tuples: from left to right, subclasses before their bases."""
+def askers(values: Iterable[Any], found: list[Any] | None = None, also: type | None = None) -> list[Any]:
+    """The first of each class that asks, also from lists and tuples: from left to right, subclasses before their bases.
+
+    `also`: a class that counts though it does not ask.
+    """
     found = [] if found is None else found
     for x in values:
         kind = type(x)
         if kind is list or kind is tuple:
-            askers(x, found)
-        elif asks(kind) and all(type(known) is not kind for known in found):
+            askers(x, found, also)
+        elif (kind is also or asks(kind)) and all(type(known) is not kind for known in found):
             at = next((i for i, known in enumerate(found) if issubclass(kind, type(known))), len(found))
             found.insert(at, x)
     return found
