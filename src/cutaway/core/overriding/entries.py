@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import WRAPPER_ASSIGNMENTS, cache
 from importlib import import_module
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
@@ -171,7 +171,8 @@ def _route(entry: Entry) -> None:
     before = FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
-    before.__kwdefaults__ = function.__kwdefaults__
+    for name in ("__kwdefaults__", *WRAPPER_ASSIGNMENTS):
+        setattr(before, name, getattr(function, name))
     before.__dict__.update(function.__dict__)
     _bare[function] = before
     function.__dict__.setdefault("__wrapped__", before)  # for `inspect.signature`
