@@ -266,13 +266,14 @@ def composite(formula: str = "") -> Callable[[F], F]:
                 return y if words is None else tell(y, words, args, kwargs, own=True)
             except RAW as error:
                 if first(args, kwargs):
-                    return call(*args, **kwargs)
+                    return fn.entry(*args, **kwargs)  # type: ignore[attr-defined]
                 refusal = explain(fn, args, kwargs, error)
                 if refusal is None:
                     raise
                 raise refusal from error
 
         call.formula = fn.formula = formula  # type: ignore[attr-defined]
+        fn.entry = call  # type: ignore[attr-defined]  # by name: a variable of `call` would be copied at each call
         return call  # type: ignore[return-value]
 
     return mark

@@ -142,10 +142,7 @@ class Tensor(
         )
 
     # What a program sees is what it has set; the fields above are the machine's.
-    __dict__ = property(
-        lambda self: subclass.Attributes(subclass.fields(self)),
-        lambda self, attributes: subclass.replace(subclass.fields(self), attributes),
-    )
+    __dict__ = property(subclass.attributes, subclass.replace)
 
     @staticmethod
     def _wrap(array: np.ndarray) -> Tensor:
@@ -618,8 +615,8 @@ class Tensor(
         return iter([tell(self[i], "Unbind", (), {}) for i in range(len(self._data))])
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        kind = type(self)
-        return _rebuild, (None if kind is Tensor else kind, self._settle()._data, self.requires_grad, dict(self.__dict__))
+        kind, own = type(self), dict(subclass.attributes(self))
+        return _rebuild, (None if kind is Tensor else kind, self._settle()._data, self.requires_grad, own)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if id(self) in memo:
@@ -631,8 +628,9 @@ class Tensor(
         if self._grad is not None:
             copy._grad = Tensor._wrap(self._grad._data.copy())
         memo[id(self)] = copy
-        if self.__dict__:
-            copy.__dict__ = deepcopy(dict(self.__dict__), memo)
+        own = subclass.attributes(self)
+        if own:
+            subclass.replace(copy, deepcopy(dict(own), memo))
         return copy
 
 
@@ -641,7 +639,7 @@ def _rebuild(cls: type[Tensor] | None, array: np.ndarray, requires_grad: bool, e
     dtypes.from_numpy_dtype(array.dtype)
     t._data, t._cell = array, [0, 0]
     if extra:
-        t.__dict__.update(extra)
+        subclass.attributes(t).update(extra)
     return t.requires_grad_(requires_grad) if requires_grad else t
 
 

@@ -51,11 +51,19 @@ for _name in "__delitem__ __ior__ __setitem__ clear pop popitem setdefault updat
     setattr(Attributes, _name, _both(_name))
 
 
-def replace(everything: dict[str, Any], attributes: dict[str, Any]) -> None:
-    """`tensor.__dict__ = attributes`."""
-    own = Attributes(everything)
+def attributes(t: Tensor) -> Attributes:
+    """What a program has set on a tensor.
+
+    It is `t.__dict__`, too, but of a class that has another base before Tensor, whose `__dict__` Python finds first.
+    """
+    return Attributes(fields(t))
+
+
+def replace(t: Tensor, given: dict[str, Any]) -> None:
+    """`t.__dict__ = given`."""
+    own = attributes(t)
     own.clear()
-    own.update({k: v for k, v in attributes.items() if k not in FIELDS})
+    own.update({k: v for k, v in given.items() if k not in FIELDS})
 
 
 # --- making -----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import numpy as np
 
 from cutaway.core.dtypes import ALL, device, dtype, uint8
 from cutaway.core.errors import ArgumentTypeError, FileFormatError, UnsafeFileError
-from cutaway.core.overriding.subclass import FIELDS, make_subclass
+from cutaway.core.overriding.subclass import FIELDS, attributes, make_subclass
 from cutaway.core.tensor import Size, Tensor
 from cutaway.interop.checkpoint.storage import DTYPES, Storage, StorageClass, lacking, view
 from cutaway.nn.parameter import Buffer, Parameter
@@ -153,7 +153,7 @@ def _attributes(t: Tensor, state: Any) -> None:
     for part in (plain, slots):
         for name, value in (_of(dict, part, "attributes") if part else {}).items():
             if type(name) is str and name[:2] != "__" and name not in FIELDS and not hasattr(Tensor, name):
-                t.__dict__[name] = value
+                attributes(t)[name] = value
 
 
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:

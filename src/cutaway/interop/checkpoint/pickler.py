@@ -13,6 +13,7 @@ import numpy as np
 
 from cutaway.core.dtypes import FROM_NUMPY, device, dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
+from cutaway.core.overriding.subclass import attributes
 from cutaway.core.tensor import Size, Tensor
 from cutaway.core.watched import Watched, WatchedGroup, WatchedList, WatchedMemories
 from cutaway.interop.checkpoint import known
@@ -250,7 +251,7 @@ class Pickler:
         """A tensor, a Parameter or a Buffer, with attributes of its own if it has any."""
         if isinstance(t, UninitializedParameter):
             raise ArgumentTypeError("save: a parameter of a lazy layer has no values yet; call the model once before")
-        extra = {k: v for k, v in t.__dict__.items() if k[:2] != "__" and not hasattr(Tensor, k)}
+        extra = {k: v for k, v in attributes(t).items() if k[:2] != "__" and not hasattr(Tensor, k)}
         if isinstance(t, Buffer):
             persistent = extra.pop("persistent", True)
             self.name("torch._utils", "_rebuild_buffer")
