@@ -88,9 +88,7 @@ def is_tensor_method_or_property(func: Callable[..., Any]) -> bool:
 def resolve_name(f: Any) -> str | None:
     """'torch.Tensor.add' of a function that `__torch_function__` was given; None for what asks nobody."""
     found = _publics().get(f)
-    if found is None:
-        return f if isinstance(f, str) else None
-    return f"{package()}.{found}"
+    return found and f"{package()}.{found}"
 
 
 def get_default_nowrap_functions() -> set[Any]:

@@ -1087,7 +1087,9 @@ def _other(error: ArgumentTypeError | None, name: str, self: Any, other: Any) ->
     if _first((self, other), {}):
         answer = getattr(self, name)(other)
     elif error is not None and (
-        isinstance(other, COMPARABLE) or getattr(type(other), theirs, None) is getattr(object, theirs, None)
+        isinstance(other, COMPARABLE)
+        or type(other).__module__ == "builtins"  # which know nothing of tensors
+        or getattr(type(other), theirs, None) is getattr(object, theirs, None)
     ):
         raise error
     return answer  # type: ignore[no-any-return]
