@@ -133,8 +133,8 @@ def _entries() -> Iterator[Entry]:
             yield Entry(value, f"Tensor.{name}", getattr(Tensor, NAMED.get(name, name)))
     for space in SPACES:
         module = import_module(f"cutaway.{space}".rstrip("."))
-        for name in _names(module):
-            value = getattr(module, name)
+        found = [(name, getattr(module, name)) for name in _names(module)]
+        for name, value in sorted(found, key=_is_alias):
             if _ours(value):
                 yield Entry(value, f"{space}.{name}".lstrip("."), value)
     for space, names in BESIDES.items():
@@ -149,12 +149,17 @@ def _ours(value: Any) -> bool:
 
 
 def _methods() -> list[tuple[str, Any]]:
-    """Tensor's methods and properties; what stands further down first, and names that are no operator's before others."""
+    """Tensor's methods and properties; those that are no operators before others."""
     found: dict[str, Any] = {}
     for cls in reversed(Tensor.__mro__[:-1]):
         found |= vars(cls)
     seen = [(n, v) for n, v in found.items() if n[:1] != "_" or n[:2] == "__" or n == "_version"]
-    return sorted(seen, key=lambda item: item[0][:1] == "_")
+    return sorted(seen, key=lambda item: (item[0][:1] == "_", _is_alias(item)))
+
+
+def _is_alias(item: tuple[str, Any]) -> bool:
+    """True for a name that is not the function's own: what has two is known by its own."""
+    return getattr(item[1], "__name__", item[0]) != item[0]
 
 
 def _names(module: Any) -> list[str]:
@@ -182,7 +187,8 @@ def _route(entry: Entry) -> None:
     code = _template(len(function.__code__.co_freevars))
     constants = tuple([route if c == "route" else c for c in code.co_consts])
     function.__code__ = code.replace(co_consts=constants, co_name=function.__name__, co_qualname=function.__qualname__)
-    function.__name__ = f"{space}_{name}" if space in JOINED else CALLED.get(entry.place, function.__name__)
+    own = function.__name__ if space == "Tensor" else name
+    function.__name__ = f"{space}_{name}" if space in JOINED else CALLED.get(entry.place, own)
 
 
 Route = Callable[[tuple[Any, ...], dict[str, Any]], Any]
