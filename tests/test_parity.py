@@ -51,7 +51,7 @@ def test_the_names_are_pytorch_s(parity):
 
 ABSENT = {
     "cutaway.lstsqq": None,
-    "cutaway.sparse_coo_tensor": None,
+    "cutaway.sparse_bsr_tensor": None,
     "cutaway.sofmax": "'softmax'",
     "cutaway.complex32": "complex64",
     "cutaway.fx": "use compile",

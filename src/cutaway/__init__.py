@@ -54,7 +54,7 @@ newaxis = None
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "fft", "func", "functional",
     "gradcheck", "inspect", "interop", "jit", "linalg", "mps", "nn", "onnx", "optim", "overrides", "plug", "profiler",
-    "random", "rl", "serialization", "special", "testing", "utils", "vision",
+    "random", "rl", "serialization", "sparse", "special", "testing", "utils", "vision",
 )  # fmt: skip
 _ELSEWHERE = {
     "compile": "cutaway.compiled",
@@ -70,9 +70,12 @@ _ELSEWHERE = {
     "vmap": "cutaway.func",
     "binomial": "cutaway.distributions.counts", "poisson": "cutaway.distributions.counts",
     **dict.fromkeys(
-        "channels_last channels_last_3d contiguous_format layout memory_format preserve_format strided".split(),
+        """channels_last channels_last_3d contiguous_format layout memory_format preserve_format sparse_bsc sparse_bsr
+        sparse_coo sparse_csc sparse_csr strided""".split(),
         "cutaway.core.layouts",
     ),
+    **dict.fromkeys("sparse_coo_tensor sparse_csc_tensor sparse_csr_tensor".split(), "cutaway.core.sparse.making"),
+    **dict.fromkeys("dsmm hspmm smm spmm sspaddmm".split(), "cutaway.core.sparse.functions"),
     **dict.fromkeys(
         "are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision "
         "is_deterministic_algorithms_warn_only_enabled set_default_device set_default_tensor_type "

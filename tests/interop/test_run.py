@@ -99,7 +99,7 @@ def test_the_imports_are_ones_that_pytorch_has(tmp_path):
 
 
 ABSENT = {
-    "import torch.sparse": "there is no 'torch.sparse' in Cutaway",
+    "import torch.quantization": "there is no 'torch.quantization' in Cutaway",
     "import torch.fx": "use torch.compile",
     "from torch.fx import symbolic_trace": "use torch.compile",
     "from torch import fx": "use torch.compile",

@@ -1,8 +1,8 @@
 """Where heavy work goes instead of NumPy. The hooks are empty until the engine fills them; without llvmlite they stay so.
 
-Composites, contractions, optimisers' steps and random numbers in bulk ask for the compiler once there has been enough work
-to be worth it. From then on the engine decides, call by call, whether a native program takes over; the numbers are the same
-to rounding, random ones to the bit.
+Composites, contractions, optimisers' steps, sparse products and random numbers in bulk ask for the compiler once there has
+been enough work to be worth it. From then on the engine decides, call by call, whether a native program takes over; the
+numbers are the same to rounding, random ones to the bit.
 
 CUTAWAY_EAGER=numpy     no native programs, as within `numpy_only()`
 CUTAWAY_EAGER=native    native programs from the first call on, as within `at_once()`: what a run computes then does not
@@ -38,6 +38,8 @@ step: Callable[[Any, Callable[..., None]], bool] | None
 words: Callable[[Any, int], np.ndarray | None] | None
 # (order, targets) -> True if order[i] was swapped with order[targets[i]], for one i after the other.
 swaps: Callable[[np.ndarray, np.ndarray], bool] | None
+# ("spmm" or "sddmm", places, factors, the result's array) of a sparse product -> True if the array was filled.
+entries: Callable[[str, tuple[Any, Any], tuple[Any, Any], np.ndarray], bool] | None
 
 
 # --- the hooks until the engine is loaded -----------------------------------------------------------------------------
@@ -67,6 +69,11 @@ def _swaps(order: np.ndarray, targets: np.ndarray) -> bool:
     return _loaded(len(targets) // SWAPPED) and swaps is not None and swaps(order, targets)
 
 
+def _entries(name: str, places: tuple[Any, Any], factors: tuple[Any, Any], y: np.ndarray) -> bool:
+    work = len(places[1]) * factors[1].shape[1]
+    return _loaded(work // ELEMENTS) and entries is not None and entries(name, places, factors, y)
+
+
 def _loaded(work: int) -> bool:
     """Count the work; True once the engine has been asked for."""
     global _calls
@@ -79,18 +86,19 @@ def _loaded(work: int) -> bool:
 
 _calls = 0
 if SETTING == "numpy":
-    composite = contraction = step = words = swaps = None
+    composite = contraction = step = words = swaps = entries = None
 else:
     composite, contraction, step, words, swaps = _composite, _contraction, _step, _words, _swaps
+    entries = _entries
 
 
 def load() -> None:
     """Fill the hooks, if llvmlite can be imported; otherwise empty them for good."""
-    global composite, contraction, step, words, swaps
+    global composite, contraction, step, words, swaps, entries
     try:
         import_module("cutaway.engine.eager").install()  # by name: what lies above is not imported from here
     except ImportError:
-        composite = contraction = step = words = swaps = None
+        composite = contraction = step = words = swaps = entries = None
 
 
 # --- choosing ---------------------------------------------------------------------------------------------------------

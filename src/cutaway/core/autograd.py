@@ -20,7 +20,15 @@ import numpy as np
 from cutaway.core.aval import Aval
 from cutaway.core.diary import SEQ as _SEQ
 from cutaway.core.diary import note, ours
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten, ShapeError, TraceError
+from cutaway.core.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    GradError,
+    NotForSparse,
+    NotWritten,
+    ShapeError,
+    TraceError,
+)
 from cutaway.core.grad_names import Name
 from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, INTERPRETER, OTHER, RESULT, SCOPE, STAGE, Op
 from cutaway.core.package import package
@@ -33,6 +41,8 @@ if TYPE_CHECKING:
 # --- recording on and off ---------------------------------------------------------------------------------------------
 
 RECORDING: ContextVar[bool] = ContextVar("recording", default=True)
+# How many sparse gradients there have been: optimisers ask whether there may be one among theirs.
+SPARSE_GRADIENTS = [0]
 # An observer of walks, called with (node, the gradient that arrived, parent, the gradient towards it); None almost always.
 WATCH: ContextVar[Callable[[Any, Any, Any, Any], None] | None] = ContextVar("watch", default=None)
 # An observer of writes in place, called before each with (the tensor, what is written to it or None); None almost always.
@@ -358,25 +368,34 @@ class Leaf(Node):
         t = self.tensor()
         if t is None or t._node is None:  # gone, or no longer asking for a gradient
             return
-        if t._grad is not None:
-            if create_graph:
-                t._grad = t._grad + g
-            elif STAGE.get() is not None:
-                with no_grad():
-                    t._grad._assign(t._grad + g, "backward")
+        try:
+            if t._grad is not None:
+                if create_graph:
+                    t._grad = t._grad + g
+                elif STAGE.get() is not None:
+                    with no_grad():
+                        t._grad._assign(t._grad + g, "backward")
+                else:
+                    # In place, as in PyTorch: whoever holds .grad sees the sum.
+                    t._grad._data += g._data
+                    t._grad._cell[0] += 1
+            elif create_graph:
+                t._grad = g
             else:
-                # In place, as in PyTorch: whoever holds .grad sees the sum.
-                t._grad._data += g._data
-                t._grad._cell[0] += 1
-        elif create_graph:
-            t._grad = g
-        else:
-            staged = type(g._data) is not np.ndarray
-            data = g._data if staged or (fresh and g._data.flags.c_contiguous) else np.array(g._data, order="C")
-            t._grad = _Tensor._wrap(data)
+                staged = type(g._data) is not np.ndarray
+                data = g._data if staged or (fresh and g._data.flags.c_contiguous) else np.array(g._data, order="C")
+                t._grad = _Tensor._wrap(data)
+        except NotForSparse:
+            SPARSE_GRADIENTS[0] += 1
+            t._grad = g if t._grad is None else _sparse_sum(t._grad, g)
         for hook in list((self.after or {}).values()):
             if not isinstance(hook(t), (_Tensor, type(None))):
                 raise ArgumentTypeError("register_post_accumulate_grad_hook: a hook must return None; it may write p.grad")
+
+
+def _sparse_sum(a: Any, b: Any) -> Any:
+    """The sum of two gradients of which one is sparse, or both: a dense tensor takes a sparse one, and not the reverse."""
+    return b + a if b._strided else a + b
 
 
 def _sum_to(g: Any, shape: tuple[int, ...]) -> Any:
@@ -447,10 +466,14 @@ def walk(
                 heappush(waiting, (-node.seq, node))
         elif isinstance(g, Packed):
             arriving[node] = (before[0].merge(g), False)
-        elif before[1] and not create_graph and type(before[0]._data) is type(g._data) is np.ndarray:  # our own memory
-            np.add(before[0]._data, g._data, out=before[0]._data)
         else:
-            arriving[node] = (before[0] + g, not create_graph)
+            try:
+                if before[1] and not create_graph and type(before[0]._data) is type(g._data) is np.ndarray:  # our own memory
+                    np.add(before[0]._data, g._data, out=before[0]._data)
+                else:
+                    arriving[node] = (before[0] + g, not create_graph)
+            except NotForSparse:
+                arriving[node] = (_sparse_sum(before[0], g), False)
 
     def receive(node: Node) -> tuple[Any, bool]:
         """What has arrived, after hooks."""
@@ -484,7 +507,7 @@ def walk(
             g = arriving.pop(node)[0] if plain and node.hooks is None and node.retain is None else receive(node)[0]
             for parent, gi, fresh in node.gradients(g, wanted, create_graph):
                 if watch is not None:
-                    watch(node, g, parent, gi)
+                    watch(node, g, parent, getattr(gi, "_what", gi))  # of a sparse gradient, the values
                     fresh = False  # the observer holds it
                 arrive(parent, gi, fresh)
             if not retain_graph:
@@ -622,6 +645,8 @@ def grad(
     keep = create_graph if retain_graph is None else retain_graph
     found = _grads_of(wanted, roots, keep, create_graph, "grad")
     for k, (t, g) in enumerate(zip(wanted, found, strict=True)):
+        if not t._strided:
+            found[k] = g = None if g is None else t._gradient(g)
         if g is None and materialize_grads:
             found[k] = _Tensor._wrap(np.zeros(t._data.shape, t._data.dtype))
         elif g is None and not allow_unused:

@@ -19,9 +19,11 @@ from cutaway.core.errors import (
     CutawayError,
     DTypeError,
     KindError,
+    NotForSparse,
     ShapeError,
 )
 from cutaway.core.evenly import evenly
+from cutaway.core.layouts import strided
 from cutaway.core.op import STAGE
 from cutaway.core.refusal import function, guarded
 from cutaway.core.tensor import Tensor
@@ -157,11 +159,25 @@ def _filled(name: str, value: Any) -> Any:
         if not sizes and size is None:
             raise ArgumentTypeError(f"{name}: the size is missing; write {name}(2, 3), or {name}(()) for a single number")
         shape = _sizes(name, sizes if size is None else (size,))
+        if layout not in (None, strided):
+            return _of_layout(name, shape, value, layout, dtype, device, requires_grad)
         return _made(_full(name, shape, value, _float(dtype, name)), requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor of the given size filled with {value}.  Raises ShapeError for a negative size."
     return guarded(make, out=True)
+
+
+def _of_layout(
+    name: str, shape: tuple[int, ...], value: Any, layout: Any, dtype: Any, device: Any, requires_grad: bool
+) -> Tensor:
+    """A sparse tensor without entries.  Raises NotForSparse where its elements should be something else than 0."""
+    from cutaway.core.sparse.making import other_layout, sparse_coo_tensor
+
+    if value:
+        raise NotForSparse(name)
+    made = other_layout(name, sparse_coo_tensor(size=shape, dtype=dtype, device=device), layout)
+    return made.requires_grad_(requires_grad)  # type: ignore[no-any-return]
 
 
 def _sizes(name: str, args: tuple[Any, ...]) -> tuple[int, ...]:

@@ -151,3 +151,15 @@ class MissingKey(CutawayError, KeyError):
 
 class NotWritten(CutawayError, NotImplementedError):
     """A method that a subclass must write was not written."""
+
+
+class NotForSparse(NotWritten, AttributeError):
+    """An operation was given a sparse tensor and is not written for one.  Called with the operation's name.
+
+    An AttributeError, too: what was asked for is the array that a sparse tensor does not have (core/sparse/base.py).
+    final   who called the operation cannot answer either
+    """
+
+    def __init__(self, op: str = "", final: bool = True) -> None:
+        super().__init__(f"{op or 'this operation'}: not written for sparse tensors; call .to_dense() first")
+        self.final = final and op != ""

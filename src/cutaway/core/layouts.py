@@ -8,7 +8,7 @@ from cutaway.core.refusal import describe
 
 
 class layout:
-    """How elements are stored: `strided`, the only one."""
+    """How elements are stored: `strided`, or only some of them: `sparse_coo`, `sparse_csr`, `sparse_csc`."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -28,6 +28,8 @@ class memory_format(layout):
 
 
 strided = layout("strided")
+sparse_coo, sparse_csr, sparse_csc = layout("sparse_coo"), layout("sparse_csr"), layout("sparse_csc")
+sparse_bsr, sparse_bsc = layout("sparse_bsr"), layout("sparse_bsc")  # names: no tensor has these
 contiguous_format = memory_format("contiguous_format")
 preserve_format = memory_format("preserve_format")
 channels_last = memory_format("channels_last")

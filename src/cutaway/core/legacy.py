@@ -19,7 +19,7 @@ class LegacyType(type):
     dtype: dtype
 
     def __instancecheck__(cls, x: object) -> bool:
-        return isinstance(x, Tensor) and x.dtype is cls.dtype
+        return isinstance(x, Tensor) and x._strided and x.dtype is cls.dtype
 
     def __call__(cls, *args: Any, device: Any = None) -> Tensor:
         """A tensor of these sizes (filled with zeros), or of this data."""

@@ -27,9 +27,10 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from cutaway.core import accelerate
+from cutaway.core.errors import NotForSparse
 from cutaway.core.grad_names import CALLED, tell
 from cutaway.core.overriding.asked import first
-from cutaway.core.refusal import RAW, explain
+from cutaway.core.refusal import RAW, explain, of_sparse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,7 +152,10 @@ class Op:
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Tensor:
         """The op applied: values in, a value out; under a tracer, symbols."""
-        return (INTERPRETER.get() or Op.eager)(self, inputs, attrs)
+        try:
+            return (INTERPRETER.get() or Op.eager)(self, inputs, attrs)
+        except NotForSparse as met:
+            return of_sparse(self.name, inputs, attrs, met)  # type: ignore[no-any-return]
 
     def rule(self, i: int) -> Rule | None:
         """The gradient rule towards input `i`."""
@@ -234,7 +238,10 @@ def castable(fn: F) -> F:
     @wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
         cast = CAST.get()
-        return fn(*args, **kwargs) if cast is None else cast(fn, args, kwargs)
+        try:
+            return fn(*args, **kwargs) if cast is None else cast(fn, args, kwargs)
+        except NotForSparse as met:
+            return of_sparse(fn.__name__, args, kwargs, met)
 
     return call  # type: ignore[return-value]
 
@@ -264,6 +271,8 @@ def composite(formula: str = "") -> Callable[[F], F]:
                 else:
                     y = fn(*args, **kwargs)
                 return y if words is None else tell(y, words, args, kwargs, own=True)
+            except NotForSparse as met:
+                return of_sparse(fn.__name__, args, kwargs, met)
             except RAW as error:
                 if first(args, kwargs):
                     return fn.entry(*args, **kwargs)  # type: ignore[attr-defined]

@@ -131,11 +131,7 @@ def _lines(a: np.ndarray, form: Any, width: int, indent: int, short: bool) -> st
 def show(t: Tensor) -> str:
     """The text of `repr(t)`."""
     a = t._data
-    a = a.astype(np.float32) if a.dtype.kind == "V" else a  # whose numbers know no formats everywhere
     prefix, end, indent = _shell(t)
-    short = a.size > _now.threshold
-    form, width = _formatter(_edges(a) if short else a)
-    text = prefix + (_lines(a, form, width, indent, short) if a.size or a.ndim == 1 else "[]")
     # An empty tensor has no elements that would show whether they are whole.
     default = get_default_dtype().name
     obvious = (default, default_complex().name if a.dtype.kind == "c" else "", "int64", "bool") if a.size else (default,)
@@ -144,18 +140,51 @@ def show(t: Tensor) -> str:
         notes.append(f"size={tuple(a.shape)}")
     if t.dtype.name not in obvious:
         notes.append(f"dtype={t.dtype!r}")
+    return _with_notes(prefix + _numbers(a, indent), [*notes, *_history(t)], indent) + end
+
+
+def show_sparse(t: Tensor, parts: list[tuple[str, Tensor]]) -> str:
+    """The text of `repr(t)` of a sparse tensor: the tensors that it consists of, by name, and what else there is to say."""
+    lines = [f"{name}={_part(part, INDENT + len(name) + 1)}" for name, part in parts]
+    obvious = (get_default_dtype().name, default_complex().name if t.is_complex() else "", "int64", "bool")
+    notes = [f"size={tuple(t.shape)}", f"nnz={t._nnz()}"]
+    if t.dtype.name not in obvious:
+        notes.append(f"dtype={t.dtype!r}")
+    notes += [f"layout={t.layout!r}", *_history(t)]
+    text = "tensor(" + f",\n{' ' * INDENT}".join(lines)
+    return _with_notes(text, notes, INDENT, parts[0][0] == "indices") + ")"  # of this layout alone, PyTorch begins a line
+
+
+def _part(t: Tensor, indent: int) -> str:
+    """A tensor within another one's text."""
+    a = t._data
+    size = f", size={tuple(a.shape)}" if a.size == 0 else ""
+    return f"tensor({_numbers(a, indent + INDENT)}{size})"
+
+
+def _numbers(a: np.ndarray, indent: int) -> str:
+    a = a.astype(np.float32) if a.dtype.kind == "V" else a  # whose numbers know no formats everywhere
+    short = a.size > _now.threshold
+    form, width = _formatter(_edges(a) if short else a)
+    return _lines(a, form, width, indent, short) if a.size or a.ndim == 1 else "[]"
+
+
+def _history(t: Tensor) -> list[str]:
     if t.grad_fn is not None:
         name = t.grad_fn.name() if package() == "torch" else t.grad_fn.name
-        notes.append(f"grad_fn=<{name.removeprefix('torch::autograd::')}>")
-    elif t.requires_grad:
-        notes.append("requires_grad=True")
+        return [f"grad_fn=<{name.removeprefix('torch::autograd::')}>"]
+    return ["requires_grad=True"] if t.requires_grad else []
+
+
+def _with_notes(text: str, notes: list[str], indent: int, anew: bool = False) -> str:
+    """The text and what is said behind it, on a new line where this one would become too long, or at once (`anew`)."""
     line = len(text) - text.rfind("\n") + 1
     for note in notes:
-        if line + len(note) + 2 > _now.linewidth:
-            text, line = f"{text},\n{' ' * indent}{note}", indent + len(note)
+        if anew or line + len(note) + 2 > _now.linewidth:
+            text, line, anew = f"{text},\n{' ' * indent}{note}", indent + len(note), False
         else:
             text, line = f"{text}, {note}", line + len(note) + 2
-    return text + end
+    return text
 
 
 def _shell(t: Tensor) -> tuple[str, str, int]:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cutaway.core.aval import Aval
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, IndexOutOfRange
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, IndexOutOfRange, NotForSparse
 from cutaway.core.grad_names import CALLED, tell
 from cutaway.core.overriding.asked import first
 from cutaway.core.spelling import into, respelled
@@ -38,6 +38,8 @@ def guarded(fn: F, out: bool = False) -> F:
         try:
             y = fn(*args, **kwargs)
             return y if words is None else tell(y, words, args, kwargs, own)
+        except NotForSparse as met:
+            return of_sparse(fn.__name__, args, kwargs, met)
         except RAW as error:
             if first(args, kwargs):
                 return call(*args, **kwargs)
@@ -52,6 +54,13 @@ def guarded(fn: F, out: bool = False) -> F:
             raise refusal from error
 
     return call  # type: ignore[return-value]
+
+
+def of_sparse(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], met: NotForSparse) -> Any:
+    """What function `name` gives for sparse tensors, now that it has met one where it needs an array."""
+    from cutaway.core.sparse.answer import answer
+
+    return answer(name, args, kwargs, met)
 
 
 def function(fn: F) -> F:

@@ -31,6 +31,7 @@ from cutaway.core.topics import (
     Places,
     Products,
     Replaced,
+    Sparsity,
     Special,
     Statistics,
     Writing,
@@ -71,7 +72,8 @@ class Size(tuple[int, ...]):
 
 
 class Tensor(
-    Methods, Conversions, Complex, Drawing, Layout, Order, Places, Products, Replaced, Special, Statistics, Writing
+    Methods, Conversions, Complex, Drawing, Layout, Order, Places, Products, Replaced, Sparsity, Special,
+    Statistics, Writing,
 ):  # fmt: skip
     """A multi-dimensional array that can remember how it was computed.
 
@@ -90,6 +92,7 @@ class Tensor(
     _base: Tensor | None = None
     _path: views.Path = ()
     _epoch = 0
+    _strided = True  # False of sparse tensors, which have no _data (core/sparse/base.py)
     _data: np.ndarray
     _cell: list[int]
 
@@ -155,6 +158,11 @@ class Tensor(
     # --- what it is -----------------------------------------------------------------------------------------------
 
     @property
+    def _numbers(self) -> np.ndarray:
+        """The array of the elements, or of a sparse tensor's entries: for who looks at numbers wherever they stand."""
+        return self._data
+
+    @property
     def shape(self) -> Size:
         """The sizes of the dimensions."""
         return tuple.__new__(Size, self._data.shape)
@@ -194,11 +202,11 @@ class Tensor(
         """False."""
         return False
 
-    is_mps = is_meta = is_quantized = is_xpu = is_sparse
+    is_mps = is_meta = is_quantized = is_xpu = is_sparse_csr = is_sparse
 
     @property
     def layout(self) -> layout:
-        """`strided`, the only one."""
+        """`strided`; sparse tensors have others."""
         return strided
 
     def get_device(self) -> int:
@@ -342,9 +350,11 @@ class Tensor(
         if value is not None:
             if not isinstance(value, Tensor):
                 raise ArgumentTypeError(f"grad: expected a Tensor or None, got {type(value).__name__}")
-            if value._data.shape != self._data.shape:
+            if not value._strided:
+                autograd.SPARSE_GRADIENTS[0] += 1
+            if value.shape != self.shape:
                 raise ShapeError(f"grad: shape {list(value.shape)} differs from the tensor's {list(self.shape)}")
-            if value._data.dtype != self._data.dtype:
+            if value.dtype is not self.dtype:
                 raise DTypeError(f"grad: {value.dtype} differs from the tensor's {self.dtype}; convert with .to()")
         self._grad = value
 

@@ -471,6 +471,8 @@ def map_structure_values(x: Any, f: Callable[[Any], Any]) -> Any:
 
 def _signature(x: Any, tensors: list[Tensor]) -> Any:
     """What the trace depends on: shapes and dtypes of Tensors (collected on the way), other arguments by value."""
+    if isinstance(x, Tensor) and not x._strided:
+        return x, x._what  # type: ignore[attr-defined]
     if isinstance(x, Tensor):
         tensors.append(x)
         return (x._data.shape, x._data.dtype.str, x._node is not None)

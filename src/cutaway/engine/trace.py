@@ -41,7 +41,7 @@ class Tracer:
         self.values: list[Value] = []
         # Everything alive now is the program's surroundings. Held, so that no id is used again while we trace. (Asked by
         # type: `isinstance` would ask objects for their `__class__`, and other libraries' proxies do things then.)
-        self.before = {id(t): t for t in gc.get_objects() if issubclass(type(t), Tensor)}
+        self.before = {id(t): t for t in gc.get_objects() if issubclass(type(t), Tensor) and type(t)._strided}
         # Handles made inside on the same memory (detach) stand for those tensors too.
         self.memory = {id(t._data): t for t in self.before.values()}
         self.inputs: dict[int, Value] = {}  # of tensors that were met, by id of the handle
@@ -228,7 +228,7 @@ def trace(
     counter = iter(range(1 << 30))
 
     def enter(x: Any) -> Any:
-        if isinstance(x, Tensor):
+        if isinstance(x, Tensor) and x._strided:  # a sparse one's values are surroundings, its indices constants
             at = next(counter)
             aval = Aval(x._data.shape, x._data.dtype)
             made = Tensor._wrap(Symbol(tracer, tracer.input(aval, Source("argument", index=at, name=str(at)))))  # type: ignore[arg-type]
@@ -251,6 +251,8 @@ def trace(
 
         def take(x: Any) -> Any:
             if isinstance(x, Tensor):
+                if not x._strided:
+                    raise TraceError("compile: a sparse tensor cannot be a result; return its values, or call .to_dense()")
                 outputs.append(tracer.value_of(x))
                 results.append(x)
                 return outputs[-1]

@@ -13,15 +13,17 @@ from cutaway.core.topics.order import Order
 from cutaway.core.topics.places import Places
 from cutaway.core.topics.products import Products
 from cutaway.core.topics.replaced import Replaced
+from cutaway.core.topics.sparsity import Sparsity
 from cutaway.core.topics.special import Special
 from cutaway.core.topics.statistics import Statistics
 from cutaway.core.topics.writing import Writing
 
 TOPICS = (Complex, Layout, Order, Places, Products, Replaced, Special, Statistics)
+METHODS_ONLY = (Drawing, Sparsity, Writing)
 # Those that a program may call as functions, too.
 NAMES = frozenset(
     name for topic in TOPICS for name, f in vars(topic).items() if callable(f) and name[0] != "_" and not name.endswith("_")
 )
 
-for _topic in (*TOPICS, Drawing, Writing):
+for _topic in (*TOPICS, *METHODS_ONLY):
     guard_methods(_topic, [n for n, f in vars(_topic).items() if callable(f) and n[0] != "_"])

@@ -173,6 +173,6 @@ def imag(input: Any) -> Any:
 @function
 def is_complex(input: Any) -> bool:
     """True for a complex tensor."""
-    if not hasattr(input, "_data"):
+    if not hasattr(input, "is_complex"):
         raise ArgumentTypeError(f"is_complex: expected a Tensor, got {type(input).__name__}")
     return bool(input.is_complex())

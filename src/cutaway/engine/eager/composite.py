@@ -34,8 +34,8 @@ KNOWN: dict[type, bool] = {Tensor: True}  # types of Tensors that mean nothing m
 
 
 def _plain(kind: type) -> bool:
-    """Whether this is a class of Tensors, and no user's own."""
-    KNOWN[kind] = issubclass(kind, Tensor) and kind.__module__.partition(".")[0] in ("cutaway", "torch")
+    """Whether this is a class of dense Tensors, and no user's own."""
+    KNOWN[kind] = issubclass(kind, Tensor) and kind._strided and kind.__module__.partition(".")[0] in ("cutaway", "torch")
     return KNOWN[kind]
 
 

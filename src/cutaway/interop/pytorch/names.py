@@ -75,7 +75,6 @@ INSTEAD = {
     "torch.fx": "torch.compile, whose graph() shows the program",
     "torch.hub": "torch.load for a file of weights",
     "torch.quantization": "float16 tensors",
-    "torch.sparse": "dense tensors",
     "torch.utils._python_dispatch": "torch.overrides.TorchFunctionMode: there is no level of operations below the functions",
     "torch.utils.flop_counter": "torch.overrides.TorchFunctionMode: there is no level of operations below the functions",
 }
@@ -112,8 +111,8 @@ def path(name: str) -> str:
 def why_absent(name: str) -> str:
     """What to say of a module that is not here, and the nearest thing.
 
-    >>> why_absent("torch.sparse")
-    "there is no 'torch.sparse' in Cutaway; use dense tensors"
+    >>> why_absent("torch.quantization")
+    "there is no 'torch.quantization' in Cutaway; use float16 tensors"
     """
     known = name
     while known:
