@@ -182,7 +182,7 @@ def custom_bwd(bwd: Any = None, *, device_type: str = "cpu") -> Any:
 
 def _cast(x: Any, d: DType) -> Any:
     if isinstance(x, Tensor):
-        return x.to(d) if x.is_floating_point() and x._data.itemsize < 8 else x
+        return x.to(d) if x.is_floating_point() and x.itemsize < 8 else x
     if isinstance(x, dict):
         return {k: _cast(v, d) for k, v in x.items()}
     return type(x)([_cast(v, d) for v in x]) if type(x) in (list, tuple) else x

@@ -69,7 +69,7 @@ class GradScaler:
                 "GradScaler.unscale_: called a second time since the last update(); call update() after step()"
             )
         step.unscaled = True
-        given = [p._grad._data for p in _parameters(optimizer) if p._grad is not None]
+        given = [p._grad._numbers for p in _parameters(optimizer) if p._grad is not None]
         if any(g.dtype == np.float16 for g in given):
             raise ArgumentError(
                 "GradScaler.unscale_: the gradients are float16, whose range a scale cannot widen; keep the parameters in "

@@ -62,7 +62,7 @@ class Rule:
 
     def _to(self, x: Any, d: dtype) -> Any:
         if isinstance(x, Tensor):
-            given = x._data.dtype
+            given = x._data.dtype if x._strided else x.dtype.np
             if given.kind not in FLOATING or given.itemsize == 8 or given == d.np:
                 return x
             return self._weight(x) if type(x._node) is Leaf and d is self.lower else x.to(d)

@@ -39,10 +39,11 @@ def embedding(
 
     padding_idx: the row that gets no gradient.  max_norm: rows that are looked up and longer than this (in the
     norm_type-norm) are shortened in place first.  scale_grad_by_freq: a row's gradient is divided by how often the row
-    is looked up.  sparse is accepted; the gradient is dense all the same.
+    is looked up.  sparse: the gradient towards `weight`, a leaf, is a sparse tensor with an entry for each lookup; it is
+    dense within a compiled program and where `weight` was computed.
 
     Raises IndexOutOfRange for an index outside 0 .. V-1, DTypeError unless indices are integers, AssertedError for a
-    padding_idx outside the table.
+    padding_idx outside the table, ArgumentError for scale_grad_by_freq together with sparse.
     """
     is_tensor("embedding", input=input, weight=weight)
     integer("embedding", "input", input)
@@ -56,6 +57,14 @@ def embedding(
     _in_range(input, rows)
     if max_norm is not None:
         _renormalize(input, weight, max_norm, norm_type)
+    if sparse:
+        from cutaway.core.sparse.rows import look_up
+
+        if scale_grad_by_freq:
+            raise ArgumentError("embedding: scale_grad_by_freq needs dense gradients; leave out sparse=True")
+        found = look_up(input, weight, padding_idx)
+        if found is not None:
+            return found
     y: Tensor = weight[input]
     if scale_grad_by_freq:
         often = zeros((rows,), dtype=y.dtype).scatter_add(0, input.reshape((-1,)).long(), ones_like_flat(input, y))
@@ -110,7 +119,11 @@ def embedding_bag(
         scale = None if scale is None else scale[at]
     if padding_idx is not None:
         there = there & (index != padding_idx % weight.shape[0])
-    rows = embedding(index, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+    options = (weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+    if sparse and at is not None and input.numel():  # a sparse gradient has an entry for each index, and none for the gaps
+        rows = embedding(input, *options)[at]
+    else:
+        rows = embedding(index, *options)
     if scale is not None:
         rows = rows * scale.unsqueeze(-1)
     mask = there.unsqueeze(-1)

@@ -53,7 +53,7 @@ def gradcheck(
     inputs                a Tensor or a tuple; in float64, since differences of float32 are too coarse for eps=1e-6
     nondet_tol            by how much a second evaluation or backward pass may differ
     check_undefined_grad  whether the outputs whose gradient is not asked for pass None back, or zeros
-    check_grad_dtypes, masked   accepted: backward always gives the input's dtype, and there are no sparse tensors
+    check_grad_dtypes, masked   accepted: backward always gives the input's dtype, and inputs are dense tensors
 
     On failure: GradcheckError with the element, both values, a verdict (bug, kink, precision, randomness), the sweep
     that shows it, and the known slip if it is one; with raise_exception=False: False.  `check_gradients` returns the

@@ -137,7 +137,7 @@ class Box(Watch):
             if state:
                 facts = Facts()
                 name = facts.name(p) or f"parameter {list(p._data.shape)}"
-                grad = 0.0 if p._grad is None else largest(p._grad._data)
+                grad = 0.0 if p._grad is None else largest(p._grad._numbers)
                 raise self._error(
                     f"step: {WORDS[state]} in {name} after {type(optimizer).__name__}.step() at {quoted(place)}; it was "
                     f"finite before, with gradients up to {grad:.3g}",

@@ -255,7 +255,7 @@ def from_siblings(subject: str, leaf: Leaf, root: Node, g: np.ndarray, facts: Fa
     for k, node in enumerate(path[:-1]):
         for other in leaves_at(node):
             t = other.tensor()
-            if other is not leaf and t is not None and t._grad is not None and t._grad._data.any():
+            if other is not leaf and t is not None and t._grad is not None and t._grad._numbers.any():
                 alive = k
     between = path[alive + 1 : -1]
     last = leaves_at(path[alive]) if alive >= 0 else []

@@ -276,7 +276,7 @@ def _dead_end(tape: Tape, end: End, facts: Facts) -> tuple[str, ...]:
 def _of_numbers(t: Tensor, roots: list[Node], facts: Facts) -> Answer:
     """There is a gradient: what its numbers say. If the graph still has its values, backward is watched once more."""
     assert t._grad is not None
-    subject, g = facts.described(t), t._grad._data
+    subject, g = facts.described(t), t._grad._numbers
     size = Size.of(g)
     if not size.state and size.zeros < 0.5 and 1e-4 <= size.largest <= HUGE:
         return fine(subject, size)

@@ -223,7 +223,7 @@ class Recorder(Observer):
         for group in optimizer.param_groups:
             options = {k: v for k, v in group.items() if k not in ("params", "param_names")}
             for p in group["params"]:
-                if p._grad is None or type(p._grad._data) is not np.ndarray:
+                if p._grad is None or not p._grad._strided or type(p._grad._data) is not np.ndarray:
                     continue
                 before, g = self.see(p), p._grad._data
                 gradient = Ref(g, p._grad._cell[0])

@@ -122,7 +122,7 @@ def _cleared(t: Tensor, found: Answer, q: Question, facts: Facts) -> Answer:
     """Of a gradient with which nothing is wrong: whether the step cleared it afterwards."""
     backwards = [n.seq for n in notes() if n.kind == "backward" and n.seq > q.since]
     note = zeroed(t, notes(), backwards[-1], facts) if backwards else None
-    if note is None or (t._grad is not None and t._grad._data.any()):
+    if note is None or (t._grad is not None and t._grad._numbers.any()):
         return found
     return Answer(
         "zero_grad", f"{found.text} The step cleared it afterwards, at {quoted(note.place)}.",

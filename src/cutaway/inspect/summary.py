@@ -212,7 +212,7 @@ class _aside:
 
     def __enter__(self) -> None:
         self.modes = [(m, m.training) for m in self.model.modules()]
-        self.buffers = [(b, b._data.copy()) for b in self.model.buffers()]
+        self.buffers = [(b, b._data.copy()) for b in self.model.buffers() if b._strided]
         self.random = default_generator.get_state()
         self.token = RECORDING.set(False)
         self.model.eval()

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from cutaway.core.dtypes import as_dtype, check_device, get_default_dtype
-from cutaway.core.errors import ArgumentTypeError, GradError
+from cutaway.core.errors import ArgumentTypeError, GradError, NotForSparse
 from cutaway.core.overriding.asked import DISABLED, DisableTorchFunctionSubclass, asks
 from cutaway.core.overriding.subclass import fields
 from cutaway.core.tensor import Size, Tensor
@@ -127,4 +127,6 @@ def _share(t: Tensor, data: Tensor | None, kind: str) -> None:
         raise ArgumentTypeError(
             f"{kind}: expected a Tensor, got {type(data).__name__}; wrap it with cutaway.tensor(...)"
         )
+    if not data._strided:
+        raise NotForSparse(kind)
     t._data, t._cell, t._view = data._data, data._cell, data._view

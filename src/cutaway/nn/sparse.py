@@ -19,6 +19,7 @@ class Embedding(Module):
     """x[...] int -> y[..., embedding_dim]; weight[num_embeddings, embedding_dim], drawn from N(0, 1).
 
     padding_idx: a row that stays zero and gets no gradient.  max_norm: rows that are looked up are shortened to it.
+    sparse: the weight's gradient is a sparse tensor of the rows that were looked up, for SGD, Adagrad or SparseAdam.
     Raises IndexOutOfRange for an index outside the table, ArgumentError for impossible sizes.
     """
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from cutaway.core.errors import GradError
 from cutaway.optim.check import NOT_NEGATIVE
 from cutaway.optim.optimizer import Group, Memory, Optimizer, Value
+from cutaway.optim.rows import add, entries
 
 
 class Adagrad(Optimizer):
@@ -57,3 +61,14 @@ class Adagrad(Optimizer):
         lr = h["lr"] / (1 + (t - 1) * h["lr_decay"])
         G = s["sum"] + g * g
         return p - lr * g / (G**0.5 + h["eps"]), {"sum": G}
+
+    def rows(self, p: Any, g: Any, h: Group) -> None:
+        """The same for the entries of a sparse gradient.  Raises GradError with weight_decay."""
+        if h["weight_decay"]:
+            raise GradError(f"{self._name}: weight_decay changes every element, and the gradient is sparse; set it to 0")
+        memory, (at, values) = self._memory(p, h), entries(g)
+        t = int(memory["step"].item()) + 1
+        memory["step"].fill_(t)
+        G = memory["sum"]._data
+        G[at] += values * values
+        add(p, at, -h["lr"] / (1 + (t - 1) * h["lr_decay"]) * values / (np.sqrt(G[at]) + h["eps"]))

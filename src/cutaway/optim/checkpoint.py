@@ -79,6 +79,8 @@ def _fit(op: str, what: str, name: str, value: Any, p: Tensor, shape: tuple[int,
         value = np.array(value, np.float32)
     if not hasattr(value, "__array__"):
         return value
+    if isinstance(value, Tensor) and not value._strided:
+        return value.detach().to(p.dtype).clone()
     array = np.asarray(value.detach() if hasattr(value, "detach") else value)
     if name == "step" or (array.ndim == 0 and p._data.ndim):
         return Tensor._wrap(array.copy())

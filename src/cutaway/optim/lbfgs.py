@@ -181,7 +181,7 @@ class _Objective:
             loss = self.closure()
         if loss is None:
             raise ArgumentTypeError("LBFGS: the closure returned None; end it with `return loss`")
-        grads = [np.zeros_like(_row(p._data)) if p._grad is None else _row(p._grad._data) for p in self.params]
+        grads = [np.zeros_like(_row(p._data)) if p._grad is None else _row(p._grad.to_dense()._data) for p in self.params]
         return loss, float(loss), np.concatenate(grads)
 
     def go(self, way: np.ndarray) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from cutaway.core import accelerate
-from cutaway.core.autograd import enable_grad
+from cutaway.core.autograd import SPARSE_GRADIENTS, enable_grad
 from cutaway.core.diary import note
 from cutaway.core.dtypes import float32, float64, get_default_dtype
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, NotWritten
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten
 from cutaway.core.handle import RemovableHandle
 from cutaway.core.op import SCOPE, STAGE
 from cutaway.core.refusal import guard_class, guarded
@@ -23,6 +23,7 @@ from cutaway.core.watched import WatchedGroup, WatchedList, WatchedMemories
 from cutaway.optim.advance import Job, Programs, advance
 from cutaway.optim.check import Limit, check_group, list_of_groups, plain, tensors_of
 from cutaway.optim.checkpoint import pack, unpack
+from cutaway.optim.rows import sparse_step
 from cutaway.optim.staged import staged_step
 
 Group = dict[str, Any]
@@ -170,9 +171,25 @@ class Optimizer:
         stage = STAGE.get()
         if stage is not None:
             staged_step(self, stage)
+        elif SPARSE_GRADIENTS[0]:
+            sparse_step(self)
         else:
             self._eagerly()
         return loss
+
+    def rows(self, p: Any, g: Any, h: Group) -> None:
+        """The step of a parameter with a sparse gradient g, which is coalesced.
+
+        Raises GradError: a rule that changes every element at every step cannot do with some of them.
+        """
+        raise GradError(
+            f"{self._name}: does not support sparse gradients; use SparseAdam, SGD or Adagrad, or leave out sparse=True"
+        )
+
+    def check_rows(self) -> None:
+        """Raise GradError if there is no `rows`."""
+        if type(self).rows is Optimizer.rows:
+            self.rows(None, None, {})
 
     def _eagerly(self) -> None:
         """A step of all groups, at once."""

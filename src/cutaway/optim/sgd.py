@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cutaway.core.errors import ArgumentError
+from cutaway.core.errors import ArgumentError, GradError
 from cutaway.optim.check import NOT_NEGATIVE
 from cutaway.optim.optimizer import Group, Memory, Optimizer, Value
+from cutaway.optim.rows import add, entries
 
 
 class SGD(Optimizer):
@@ -50,6 +51,22 @@ class SGD(Optimizer):
             g = g + momentum * b if h["nesterov"] else b
             s = {"momentum_buffer": b}
         return p - lr * g, s
+
+    def rows(self, p: Any, g: Any, h: Group) -> None:
+        """The same for a sparse gradient; the velocity is sparse, too.  Raises GradError with weight_decay."""
+        if h["weight_decay"]:
+            raise GradError(f"{self._name}: weight_decay changes every element, and the gradient is sparse; set it to 0")
+        if momentum := h["momentum"]:
+            memory = self._memory(p, h)
+            b = memory.get("momentum_buffer")
+            b = g.clone() if b is None else (b * momentum + g * (1 - h["dampening"])).coalesce()
+            memory["momentum_buffer"] = b
+            g = (g + b * momentum).coalesce() if h["nesterov"] else b
+        if p._strided:
+            at, values = entries(g)
+            add(p, at, -h["lr"] * values)
+        else:
+            p.add_(g, alpha=-h["lr"])
 
     def _check(self, group: Group) -> None:
         super()._check(group)

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from cutaway.core.creation import tensor
 from cutaway.core.derived import where
+from cutaway.core.errors import ArgumentError, GradError
+from cutaway.core.op import STAGE
 from cutaway.core.tensor import Tensor
 from cutaway.optim.check import BELOW_ONE, POSITIVE
 from cutaway.optim.optimizer import Group, Memory, Value
+from cutaway.optim.rows import add, entries
 from cutaway.optim.whole import WholeOptimizer
 
 
 class SparseAdam(WholeOptimizer):
-    """Adam's rule for the rows of p whose gradient is not zero everywhere; the others keep p, m and v as they are.
+    """Adam's rule for the entries of a sparse gradient, that of nn.Embedding(sparse=True); all else keeps p, m and v.
 
     p <- p - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps), as in PyTorch, whose eps is not divided.
-    PyTorch takes the gradients of nn.Embedding(sparse=True) only and knows the rows from them; here gradients are dense, so
-    any parameter is taken, and a row that was looked up with a gradient of exactly 0 counts as one that was not.
+    In a compiled step the gradient is dense, and its rows are taken that are not zero everywhere.
+    Raises ArgumentError for a sparse parameter; step() raises GradError for a dense gradient.
     """
 
     limits = {"lr": POSITIVE, "betas": BELOW_ONE, "eps": POSITIVE}
@@ -32,9 +38,23 @@ class SparseAdam(WholeOptimizer):
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
 
+    def add_param_group(self, param_group: Group) -> None:
+        """As of every optimiser.  Raises ArgumentError for a sparse parameter."""
+        super().add_param_group(param_group)
+        at = [i for i, p in enumerate(self.param_groups[-1]["params"]) if not p._strided]
+        if at:
+            raise ArgumentError(f"{self._name}: parameters must be dense, and those at {at} are sparse; call .to_dense()")
+
     def shapes(self, p: Tensor) -> dict[str, tuple[int, ...]]:
         """Both averages."""
         return {"exp_avg": tuple(p.shape), "exp_avg_sq": tuple(p.shape)}
+
+    def _memory(self, p: Tensor, h: Group) -> dict[str, Any]:
+        memory = super()._memory(p, h)
+        staged, step = STAGE.get() is not None, memory["step"]
+        if staged is not isinstance(step, Tensor):  # a number, as in PyTorch, but where a program counts
+            memory["step"] = tensor(float(step)) if staged else int(step)
+        return memory
 
     def update(self, p: Value, g: Value, s: Memory, t: int, h: Group) -> tuple[Value, Memory]:
         """One step, see the class."""
@@ -46,3 +66,18 @@ class SparseAdam(WholeOptimizer):
         v = where(touched, v + (1 - b2) * (g * g - v), v)
         size = h["lr"] * (1 - b2**t) ** 0.5 / (1 - b1**t)
         return where(touched, p - size * (m / (v**0.5 + h["eps"])), p), {"exp_avg": m, "exp_avg_sq": v}
+
+    def rows(self, p: Any, g: Any, h: Group) -> None:
+        """One step of the entries of g, see the class."""
+        memory, (at, values) = self._memory(p, h), entries(g)
+        memory["step"] = t = memory["step"] + 1
+        b1, b2 = h["betas"]
+        m, v = memory["exp_avg"]._data, memory["exp_avg_sq"]._data
+        m[at] += (1 - b1) * (values - m[at])
+        v[at] += (1 - b2) * (values * values - v[at])
+        size = h["lr"] * (1 - b2**t) ** 0.5 / (1 - b1**t)
+        add(p, at, -size * (m[at] / (np.sqrt(v[at]) + h["eps"])))
+
+    def _eagerly(self) -> None:
+        if any(p._grad is not None for p in self._parameters()):
+            raise GradError(f"{self._name}: does not support dense gradients; use Adam, or nn.Embedding(sparse=True)")
