@@ -19,7 +19,15 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.dtypes import ALL, device, dtype, uint8
-from cutaway.core.errors import ArgumentTypeError, FileFormatError, UnsafeFileError
+from cutaway.core.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    FileFormatError,
+    IndexOutOfRange,
+    ShapeError,
+    UnsafeFileError,
+)
+from cutaway.core.layouts import sparse_coo, sparse_csc, sparse_csr
 from cutaway.core.overriding.subclass import FIELDS, attributes, make_subclass
 from cutaway.core.tensor import Size, Tensor
 from cutaway.interop.checkpoint.storage import DTYPES, Storage, StorageClass, lacking, view
@@ -128,6 +136,37 @@ def _parameter(data: Any, requires_grad: Any, hooks: Any = None, state: Any = No
     p = Parameter(_of(Tensor, data, "a parameter's data"), False)
     _attributes(p, state)
     return _grad(p, requires_grad)  # type: ignore[return-value]
+
+
+def _sparse(layout: Any, parts: Any) -> Tensor:
+    from cutaway.core.sparse import making
+
+    given: list[Any] = list(_of(tuple, parts, "a sparse tensor"))
+    if layout not in LAYOUTS.values() or len(given) != 4:
+        raise FileFormatError("load: a sparse tensor has no known layout, or not its four parts; the file is damaged")
+    coalesced = _of(bool, given.pop(), "is_coalesced") if layout is sparse_coo else None
+    *tensors, size = given
+    for t in tensors:
+        _of(Tensor, t, "a part of a sparse tensor")
+    size = _size(tuple(_of(tuple, size, "a sparse tensor's size")))
+    make: Callable[..., Tensor] = {
+        sparse_coo: making.sparse_coo_tensor, sparse_csr: making.sparse_csr_tensor, sparse_csc: making.sparse_csc_tensor
+    }[layout]  # fmt: skip
+    try:
+        if layout is sparse_coo:
+            return make(*tensors, size, is_coalesced=coalesced, check_invariants=True)
+        return make(*tensors, size)
+    except (ArgumentError, ShapeError, IndexOutOfRange, ArgumentTypeError) as wrong:
+        raise FileFormatError(f"load: a sparse tensor makes no sense ({wrong}); the file is damaged") from None
+
+
+def _layout(name: Any) -> Any:
+    if name not in LAYOUTS:
+        raise FileFormatError(f"load: the layout {name!r:.50} is not known here; sparse_coo, sparse_csr and sparse_csc are")
+    return LAYOUTS[name]
+
+
+LAYOUTS = {"torch.sparse_coo": sparse_coo, "torch.sparse_csr": sparse_csr, "torch.sparse_csc": sparse_csc}
 
 
 def _buffer(data: Any, requires_grad: Any = False, persistent: Any = True) -> Buffer:
@@ -282,6 +321,8 @@ def _makers() -> dict[str, Any]:
         "torch._utils._rebuild_parameter": _parameter,
         "torch._utils._rebuild_parameter_with_state": _parameter,
         "torch._utils._rebuild_buffer": _buffer,
+        "torch._utils._rebuild_sparse_tensor": _sparse,
+        "torch.serialization._get_layout": _layout,
         "torch._tensor._rebuild_from_type_v2": _from_type,
         "torch.Size": _size,
         "torch.device": _device,

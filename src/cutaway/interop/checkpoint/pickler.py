@@ -13,6 +13,7 @@ import numpy as np
 
 from cutaway.core.dtypes import FROM_NUMPY, device, dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
+from cutaway.core.layouts import sparse_coo
 from cutaway.core.overriding.subclass import attributes
 from cutaway.core.tensor import Size, Tensor
 from cutaway.core.watched import Watched, WatchedGroup, WatchedList, WatchedMemories
@@ -249,6 +250,9 @@ class Pickler:
 
     def tensor(self, t: Tensor) -> None:
         """A tensor, a Parameter or a Buffer, with attributes of its own if it has any."""
+        if not t._strided:
+            self.sparse(t)
+            return
         if isinstance(t, UninitializedParameter):
             raise ArgumentTypeError("save: a parameter of a lazy layer has no values yet; call the model once before")
         extra = {k: v for k, v in attributes(t).items() if k[:2] != "__" and not hasattr(Tensor, k)}
@@ -271,6 +275,17 @@ class Pickler:
             self.emit(b"tR")
         else:
             self.memory(t, t.requires_grad, extra)
+        self.remember(t)
+
+    def sparse(self, t: Any) -> None:
+        """A sparse tensor: its layout, and the tensors that it consists of; as in PyTorch, without requires_grad."""
+        parts = [part for _, part in t._parts()]
+        known_coalesced = (t.is_coalesced(),) if t.layout is sparse_coo else ()
+        self.name("torch._utils", "_rebuild_sparse_tensor")
+        self.emit(b"(")
+        self.made("torch.serialization", "_get_layout", (f"torch.{t.layout._name}",))
+        self.save((*parts, t.shape, *known_coalesced))
+        self.emit(b"tR")
         self.remember(t)
 
     def memory(self, t: Tensor, requires_grad: bool, extra: dict[str, Any] | None = None) -> None:
