@@ -59,12 +59,22 @@ def leaves(t: Any, arrays: tuple[Any, ...], recorded: bool) -> list[Any]:
 
 
 def flat(y: Any) -> list[Any]:
-    """The tensors and numbers in nested tuples, lists and dicts."""
+    """The tensors and numbers in nested tuples, lists and dicts; of sparse tensors, what they are and consist of."""
+    if isinstance(y, (cutaway.Tensor, torch.Tensor)) and str(y.layout).rpartition("_")[0].endswith("sparse"):
+        return [str(y.layout).partition(".")[2], *sparse_parts(y), y.to_dense()]
     if isinstance(y, dict):
         return [z for key, part in y.items() for z in (key, *flat(part))]
     if type(y).__name__ == "Size":
         return [y]
     return [z for part in y for z in flat(part)] if isinstance(y, (tuple, list)) else [y]
+
+
+def sparse_parts(y: Any) -> list[Any]:
+    """Indices and values of a sparse tensor, without history, and whether it is coalesced."""
+    if str(y.layout).endswith("coo"):
+        return [y.is_coalesced(), y._indices(), y._values()]
+    names = ("crow_indices", "col_indices") if str(y.layout).endswith("csr") else ("ccol_indices", "row_indices")
+    return [*(getattr(y, name)() for name in names), y.detach().values()]
 
 
 def project(ys: list[Any], t: Any, seed: int) -> Any:
