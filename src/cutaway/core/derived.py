@@ -1349,7 +1349,7 @@ def new(x: Tensor, values: Any, dtype: Any, device: Any, requires_grad: bool) ->
     if not isinstance(values, np.ndarray):
         from cutaway.core.creation import tensor
 
-        values = tensor(values)._data
+        values = tensor(values, dtype=dtype or x.dtype)._data if d.kind in "iu" else tensor(values)._data
     if values.dtype.kind == "c" and d.kind not in "cb":
         raise DTypeError(f"new_tensor: complex numbers do not fit {d.name}; pass dtype=cutaway.cfloat, or take .real")
     with np.errstate(all="ignore"):

@@ -9,6 +9,7 @@ from cutaway.core.refusal import guard_methods
 from cutaway.core.topics.complex import Complex
 from cutaway.core.topics.drawing import Drawing
 from cutaway.core.topics.layout import Layout
+from cutaway.core.topics.memory import Memory
 from cutaway.core.topics.order import Order
 from cutaway.core.topics.places import Places
 from cutaway.core.topics.products import Products
@@ -23,5 +24,5 @@ NAMES = frozenset(
     name for topic in TOPICS for name, f in vars(topic).items() if callable(f) and name[0] != "_" and not name.endswith("_")
 )
 
-for _topic in (*TOPICS, Drawing, Writing):
+for _topic in (*TOPICS, Drawing, Memory, Writing):
     guard_methods(_topic, [n for n, f in vars(_topic).items() if callable(f) and n[0] != "_"])
