@@ -154,15 +154,14 @@ class ConcatDataset(Dataset[T]):
             raise AssertedError("ConcatDataset: needs at least one dataset, got none")
         for d in self.datasets:
             if isinstance(d, IterableDataset):
-                raise AssertedError(f"ConcatDataset: {type(d).__name__} has no index; use ChainDataset")
+                raise ArgumentTypeError(f"ConcatDataset: {type(d).__name__} has no index; use ChainDataset")
         self.cumulative_sizes = list(itertools.accumulate(len(d) for d in self.datasets))  # type: ignore[arg-type]
 
     def __getitem__(self, index: int) -> T:
         index = operator.index(index)
         n = len(self)
         if not -n <= index < n:
-            kind = ArgumentError if index < 0 else IndexOutOfRange
-            raise kind(f"ConcatDataset: index {index} is out of range for {n} items")
+            raise IndexOutOfRange(f"ConcatDataset: index {index} is out of range for {n} items")
         index %= n
         which = bisect_right(self.cumulative_sizes, index)
         return self.datasets[which][index - (self.cumulative_sizes[which - 1] if which else 0)]
