@@ -52,9 +52,9 @@ newaxis = None
 
 # Loaded when first named.
 _MODULES = (
-    "accelerator", "amp", "autograd", "backends", "cuda", "data", "distributions", "engine", "fft", "func", "functional",
-    "gradcheck", "inspect", "interop", "jit", "linalg", "mps", "nn", "onnx", "optim", "overrides", "plug", "profiler",
-    "random", "rl", "serialization", "sparse", "special", "testing", "utils", "vision",
+    "accelerator", "amp", "autograd", "backends", "cpu", "cuda", "data", "distributions", "engine", "fft", "func",
+    "functional", "gradcheck", "inspect", "interop", "jit", "linalg", "mps", "nn", "onnx", "optim", "overrides", "plug",
+    "profiler", "random", "rl", "serialization", "signal", "sparse", "special", "testing", "utils", "vision", "xpu",
 )  # fmt: skip
 _ELSEWHERE = {
     "compile": "cutaway.compiled",
@@ -129,6 +129,7 @@ _ELSEWHERE = {
     **dict.fromkeys(
         "bartlett_window blackman_window hamming_window hann_window kaiser_window".split(), "cutaway.core.topics.windows"
     ),
+    **dict.fromkeys("empty_permuted empty_strided from_dlpack".split(), "cutaway.core.topics.memory"),
     "istft": "cutaway.core.topics.spectra", "stft": "cutaway.core.topics.spectra",
 }  # fmt: skip
 # `cutaway.exp(x)` is `Tensor.exp(x)`: nothing is written twice.

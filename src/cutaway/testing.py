@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.creation import as_tensor
+from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
 
 __all__ = ["assert_close"]
@@ -21,8 +22,11 @@ def assert_close(
 ) -> None:  # fmt: skip
     """Nothing if all elements are close: |actual - expected| <= atol + rtol |expected|; sequences and dicts part by part.
 
-    Raises AssertionError for other values, shapes or dtypes, TypeError for what cannot be compared.
+    Raises AssertionError for other values, shapes or dtypes, TypeError for what cannot be compared, ArgumentError for one
+    tolerance without the other.
     """
+    if (rtol is None) != (atol is None):
+        raise ArgumentError(f"assert_close: give rtol and atol both or none, got rtol={rtol}, atol={atol}")
     options: dict[str, Any] = {"rtol": rtol, "atol": atol, "equal_nan": equal_nan, "check_dtype": check_dtype, "msg": msg}
     if isinstance(actual, dict) and isinstance(expected, dict):
         _check(actual.keys() == expected.keys(), f"the keys differ: {[*actual]} and {[*expected]}", msg)

@@ -1,6 +1,15 @@
 """nn.functional: activations, losses, convolution, pooling, norms, attention, embedding, dropout, interpolation."""
 
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, AssertedError, DTypeError, IndexOutOfRange, ShapeError
+from cutaway.core.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    AssertedError,
+    DTypeError,
+    IndexOutOfRange,
+    ShapeError,
+    UnwrittenMode,
+    UnwrittenShape,
+)
 
 from .table import array, bad
 
@@ -142,12 +151,12 @@ CALLS = [
     bad("dropout-list", lambda t: f(t).dropout([1.0, 2.0]), ArgumentTypeError, "dropout", "list", "cutaway.tensor"),
     bad("pad-odd", lambda t: f(t).pad(t.ones(2, 3), (1, 1, 1)), ArgumentError, "pad", "(1, 1, 1)", "two numbers a dimension"),
     bad("pad-too-many", lambda t: f(t).pad(t.ones(3), (1, 1, 1, 1)), ArgumentError, "pad", "[3]", "two numbers a dimension"),
-    bad("pad-mode", lambda t: f(t).pad(t.ones(1, 2, 3), (1, 1), mode="mirror"), ArgumentError, "pad", "'mirror'", "'reflect'"),
+    bad("pad-mode", lambda t: f(t).pad(t.ones(1, 2, 3), (1, 1), mode="mirror"), UnwrittenMode, "pad", "'mirror'", "'reflect'"),
     bad("pad-reflect-large", lambda t: f(t).pad(t.ones(1, 2, 3), (3, 3), mode="reflect"), ShapeError, "pad", "3", "reflect"),
     bad("interpolate-nothing", lambda t: f(t).interpolate(picture(t)), ArgumentError, "interpolate", "size", "scale_factor"),
     bad("interpolate-both", lambda t: f(t).interpolate(picture(t), size=4, scale_factor=2), ArgumentError, "interpolate", "size", "scale_factor"),
-    bad("interpolate-mode", lambda t: f(t).interpolate(picture(t), size=4, mode="spline"), ArgumentError, "interpolate", "'spline'", "nearest"),
-    bad("interpolate-mode-dims", lambda t: f(t).interpolate(t.ones(1, 3, 8), size=4, mode="bilinear"), ShapeError, "interpolate", "[1, 3, 8]", "bilinear"),
+    bad("interpolate-mode", lambda t: f(t).interpolate(picture(t), size=4, mode="spline"), UnwrittenMode, "interpolate", "'spline'", "nearest"),
+    bad("interpolate-mode-dims", lambda t: f(t).interpolate(t.ones(1, 3, 8), size=4, mode="bilinear"), UnwrittenShape, "interpolate", "[1, 3, 8]", "bilinear"),
     bad("interpolate-0", lambda t: f(t).interpolate(picture(t), size=0), ShapeError, "interpolate", "[0, 0]", "at least one pixel"),
     bad("pixel-shuffle-channels", lambda t: f(t).pixel_shuffle(picture(t), 2), ShapeError, "pixel_shuffle", "3", "4"),
     # recurrence

@@ -81,7 +81,7 @@ CALLS = [
     # schedules
     bad("step-lr-no-optimizer", lambda t: schedules(t).StepLR(0.1, 1), ArgumentTypeError, "StepLR", "Optimizer", "float"),
     bad("step-lr-size", lambda t: schedules(t).StepLR(sgd(t), 0), ArgumentError, "StepLR", "step_size", "0", torch=None),
-    bad("step-lr-float", lambda t: schedules(t).StepLR(sgd(t), 1.5), ArgumentError, "StepLR", "step_size", "1.5", torch=None),
+    bad("step-lr-below-0", lambda t: schedules(t).StepLR(sgd(t), -1.5), ArgumentError, "StepLR", "step_size", "-1.5", torch=None),
     bad("step-lr-gamma", lambda t: schedules(t).StepLR(sgd(t), 1, gamma=-1.0), ArgumentError, "StepLR", "gamma", "-1.0", torch=None),
     bad("multi-step-number", lambda t: schedules(t).MultiStepLR(sgd(t), 30), ArgumentTypeError, "MultiStepLR", "milestones", "[30, 80]"),
     bad("multi-step-text", lambda t: schedules(t).MultiStepLR(sgd(t), ["a"]), ArgumentTypeError, "MultiStepLR", "'a'", torch=None),

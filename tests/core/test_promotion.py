@@ -164,3 +164,36 @@ def test_default_dtype():
         assert t.tensor(1.5).dtype == t.float32
     with pytest.raises(cutaway.DTypeError, match="floating"):
         cutaway.set_default_dtype(cutaway.int64)
+
+
+OUTSIDE = """
+u + 300 | u - 300 | 300 - u | u * -1 | u == 300 | u > -1 | u <= 256 | u & -1 | u ^ -1 | u // 300 | u % 300 | i + 200 | i == -129
+s + 2**31 | s + 2**40 | w + 2**63 | u.add(300) | u.clone().add_(300) | t.tensor(-1, dtype=t.uint8) | t.full((2,), -255, dtype=t.uint8)
+u.clone().fill_(-1) | u[True] | u[False] | u[None, True] | u[:, None][t.tensor([1, 0, 1], dtype=t.uint8)]
+""".replace("\n", "|")
+
+
+@pytest.mark.parametrize("source", [s.strip() for s in OUTSIDE.split("|") if s.strip()])
+def test_what_is_refused_elsewhere_is_pytorch_s_where_its_programs_run(source):
+    from cutaway.core.strict import set_lenient
+
+    def value(t):
+        names = {"u": "uint8", "i": "int8", "s": "int32", "w": "int64"}
+        return eval(source, {"t": t, **{k: t.tensor([1, 2, 100], dtype=getattr(t, d)) for k, d in names.items()}})
+
+    theirs = value(torch) if "uint8)]" not in source else torch.tensor([[1], [100]], dtype=torch.uint8)
+    set_lenient(True)
+    try:
+        with pytest.warns(UserWarning):
+            ours = value(cutaway)
+    finally:
+        set_lenient(False)
+    assert str(ours.dtype).split(".")[-1] == str(theirs.dtype).split(".")[-1]
+    np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+@pytest.mark.parametrize("source", ["u + 300", "u > -1", "i == 200", "u.new_tensor([300])", "u.__setitem__(0, 300)"])
+def test_numbers_outside_the_dtype_are_refused(source):
+    names = {"u": cutaway.tensor([1], dtype=cutaway.uint8), "i": cutaway.tensor([1], dtype=cutaway.int8)}
+    with pytest.raises(cutaway.DTypeError, match="does not fit"):
+        eval(source, names)

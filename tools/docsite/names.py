@@ -18,7 +18,8 @@ from typing import Any
 
 # The packages of the reference, from the machine upwards: their order in the navigation.
 HEADINGS = {
-    "The machine": "cutaway Tensor autograd autograd.functional func linalg fft special sparse random amp overrides",
+    "The machine": "cutaway Tensor autograd autograd.functional func linalg fft signal signal.windows special sparse random "
+    "amp overrides",
     "Networks": "nn nn.functional nn.init nn.attention nn.parallel nn.utils nn.utils.rnn nn.utils.parametrize "
     "nn.utils.parametrizations nn.utils.prune nn.utils.stateless optim optim.lr_scheduler optim.swa_utils data "
     "distributions distributions.constraints gradcheck",
@@ -26,7 +27,7 @@ HEADINGS = {
     "Images": "vision vision.datasets vision.io vision.models vision.transforms vision.transforms.functional "
     "vision.transforms.v2 vision.transforms.v2.functional vision.utils",
     "Runs, agents, course": "train rl course",
-    "Files and programs of others": "interop onnx serialization jit utils utils.data.distributed backends cuda mps "
+    "Files and programs of others": "interop onnx serialization jit utils utils.data.distributed backends cpu cuda mps xpu "
     "accelerator testing",
 }
 PACKAGES = tuple("cutaway" if p == "cutaway" else f"cutaway.{p}" for ps in HEADINGS.values() for p in ps.split())

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.dtypes import is_narrow
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, StateError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, AssertedError, StateError
 from cutaway.core.tensor import Tensor
 
 
@@ -34,9 +34,9 @@ class GradScaler:
             warnings.warn(f"GradScaler: there is no {device} here; nothing is scaled", UserWarning, stacklevel=2)
             enabled = False
         if enabled and not growth_factor > 1:
-            raise ArgumentError(f"GradScaler: growth_factor must be above 1, got {growth_factor}")
+            raise AssertedError(f"GradScaler: growth_factor must be above 1, got {growth_factor}")
         if enabled and not backoff_factor < 1:
-            raise ArgumentError(f"GradScaler: backoff_factor must be below 1, got {backoff_factor}")
+            raise AssertedError(f"GradScaler: backoff_factor must be below 1, got {backoff_factor}")
         self._enabled, self._device = bool(enabled), str(device)
         self._scale, self._growth_tracker = float(init_scale), 0
         self._growth_factor, self._backoff_factor, self._growth_interval = (

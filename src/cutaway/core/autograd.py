@@ -72,6 +72,9 @@ class set_grad_enabled:
     def __exit__(self, *error: object) -> None:
         RECORDING.set(self._before[-1])
 
+    def __repr__(self) -> str:
+        return f"{package()}.autograd.grad_mode.set_grad_enabled(mode={self.mode})"
+
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """`fn`, run in this mode; the mode outside stays as it was."""
         RECORDING.set(self._before[-1])

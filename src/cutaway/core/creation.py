@@ -76,7 +76,8 @@ def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
         elif dtype is not None and array.size and array.dtype.kind in "iuf" + FLOATING:
             fitting(op, array.min(), as_dtype(dtype, op).np)
             fitting(op, array.max(), as_dtype(dtype, op).np)
-    if array.dtype.kind == "O" and all(isinstance(x, int) for x in array.flat):
+    past = array.dtype == np.uint64 and not isinstance(data, (np.ndarray, np.generic))
+    if past or (array.dtype.kind == "O" and all(isinstance(x, int) for x in array.flat)):
         raise ArgumentError(f"{op}: an integer of the data does not fit int64, which ends at 2**63 - 1; write it as a float")
     if array.dtype.kind not in "biu" + INEXACT:
         raise KindError(
@@ -409,8 +410,9 @@ def normal(
         raise ArgumentTypeError("normal: with a number for mean and std, say size=")
     if like._data.dtype.kind not in FLOATING:
         raise DTypeError(f"normal: needs floating tensors, got {show(like)}; convert with .float()")
-    if isinstance(std, Tensor) and (std._data < 0).any():
-        raise ArgumentError(f"normal: std must be 0 or more, got {float(std._data.min())} among {show(std)}")
+    if (std._data < 0).any() if isinstance(std, Tensor) else std < 0:
+        least = f"{float(std._data.min())} among {show(std)}" if isinstance(std, Tensor) else std
+        raise ArgumentError(f"normal: std must be 0 or more, got {least}")
     shape = broadcast_shapes(*(x._data.shape for x in (mean, std) if isinstance(x, Tensor)), op="normal")
     made: Tensor = _drawn(lambda: random.normal(shape, 0.0, 1.0, like._data.dtype, generator), generator) * std + mean
     return made

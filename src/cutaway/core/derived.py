@@ -43,6 +43,11 @@ def constant(array: np.ndarray) -> Tensor:
     return _t.Tensor._wrap(array)
 
 
+def is_index(n: Any) -> bool:
+    """True for one integer: Python's, NumPy's, or a Tensor of no dimension."""
+    return isinstance(n, (int, np.integer)) or (isinstance(n, _t.Tensor) and not n._data.ndim)
+
+
 def values(x: Tensor) -> np.ndarray:
     """The elements, for what must look at them.  Raises TraceError under a tracer: they may change before it runs."""
     return x._data if STAGE.get() is None else elementwise.copy(x)._data
@@ -474,7 +479,8 @@ def split(x: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor,
     if isinstance(split_size_or_sections, str):
         raise ArgumentTypeError(f"split: expected a size or a list of sizes, got {split_size_or_sections!r}")
     n = x._data.shape[d]
-    if isinstance(split_size_or_sections, int):
+    if is_index(split_size_or_sections):
+        split_size_or_sections = operator.index(split_size_or_sections)
         if split_size_or_sections < 1:
             raise ArgumentError(f"split: the size must be positive, got {split_size_or_sections}")
         step = split_size_or_sections
@@ -489,6 +495,7 @@ def split(x: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor,
 
 def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views along `dim`, of equal size but for the last."""
+    chunks = operator.index(chunks)
     if chunks < 1:
         raise ArgumentError(f"chunk: chunks must be positive, got {chunks}")
     n = x._data.shape[normalize_dim(dim, x._data.ndim, "chunk")] if x._data.ndim else 0
@@ -634,10 +641,10 @@ def t(x: Tensor) -> Tensor:
 
 def movedim(x: Tensor, source: Any, destination: Any) -> Tensor:
     """Dimensions moved to other places, the rest in order."""
-    src = [normalize_dim(d, x._data.ndim, "movedim") for d in ([source] if isinstance(source, int) else source)]
+    src = [normalize_dim(d, x._data.ndim, "movedim") for d in ([source] if is_index(source) else source)]
     dst = [
         normalize_dim(d, x._data.ndim, "movedim")
-        for d in ([destination] if isinstance(destination, int) else destination)
+        for d in ([destination] if is_index(destination) else destination)
     ]
     if len(src) != len(dst) or len(set(src)) != len(src) or len(set(dst)) != len(dst):
         raise ShapeError(
@@ -702,7 +709,7 @@ def roll(x: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     if dims is None:
         flat = movement.reshape(x, shape=(x._data.size,))
         return movement.reshape(roll(flat, shifts, 0), shape=x._data.shape)
-    by, along = ([n] if isinstance(n, int) else list(n) for n in (shifts, dims))
+    by, along = ([operator.index(n)] if is_index(n) else list(n) for n in (shifts, dims))
     if len(by) != len(along):
         raise ShapeError(f"roll: shifts {shifts} and dims {dims} must be equally many")
     y = x
@@ -803,8 +810,12 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     if isinstance(min, _t.Tensor) or isinstance(max, _t.Tensor):
         y = x if min is None else elementwise.where(x < min, min, x)
         return y if max is None else elementwise.where(y > max, max, y)
+    if isinstance(min, np.generic):  # of a dtype of its own, which the result must not take
+        min = min.item()
+    if isinstance(max, np.generic):
+        max = max.item()
     for limit in (min, max):
-        if not isinstance(limit, (int, float, np.generic, type(None))):
+        if not isinstance(limit, (int, float, type(None))):
             raise ArgumentTypeError(f"clamp: a limit must be a number or a Tensor, got {describe(limit)}")
     if x._data.dtype.kind not in FLOATING and (isinstance(min, float) or isinstance(max, float)):
         x = x.float()
@@ -1349,7 +1360,7 @@ def new(x: Tensor, values: Any, dtype: Any, device: Any, requires_grad: bool) ->
     if not isinstance(values, np.ndarray):
         from cutaway.core.creation import tensor
 
-        values = tensor(values)._data
+        values = tensor(values, dtype=dtype or x.dtype)._data if d.kind in "iu" else tensor(values)._data
     if values.dtype.kind == "c" and d.kind not in "cb":
         raise DTypeError(f"new_tensor: complex numbers do not fit {d.name}; pass dtype=cutaway.cfloat, or take .real")
     with np.errstate(all="ignore"):

@@ -17,6 +17,7 @@ import numpy as np
 from cutaway.core.errors import ArgumentTypeError, DeviceError, DTypeError, MissingLibrary
 from cutaway.core.package import package
 from cutaway.core.refusal import describe
+from cutaway.core.strict import refuse_or_warn
 
 
 class dtype:
@@ -215,8 +216,18 @@ def fitting(op: str, value: Any, d: np.dtype) -> Any:
         return value
     limits = np.iinfo(d)
     if not limits.min <= value <= limits.max:  # NaN is neither
-        raise DTypeError(f"{op}: the number {value} does not fit {d.name}; convert the tensor to a wider dtype")
-    return int(value)
+        error = DTypeError(f"{op}: the number {value} does not fit {d.name}; convert the tensor to a wider dtype")
+        if d.kind != "u" or not -limits.max <= value < 0:
+            raise error
+        refuse_or_warn(error, "a negative number is taken modulo the dtype's range")
+    return wrapped(int(value), d)
+
+
+def wrapped(value: int, d: np.dtype) -> int:
+    """What is left of an integer in memory of this integer dtype."""
+    least = int(np.iinfo(d).min)
+    found: int = (value - least) % 2 ** (8 * d.itemsize) + least
+    return found
 
 
 def promote_np(a: np.dtype, b: np.dtype) -> np.dtype:

@@ -27,11 +27,11 @@ class ShapeError(CutawayError, RuntimeError, ValueError):
     """Shapes disagree."""
 
 
-class DTypeError(CutawayError, RuntimeError, TypeError):
-    """An operation has no meaning for this dtype."""
+class DTypeError(CutawayError, NotImplementedError, TypeError):
+    """An operation has no meaning for this dtype, or is not written for it (NotImplementedError is a RuntimeError)."""
 
 
-class ComplexError(DTypeError, NotImplementedError):
+class ComplexError(DTypeError):
     """An operation has no meaning for complex numbers, or is not written for them."""
 
 
@@ -53,6 +53,14 @@ class AssertedError(ArgumentError, AssertionError):
 
 class AssertedShape(ShapeError, AssertionError):
     """Shapes disagree, where PyTorch's Python code asserts that they do not."""
+
+
+class UnwrittenMode(ArgumentError, NotImplementedError):
+    """A way of doing it that is not there, where PyTorch's code says that it is not written."""
+
+
+class UnwrittenShape(ShapeError, NotImplementedError):
+    """A way of doing it that is not there for so many dimensions, where PyTorch's code says that it is not written."""
 
 
 class NameRefused(ArgumentError, KeyError):
@@ -97,8 +105,8 @@ class GradcheckError(CutawayError, RuntimeError):
     report: object = None
 
 
-class DeviceError(CutawayError, RuntimeError):
-    """A device that does not exist here."""
+class DeviceError(CutawayError, RuntimeError, AssertionError):
+    """A device that does not exist here: of a GPU that was not built in, PyTorch's Python code asserts it."""
 
 
 class FileFormatError(CutawayError, RuntimeError):

@@ -12,7 +12,7 @@ import numpy as np
 
 import cutaway.core.tensor as _t
 from cutaway.core.aval import Aval
-from cutaway.core.dtypes import FLOATING, INEXACT
+from cutaway.core.dtypes import FLOATING, INEXACT, fitting
 from cutaway.core.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -27,7 +27,7 @@ from cutaway.core.ops.index import index as index_op
 from cutaway.core.ops.index import index_put
 from cutaway.core.ops.movement import pad, reshape, slice_
 from cutaway.core.refusal import describe
-from cutaway.core.strict import is_lenient, warn_of
+from cutaway.core.strict import is_lenient, refuse_or_warn, warn_of
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -49,7 +49,12 @@ def _items(key: Any, shape: tuple[int, ...]) -> list[Any]:
             if k.size == 0:
                 k = k.astype(np.int64)
         if isinstance(k, np.bool_) or k is True or k is False:
-            raise ArgumentTypeError("index: a single bool is no index; write x if condition else x[:0], or use where")
+            error = ArgumentTypeError("index: a single bool is no index; write x if condition else x[:0], or use where")
+            refuse_or_warn(error, "it adds a dimension of 0 or 1")
+            k = np.asarray(bool(k))
+        if isinstance(k, np.ndarray) and k.ndim and k.dtype == np.uint8:
+            warn_of("index: a uint8 tensor is read as a mask, as by PyTorch; convert it with .bool() or .long()")
+            k = k.astype(bool)
         if isinstance(k, np.ndarray) and k.ndim == 0 and k.dtype.kind in "iu":
             k = int(k)
         items.append(k)
@@ -384,6 +389,8 @@ def _advanced_key(s: Selection) -> tuple[Any, ...]:
 
 
 def _as_array(value: Any, x: Tensor) -> np.ndarray:
+    if type(value) is int and value > 0 and x._data.dtype.kind in "iu":
+        return np.asarray(fitting("setitem", value, x._data.dtype), x._data.dtype)
     try:
         array = np.asarray(value)
     except ValueError:

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cutaway.core.aval import show
-from cutaway.core.dtypes import FLOATING, default_complex, from_numpy_dtype, get_default_dtype, is_narrow, result_np
+from cutaway.core.dtypes import (
+    FLOATING,
+    default_complex,
+    from_numpy_dtype,
+    get_default_dtype,
+    is_narrow,
+    result_np,
+    wrapped,
+)
 from cutaway.core.errors import ArgumentTypeError, ComplexError, DTypeError
+from cutaway.core.strict import refuse_or_warn
 
 if TYPE_CHECKING:
     from cutaway.core.op import Op
@@ -148,9 +157,12 @@ def _constant(name: str, x: Any, dtype: np.dtype) -> Tensor:
     try:
         return Tensor._wrap(np.asarray(x, dtype))
     except OverflowError:
-        raise DTypeError(
-            f"{name}: the number {x} does not fit {dtype.name}; convert the tensor to a wider dtype"
-        ) from None
+        assert isinstance(x, int)
+        error = DTypeError(f"{name}: the number {x} does not fit {dtype.name}; convert the tensor to a wider dtype")
+    if name not in WITH_ARRAYS or not -(2**63) <= x < 2**64:
+        raise error
+    refuse_or_warn(error, "it is taken modulo the dtype's range")
+    return Tensor._wrap(np.asarray(wrapped(x, dtype), dtype))
 
 
 def not_a_tensor(name: str, x: Any) -> ArgumentTypeError:

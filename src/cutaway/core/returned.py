@@ -95,6 +95,14 @@ class LUFactor(NamedTuple):
     pivots: Any
 
 
+class LUFactorEx(NamedTuple):
+    """What lu_factor_ex returns."""
+
+    LU: Any
+    pivots: Any
+    info: Any
+
+
 class CholeskyEx(NamedTuple):
     """What cholesky_ex returns."""
 
@@ -140,6 +148,7 @@ OTHERS: dict[str, Any] = {
     "aminmax": MinMax, "linalg_eig": Eigh, "linalg_eigh": Eigh, "linalg_lstsq": LstSq, "linalg_lu": LU, "linalg_qr": QR,
     "frexp": Frexp, "linalg_cholesky_ex": CholeskyEx, "linalg_inv_ex": InvEx, "linalg_lu_factor": LUFactor, "lu_unpack": LU,
     "linalg_slogdet": SlogDet, "linalg_svd": SVD, "qr": QR, "slogdet": SlogDet, "svd": SVDOld,
+    "linalg_lu_factor_ex": LUFactorEx,
     "geqrf": Reflections, "histogram": Histogram, "histogramdd": Histogram, "linalg_solve_ex": ResultInfo,
 }  # fmt: skip
 TYPES: dict[str, Any] = {

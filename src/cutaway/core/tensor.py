@@ -51,6 +51,8 @@ class Size(tuple[int, ...]):
         for n in made:
             if type(n) is not int and not hasattr(n, "__index__"):
                 raise ArgumentTypeError(f"Size: expected integers, got {n!r}")
+            if isinstance(n, Tensor):
+                return super().__new__(cls, map(int, made))
         return made
 
     def __getitem__(self, key: Any) -> Any:
@@ -62,6 +64,11 @@ class Size(tuple[int, ...]):
 
     def __radd__(self, other: Any) -> Any:
         return Size(tuple.__add__(other, self))
+
+    def __mul__(self, times: Any) -> Any:
+        return Size(tuple.__mul__(self, times))
+
+    __rmul__ = __mul__
 
     def numel(self) -> int:
         """Number of elements."""
@@ -310,6 +317,8 @@ class Tensor(
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for a gradient, or no longer.  Raises GradError for integers and for results of other operations."""
         if requires_grad and self._node is None:
+            if requires_grad is not True and not isinstance(requires_grad, (int, np.bool_)):
+                raise ArgumentTypeError(f"requires_grad: must be True or False, got {requires_grad!r}")
             if self._data.dtype.kind not in INEXACT:
                 raise GradError(
                     f"requires_grad: only floating and complex tensors can require gradients, got {self.dtype}; use .float()"

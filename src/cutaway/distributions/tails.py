@@ -19,6 +19,8 @@ from cutaway.distributions.gamma import Gamma
 class Chi2(Gamma):
     """The sum of the squares of `df` standard normal numbers: Gamma(df / 2, 1 / 2)."""
 
+    arg_constraints = {"df": POSITIVE}
+
     def __init__(self, df: Any, validate_args: bool | None = None) -> None:
         d = parameter(df, "Chi2")
         super().__init__(d * 0.5, 0.5, validate_args)

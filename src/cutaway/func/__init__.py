@@ -1,12 +1,23 @@
 """PyTorch's `torch.func`: derivatives of functions, as functions; a function over a dimension more."""
 
 from cutaway.core.absent import absent
-from cutaway.func.derivatives import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, vjp
-from cutaway.func.state import functional_call, stack_module_state
+from cutaway.func.derivatives import (
+    debug_unwrap,
+    functionalize,
+    grad,
+    grad_and_value,
+    hessian,
+    jacfwd,
+    jacrev,
+    jvp,
+    vjp,
+)
+from cutaway.func.state import functional_call, replace_all_batch_norm_modules_, stack_module_state
 from cutaway.func.vmap import vmap
 
 __all__ = [
-    "functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "stack_module_state", "vjp", "vmap",
+    "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp",
+    "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip
 
 

@@ -94,6 +94,18 @@ def jvp(
     return (given, along, _settled(aux, xs)) if has_aux else (given, along)
 
 
+def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Callable[..., Any]:
+    """`func` itself: writes in place are already part of what derivatives and traces see.  Raises KindError."""
+    if remove not in ("mutations", "mutations_and_views"):
+        raise KindError(f"functionalize: remove must be 'mutations' or 'mutations_and_views', got {remove!r}")
+    return func
+
+
+def debug_unwrap(tensor: Tensor, *, recurse: bool = True) -> Tensor:
+    """The tensor itself: functions are called with plain tensors here."""
+    return tensor
+
+
 def jacrev(
     func: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False, chunk_size: int | None = None, **options: Any
 ) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from cutaway.core.errors import ArgumentError
 from cutaway.core.functions import stack
 from cutaway.core.tensor import Tensor
+from cutaway.nn.batchnorm import _BatchNorm
 from cutaway.nn.module import Module
 from cutaway.nn.utils.stateless import functional_call as _functional_call
 
@@ -44,3 +45,12 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dic
     rest = [dict(m.named_buffers()) for m in models]
     parameters = {k: stack([m[k].detach() for m in members]).requires_grad_(members[0][k].requires_grad) for k in members[0]}
     return parameters, {k: stack([m[k] for m in rest]) for k in rest[0]}
+
+
+def replace_all_batch_norm_modules_(root: Module) -> Module:
+    """`root`, in which no batch norm has running statistics any more: `vmap` cannot update them."""
+    for m in root.modules():
+        if isinstance(m, _BatchNorm):
+            m.running_mean = m.running_var = m.num_batches_tracked = None
+            m.track_running_stats = False
+    return root

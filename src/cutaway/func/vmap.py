@@ -10,8 +10,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import numpy as np
+
 from cutaway.core.errors import ArgumentError, KindError, ShapeError
 from cutaway.core.functions import stack
+from cutaway.core.generator import get_rng_state, set_rng_state
 from cutaway.core.nest import leaves, like
 from cutaway.core.tensor import Tensor
 
@@ -26,8 +29,10 @@ def vmap(
 ) -> Callable[..., Any]:
     """`func` over dimension `in_dims` of its arguments (None: the same for all; nested as they are), stacked at `out_dims`.
 
-    Arguments by name are the same for all.  Random numbers differ from call to call, as with randomness="different".
-    Raises ShapeError where sizes differ, ArgumentError for dims that do not fit, KindError for results that are no Tensors.
+    Arguments by name are the same for all.  Random numbers of the default generator are refused, or with `randomness`
+    "different" from call to call, or the "same".
+    Raises ShapeError where sizes differ, ArgumentError for dims that do not fit and for random numbers that were not asked
+    for, KindError for results that are no Tensors.
     """
     if randomness not in ("error", "different", "same"):
         raise ArgumentError(f"vmap: randomness must be 'error', 'different' or 'same', got {randomness!r}")
@@ -44,9 +49,16 @@ def vmap(
         if not n:
             raise ShapeError("vmap: the mapped dimension has size 0, so nothing says what the results are like")
         results = []
+        state = get_rng_state()
         for i in range(n):
+            if i and randomness == "same":
+                set_rng_state(state)
             one = iter([t if d is None else t.select(d, i) for t, d in zip(flat, dims, strict=True)])
             results.append(func(*like(args, one), **kwargs))
+            if not i and randomness == "error" and not np.array_equal(get_rng_state()._data, state._data):
+                raise ArgumentError(
+                    "vmap: the function draws random numbers; say randomness='different' from call to call, or 'same'"
+                )
         columns = list(zip(*map(leaves, results), strict=True))
         where = _dims(out_dims, results[0], "out_dims")
         made = [_stacked(column, d) for column, d in zip(columns, where, strict=True)]

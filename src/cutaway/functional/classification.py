@@ -300,8 +300,8 @@ def kl_div(
     if log_target:
         loss = target.exp() * (target - input)
     else:
-        positive = target > 0  # 0 ln 0 = 0
-        loss = where(positive, target * target.masked_fill(~positive, 1.0).log(), target * 0.0) - target * input
+        zero = target == 0  # 0 ln 0 = 0; below 0 there is no logarithm
+        loss = where(zero, target * 0.0, target * target.masked_fill(zero, 1.0).log()) - target * input
     if reduction == "batchmean":
         return loss.sum() / loss.shape[0] if loss.ndim else loss
     return reduced(loss, reduction)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cutaway.core.aval import show
-from cutaway.core.errors import ArgumentError, ShapeError
+from cutaway.core.errors import ArgumentError, ShapeError, UnwrittenMode, UnwrittenShape
 from cutaway.core.functions import from_numpy
 from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
@@ -64,9 +64,9 @@ def interpolate(
     is_tensor("interpolate", input=input)
     n = input.ndim - 2
     if mode not in SPATIAL and mode not in ANY:
-        raise ArgumentError(f"interpolate: mode {mode!r} is unknown; use one of {', '.join((*ANY, *SPATIAL))}")
+        raise UnwrittenMode(f"interpolate: mode {mode!r} is unknown; use one of {', '.join((*ANY, *SPATIAL))}")
     if not 1 <= n <= 3 or SPATIAL.get(mode, n) != n:
-        raise ShapeError(
+        raise UnwrittenShape(
             f"interpolate: mode {mode!r} needs [N, C] and {SPATIAL.get(mode, '1 to 3')} dimensions of space, got "
             f"{show(input)}; "
             + {1: "use mode='linear'", 2: "use mode='bilinear'", 3: "use mode='trilinear'"}.get(n, "reshape it")

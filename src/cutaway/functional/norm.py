@@ -166,7 +166,7 @@ def _last_dims(
 ) -> tuple[int, ...]:
     is_tensor(op, input=x)
     floating(op, x)
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = (normalized_shape,) if isinstance(normalized_shape, (int, np.integer)) else tuple(normalized_shape)
     if not all(hasattr(n, "__index__") for n in shape):
         raise ArgumentTypeError(f"{op}: normalized_shape must be an int or several, got {normalized_shape!r}")
     if not shape:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutaway.core.aval import show
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError, UnwrittenMode, UnwrittenShape
 from cutaway.core.functions import from_numpy
 from cutaway.core.op import composite
 from cutaway.core.ops.movement import pad as pad_op
@@ -54,12 +54,12 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     if mode == "constant":
         return _constant(input, low, high, 0.0 if value is None else value)
     if mode not in SOURCES:
-        raise ArgumentError(f"pad: mode {mode!r} is unknown; use 'constant', 'reflect', 'replicate' or 'circular'")
+        raise UnwrittenMode(f"pad: mode {mode!r} is unknown; use 'constant', 'reflect', 'replicate' or 'circular'")
     if value:
         raise ArgumentError(f"pad: value={value} has no meaning with mode {mode!r}; leave it out")
     n = len(amounts) // 2
     if n and (n > 3 or input.ndim not in (n + 1, n + 2)):
-        raise ShapeError(
+        raise UnwrittenShape(
             f"pad: mode {mode!r} pads the last 1, 2 or 3 dimensions of [C, ...] or [N, C, ...]; pad {tuple(amounts)} is "
             f"for {n} of {show(input)}; add the missing dimension with unsqueeze, or use mode='constant'"
         )

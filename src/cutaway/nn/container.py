@@ -155,6 +155,10 @@ class ModuleList(_Numbered):
     def _made_of(self, part: list[tuple[str, Any]]) -> Any:
         return type(self)(m for _, m in part)
 
+    def insert(self, index: int, module: Module) -> None:
+        """Put a module before position `index`, as a list does; the later ones move up."""
+        super().insert(index, module)
+
     def __add__(self, other: Iterable[Module]) -> ModuleList:
         return ModuleList([*self, *other])
 

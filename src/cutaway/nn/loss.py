@@ -13,6 +13,7 @@ from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.tensor import Tensor
 from cutaway.functional._check import reduction_name
+from cutaway.nn.distance import PairwiseDistance
 from cutaway.nn.module import Module
 
 Flag = bool | None
@@ -355,7 +356,7 @@ class TripletMarginWithDistanceLoss(_Loss):
         super().__init__(reduction=reduction)
         if margin <= 0:
             raise ArgumentError(f"TripletMarginWithDistanceLoss: margin must be greater than 0, got {margin}")
-        self.distance_function: Callable[[Tensor, Tensor], Tensor] = distance_function or F.pairwise_distance
+        self.distance_function: Callable[[Tensor, Tensor], Tensor] = distance_function or PairwiseDistance()
         self.margin, self.swap = margin, swap
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:

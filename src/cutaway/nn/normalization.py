@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from cutaway import functional as F
 from cutaway.core.derived import cat
 from cutaway.core.errors import ArgumentError
@@ -16,7 +18,7 @@ from cutaway.nn.parameter import Parameter, blank
 
 
 def _shape(layer: str, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = (normalized_shape,) if isinstance(normalized_shape, (int, np.integer)) else tuple(normalized_shape)
     if not shape:
         raise ArgumentError(f"{layer}: normalized_shape must name at least one dimension, got {normalized_shape!r}")
     for n in shape:

@@ -9,6 +9,7 @@ from cutaway.core.refusal import guard_methods
 from cutaway.core.topics.complex import Complex
 from cutaway.core.topics.drawing import Drawing
 from cutaway.core.topics.layout import Layout
+from cutaway.core.topics.memory import Memory
 from cutaway.core.topics.order import Order
 from cutaway.core.topics.places import Places
 from cutaway.core.topics.products import Products
@@ -19,7 +20,7 @@ from cutaway.core.topics.statistics import Statistics
 from cutaway.core.topics.writing import Writing
 
 TOPICS = (Complex, Layout, Order, Places, Products, Replaced, Special, Statistics)
-METHODS_ONLY = (Drawing, Sparsity, Writing)
+METHODS_ONLY = (Drawing, Memory, Sparsity, Writing)
 # Those that a program may call as functions, too.
 NAMES = frozenset(
     name for topic in TOPICS for name, f in vars(topic).items() if callable(f) and name[0] != "_" and not name.endswith("_")

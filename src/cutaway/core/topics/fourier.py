@@ -7,6 +7,7 @@ which way has the factor 1 / n: "backward" (the default) the inverse, "forward" 
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -48,13 +49,13 @@ def _real(name: str, x: Any) -> Any:
 def _places(name: str, x: Any, s: Any, dim: Any) -> tuple[list[int], list[int]]:
     """The dimensions that are transformed, and their sizes, -1 for those that stay."""
     ndim = x._data.ndim
-    sizes = [s] if isinstance(s, int) else None if s is None else list(s)
+    sizes = [operator.index(s)] if d.is_index(s) else None if s is None else list(s)
     if dim is None:
         if sizes is not None and len(sizes) > ndim:
             raise ShapeError(f"{name}: s has {len(sizes)} sizes, but the input is {show(x)}")
         dims = list(range(ndim)) if sizes is None else list(range(ndim - len(sizes), ndim))
     else:
-        dims = [normalize_dim(k, ndim, name) for k in ([dim] if isinstance(dim, int) else dim)]
+        dims = [normalize_dim(k, ndim, name) for k in ([dim] if d.is_index(dim) else dim)]
     if not ndim and dims:
         raise IndexOutOfRange(f"{name}: a 0-d tensor has no dimension to transform")
     if len(set(dims)) != len(dims):
@@ -300,6 +301,6 @@ def ifftshift(input: Any, dim: Any = None) -> Any:
 
 def _shifted(name: str, x: Any, dim: Any, by: Any) -> Any:
     d.need_tensor(name, x)
-    dims = range(x._data.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
+    dims = range(x._data.ndim) if dim is None else [dim] if d.is_index(dim) else dim
     at = [normalize_dim(k, x._data.ndim, name) for k in dims]
     return d.roll(x, [by(x._data.shape[k]) for k in at], at)

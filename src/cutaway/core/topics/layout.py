@@ -39,8 +39,8 @@ class Layout:
             raise ShapeError("tensor_split: a 0-d tensor has no dimension to split")
         at = normalize_dim(dim, self._data.ndim, "tensor_split")
         n = self._data.shape[at]
-        if isinstance(indices_or_sections, int):
-            k = indices_or_sections
+        if isinstance(indices_or_sections, (int, np.integer)):
+            k = int(indices_or_sections)
             if k < 1:
                 raise ArgumentError(f"tensor_split: the number of parts must be positive, got {k}")
             ends = np.cumsum([n // k + (i < n % k) for i in range(k)])[:-1].tolist()
@@ -163,6 +163,6 @@ class Layout:
 def _split(name: str, x: Any, parts: Any, least: int, at: int) -> Any:
     if x._data.ndim < least:
         raise ShapeError(f"{name}: needs at least {least} dimensions, got {show(x)}")
-    if isinstance(parts, int) and (parts < 1 or x._data.shape[at] % parts):
+    if isinstance(parts, (int, np.integer)) and (parts < 1 or x._data.shape[at] % parts):
         raise ShapeError(f"{name}: dimension {at} of {show(x)} does not divide into {parts} equal parts")
     return x.tensor_split(parts, at)

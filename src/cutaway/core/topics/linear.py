@@ -15,6 +15,7 @@ from cutaway.core import derived as d
 from cutaway.core.autograd import Function
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, DTypeError, LinAlgError, ShapeError
+from cutaway.core.ops import elementwise as ew
 from cutaway.core.ops.complex import part, whole
 from cutaway.core.refusal import function
 from cutaway.core.returned import TYPES
@@ -199,12 +200,18 @@ class _QR(Function):
 
 @function
 def qr(A: Any, mode: str = "reduced") -> Any:
-    """A = Q R with orthonormal columns in Q and R upper triangular; mode "reduced" or "complete" (without gradient)."""
+    """A = Q R with orthonormal columns in Q and R upper triangular.
+
+    mode  "reduced", "complete" (a square Q) or "r" (an empty Q); the last two are without gradient
+    """
     matrices("qr", A, square=False)
+    if mode == "r":
+        nothing = d.constant(np.zeros(0, A._data.dtype))
+        return TYPES["linalg_qr"](nothing, _lapack("qr", lambda m: np.linalg.qr(m, "r"), A))
     if mode == "complete":
         return TYPES["linalg_qr"](*_lapack("qr", lambda m: tuple(np.linalg.qr(m, "complete")), A))
     if mode != "reduced":
-        raise ArgumentError(f"qr: mode must be 'reduced' or 'complete', got {mode!r}")
+        raise ArgumentError(f"qr: mode must be 'reduced', 'complete' or 'r', got {mode!r}")
     return TYPES["linalg_qr"](*_QR.apply(A))
 
 
@@ -309,32 +316,67 @@ def svdvals(A: Any) -> Any:
     return _SVD.apply(matrices("svdvals", A, square=False))[1]
 
 
+def _least(A: Any, largest: Any, atol: Any, rtol: Any) -> Any:
+    """Up to where singular values count as 0: atol, or rtol times the largest; which is PyTorch's if neither is given."""
+    if rtol is None:
+        given = atol is not None and float(d.amax(atol) if hasattr(atol, "_data") else atol) > 0
+        rtol = 0.0 if given else max(A._data.shape[-2:]) * float(np.finfo(A._data.dtype).eps)
+    relative = d.unsqueeze(rtol, -1) * largest if hasattr(rtol, "_data") else rtol * largest
+    if atol is None:
+        return relative
+    return ew.maximum(relative, d.unsqueeze(atol, -1) if hasattr(atol, "_data") else relative * 0 + atol)
+
+
 @function
-def pinv(A: Any, *, rtol: float | None = None, hermitian: bool = False) -> Any:
-    """Moore and Penrose's inverse; singular values below rtol times the largest count as 0."""
+def pinv(
+    A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
+) -> Any:
+    """Moore and Penrose's inverse; singular values up to atol, or rtol times the largest, count as 0.
+
+    rcond  the old name of rtol
+    """
     u, s, vh = _SVD.apply(matrices("pinv", A, square=False))
-    least = max(A._data.shape[-2:]) * float(np.finfo(A._data.dtype).eps) if rtol is None else rtol
-    keep = s.detach() > least * s.detach().amax(-1, keepdim=True)
+    keep = s.detach() > _least(A, s.detach().amax(-1, keepdim=True), atol, rcond if rtol is None else rtol)
     back = d.where(keep, 1 / d.where(keep, s, 1.0), 0.0)
     return adjoint(vh) @ (back.unsqueeze(-1) * adjoint(u))
 
 
 @function
-def matrix_rank(A: Any, *, rtol: float | None = None, hermitian: bool = False) -> Any:
-    """How many singular values exceed rtol times the largest."""
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Any:
+    """How many singular values exceed atol, and rtol times the largest.
+
+    tol  the old name of atol: with it, rtol is 0
+    """
     s = svdvals(A.detach())
-    least = max(A._data.shape[-2:]) * float(np.finfo(A._data.dtype).eps) if rtol is None else rtol
-    return (s > least * s.amax(-1, keepdim=True)).sum(-1)
+    if tol is not None:
+        atol, rtol = tol, 0.0 if rtol is None else rtol
+    return (s > _least(A, s.amax(-1, keepdim=True), atol, rtol)).sum(-1)
+
+
+DRIVERS = ("gelsy", "gels", "gelsd", "gelss")  # LAPACK's ways; they differ in what they tell besides
 
 
 @function
 def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None) -> Any:
-    """X that makes |A X - B| least, for A of full rank."""
+    """X that makes |A X - B| least, and as PyTorch's `driver` has them residuals, rank and singular values.
+
+    residuals        of each column, unless the driver is "gelsy" (the default), of A with more rows than columns and
+                     full rank; else empty
+    rank             empty for "gels"          singular_values  of "gelsd" and "gelss", else empty
+    """
     d.alike("lstsq", matrices("lstsq", A, square=False), B)
+    driver = DRIVERS[0] if driver is None else driver
+    if driver not in DRIVERS:
+        raise ArgumentError(f"lstsq: driver must be one of {', '.join(map(repr, DRIVERS))}, got {driver!r}")
     x = pinv(A, rtol=rcond) @ B
     m, n = A._data.shape[-2:]
-    residuals = (A @ x - B).abs().square().sum(-2) if m > n else d.constant(np.zeros(0, A._data.dtype))
-    return TYPES["linalg_lstsq"](x, residuals, matrix_rank(A), d.constant(np.zeros(0, A._data.dtype)))
+    nothing, rank = d.constant(np.zeros(0, A._data.dtype)), matrix_rank(A, rtol=rcond)
+    told = driver != "gelsy" and m > n and bool((rank._data == n).all())
+    return TYPES["linalg_lstsq"](
+        x, (A @ x - B).abs().square().sum(-2) if told else nothing,
+        d.constant(np.zeros(0, np.int64)) if driver == "gels" else rank,
+        svdvals(A) if driver in ("gelsd", "gelss") else nothing,
+    )  # fmt: skip
 
 
 @function

@@ -32,6 +32,20 @@ def lu_factor(A: Any, *, pivot: bool = True) -> Any:
     return TYPES["linalg_lu_factor"](up + below, pivots)
 
 
+@function
+def lu_factor_ex(A: Any, *, pivot: bool = True, check_errors: bool = False) -> Any:
+    """(LU, pivots, info): lu_factor, and in info the first place, from 1, where the diagonal of U is 0; 0 if nowhere.
+
+    Raises LinAlgError for such a matrix with `check_errors`.
+    """
+    packed, pivots = lu_factor(A, pivot=pivot)
+    zero = np.diagonal(d.values(packed), axis1=-2, axis2=-1) == 0
+    info = np.where(zero.any(-1), zero.argmax(-1) + 1, 0).astype(np.int32)
+    if check_errors and info.any():
+        raise LinAlgError(f"lu_factor_ex of {show(A)}: the diagonal of U is 0 at {info.max()}; the matrix is singular")
+    return TYPES["linalg_lu_factor_ex"](packed, pivots, d.constant(np.asarray(info)))
+
+
 def _zeros(like: Any, m: int, n: int) -> Any:
     return d.constant(np.zeros((*like._data.shape[:-2], m, n), like._data.dtype))
 

@@ -178,6 +178,14 @@ class Special:
 
     __lshift__, __rshift__ = bitwise_left_shift, bitwise_right_shift
 
+    def __rlshift__(self: Any, other: Any) -> Any:
+        whole = isinstance(other, (int, np.integer))
+        return d.constant(np.asarray(other, self._data.dtype)).bitwise_left_shift(self) if whole else NotImplemented
+
+    def __rrshift__(self: Any, other: Any) -> Any:
+        whole = isinstance(other, (int, np.integer))
+        return d.constant(np.asarray(other, self._data.dtype)).bitwise_right_shift(self) if whole else NotImplemented
+
     def isposinf(self: Any) -> Any:
         """True where +inf."""
         if self._data.dtype.kind == "c":

@@ -82,7 +82,8 @@ class Statistics:
     def bincount(self: Any, weights: Any = None, minlength: int = 0) -> Any:
         """How often each whole number from 0 on occurs, or the sum of its weights."""
         if self._data.dtype.kind not in "iu" or self._data.ndim != 1:
-            raise ShapeError(f"bincount: needs a vector of integers, got {show(self)}")
+            kind = ShapeError if self._data.dtype.kind in "iu" else DTypeError
+            raise kind(f"bincount: needs a vector of integers, got {show(self)}")
         a = d.values(self)
         if a.size and a.min() < 0:
             raise ArgumentError(f"bincount: the numbers must be 0 or more, got {a.min()} among {show(self)}")

@@ -11,6 +11,7 @@ import numpy as np
 from cutaway.core import derived as d
 from cutaway.core.errors import GradError
 from cutaway.core.layouts import strided
+from cutaway.core.topics.memory import Memory
 
 
 def _written(name: str) -> Callable[..., Any]:
@@ -25,7 +26,7 @@ def _written(name: str) -> Callable[..., Any]:
     return write
 
 
-class Writing:
+class Writing(Memory):
     """The in-place methods that are made of the others."""
 
     for _name in """
@@ -99,14 +100,6 @@ class Writing:
             stacklevel=3,
         )
         return self
-
-    def storage_offset(self: Any) -> int:
-        """Where it begins in the memory that it is a view of, counted in elements; 0 for what is no view."""
-        a = root = self._settle()._data
-        while self._view and isinstance(root.base, np.ndarray):
-            root = root.base
-        start: int = a.__array_interface__["data"][0] - root.__array_interface__["data"][0]
-        return start // int(a.itemsize)
 
     def pin_memory(self: Any, device: Any = None) -> Any:
         """Itself: there is no device to copy to."""

@@ -119,7 +119,8 @@ def installed() -> Iterator[None]:
 # Where programs see these classes: `print(type(x))`, `str(type(x)) == "<class 'torch.Tensor'>"`.
 PRINTED = {
     "cutaway.core.tensor.Tensor": "torch", "cutaway.nn.parameter.Parameter": "torch.nn.parameter",
-    "cutaway.data.loader.DataLoader": "torch.utils.data.dataloader",
+    "cutaway.data.loader.DataLoader": "torch.utils.data.dataloader", "cutaway.core.tensor.Size": "torch",
+    "cutaway.core.dtypes.dtype": "torch", "cutaway.core.dtypes.device": "torch", "cutaway.core.layouts.layout": "torch",
 }  # fmt: skip
 
 

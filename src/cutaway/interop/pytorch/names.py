@@ -18,6 +18,7 @@ ELSEWHERE = {
     "torch.functional": "cutaway",
     "torch.return_types": "cutaway.core.returned",
     "torch.utils.hooks": f"{HERE}.hooks",
+    "torch.utils.dlpack": f"{HERE}.dlpack",
     "torch.nn.common_types": f"{HERE}.common_types",
     "torch.types": f"{HERE}.types",
     "torch.version": f"{HERE}.version",

@@ -13,8 +13,8 @@ from cutaway.optim.optimizer import Optimizer
 class CosineAnnealingLR(LRScheduler):
     """lr = eta_min + (base - eta_min) (1 + cos(pi e / T_max)) / 2: down in T_max epochs, then up again, and so on."""
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
-        self.T_max = check_count("CosineAnnealingLR", "T_max", T_max)
+    def __init__(self, optimizer: Optimizer, T_max: float, eta_min: float = 0.0, last_epoch: int = -1) -> None:
+        self.T_max = check_between("CosineAnnealingLR", "T_max", T_max, 0, inf, open_low=True)
         self.eta_min = check_between("CosineAnnealingLR", "eta_min", eta_min, -inf, inf)
         super().__init__(optimizer, last_epoch)
 

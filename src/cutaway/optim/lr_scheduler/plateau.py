@@ -6,7 +6,7 @@ from math import inf
 from typing import Any
 
 from cutaway.core.errors import ArgumentError, StateError
-from cutaway.optim.lr_scheduler.schedule import LRScheduler, check_between, check_count, check_optimizer, per_group
+from cutaway.optim.lr_scheduler.schedule import LRScheduler, check_between, check_optimizer, per_group
 from cutaway.optim.optimizer import Optimizer
 
 
@@ -46,8 +46,8 @@ class ReduceLROnPlateau(LRScheduler):
             raise ArgumentError(f"{op}: factor must be below 1, as the rate is multiplied by it, got factor={factor}")
         self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
         self.min_lrs = per_group(op, "min_lr", min_lr, optimizer)
-        self.patience = check_count(op, "patience", patience, 0)
-        self.cooldown = check_count(op, "cooldown", cooldown, 0)
+        self.patience = check_between(op, "patience", patience, 0, inf)
+        self.cooldown = check_between(op, "cooldown", cooldown, 0, inf)
         self.eps = check_between(op, "eps", eps, 0, inf)
         self.last_epoch = 0
         self._last_lr = self._rates()
@@ -55,7 +55,8 @@ class ReduceLROnPlateau(LRScheduler):
         self.mode, self.threshold = mode, check_between(op, "threshold", threshold, 0, inf)
         self.threshold_mode = threshold_mode
         self.best = self.mode_worse
-        self.cooldown_counter = self.num_bad_epochs = 0
+        self.cooldown_counter: float = 0
+        self.num_bad_epochs = 0
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """Tell this epoch's measure: a number, or a Tensor of one element."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from math import inf
 
-from cutaway.optim.lr_scheduler.schedule import LRScheduler, check_between, check_count
+from cutaway.optim.lr_scheduler.schedule import LRScheduler, check_between
 from cutaway.optim.optimizer import Optimizer
 
 
 class ConstantLR(LRScheduler):
     """lr = base factor for e < total_iters, then base."""
 
-    def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1) -> None:
+    def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: float = 5, last_epoch: int = -1) -> None:
         self.factor = check_between("ConstantLR", "factor", factor, 0, 1, open_low=True)
-        self.total_iters = check_count("ConstantLR", "total_iters", total_iters, 0)
+        self.total_iters = check_between("ConstantLR", "total_iters", total_iters, 0, inf)
         super().__init__(optimizer, last_epoch)
 
     def follow(self, lr: float) -> float:
@@ -35,12 +35,12 @@ class LinearLR(LRScheduler):
         optimizer: Optimizer,
         start_factor: float = 1 / 3,
         end_factor: float = 1.0,
-        total_iters: int = 5,
+        total_iters: float = 5,
         last_epoch: int = -1,
     ) -> None:
         self.start_factor = check_between("LinearLR", "start_factor", start_factor, 0, 1, open_low=True)
         self.end_factor = check_between("LinearLR", "end_factor", end_factor, 0, 1)
-        self.total_iters = check_count("LinearLR", "total_iters", total_iters)
+        self.total_iters = check_between("LinearLR", "total_iters", total_iters, 0, inf)
         super().__init__(optimizer, last_epoch)
 
     def follow(self, lr: float) -> float:
@@ -55,14 +55,14 @@ class LinearLR(LRScheduler):
     def at(self, base: float) -> float:
         """The formula."""
         e = min(self.total_iters, self.last_epoch)
-        return base * (self.start_factor + (self.end_factor - self.start_factor) * e / self.total_iters)
+        return base * (self.start_factor + (self.end_factor - self.start_factor) * e / (self.total_iters or 1))
 
 
 class PolynomialLR(LRScheduler):
     """lr = base (1 - e / total_iters)^power for e <= total_iters, then 0."""
 
-    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
-        self.total_iters = check_count("PolynomialLR", "total_iters", total_iters)
+    def __init__(self, optimizer: Optimizer, total_iters: float = 5, power: float = 1.0, last_epoch: int = -1) -> None:
+        self.total_iters = check_between("PolynomialLR", "total_iters", total_iters, 0, inf)
         self.power = check_between("PolynomialLR", "power", power, -inf, inf)
         super().__init__(optimizer, last_epoch)
 
@@ -75,4 +75,4 @@ class PolynomialLR(LRScheduler):
 
     def at(self, base: float) -> float:
         """The formula."""
-        return base * (1 - min(self.total_iters, self.last_epoch) / self.total_iters) ** self.power
+        return base * (1 - min(self.total_iters, self.last_epoch) / (self.total_iters or 1)) ** self.power

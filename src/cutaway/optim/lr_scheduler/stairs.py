@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from math import inf
 
 from cutaway.core.errors import ArgumentTypeError
-from cutaway.optim.lr_scheduler.schedule import LRScheduler, check_between, check_count
+from cutaway.optim.lr_scheduler.schedule import LRScheduler, check_between
 from cutaway.optim.optimizer import Optimizer
 
 
 class StepLR(LRScheduler):
     """lr = base gamma^floor(e / step_size)."""
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
-        self.step_size = check_count("StepLR", "step_size", step_size)
+    def __init__(self, optimizer: Optimizer, step_size: float, gamma: float = 0.1, last_epoch: int = -1) -> None:
+        self.step_size = check_between("StepLR", "step_size", step_size, 0, inf, open_low=True)
         self.gamma = check_between("StepLR", "gamma", gamma, 0, inf)
         super().__init__(optimizer, last_epoch)
 
@@ -33,13 +33,13 @@ class MultiStepLR(LRScheduler):
     """lr = base gamma^(number of milestones up to e)."""
 
     def __init__(
-        self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
+        self, optimizer: Optimizer, milestones: Iterable[float], gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
         if not isinstance(milestones, Iterable):
             raise ArgumentTypeError(
                 f"MultiStepLR: milestones must be a list of epochs, got {milestones!r}; write [30, 80]"
             )
-        self.milestones = Counter(check_count("MultiStepLR", "a milestone", m, 0) for m in milestones)
+        self.milestones = Counter(check_between("MultiStepLR", "a milestone", m, 0, inf) for m in milestones)
         self.gamma = check_between("MultiStepLR", "gamma", gamma, 0, inf)
         super().__init__(optimizer, last_epoch)
 

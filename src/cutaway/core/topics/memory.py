@@ -1,0 +1,219 @@
+"""The memory behind a tensor: `storage()`, what shares it, and the order of dimensions in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from cutaway.core import derived as d
+from cutaway.core.dtypes import CPU, FROM_NUMPY, as_dtype, check_device, device, dtype, get_default_dtype
+from cutaway.core.errors import ArgumentTypeError, DTypeError, ShapeError
+from cutaway.core.refusal import describe, function
+
+
+class UntypedStorage:
+    """The bytes of a tensor and of all its views: `x.untyped_storage()`."""
+
+    _name = "UntypedStorage"
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array
+
+    @property
+    def device(self) -> device:
+        """The CPU."""
+        return CPU
+
+    def data_ptr(self) -> int:
+        """The address of the first element; equal for all that share this memory."""
+        return int(self._array.__array_interface__["data"][0])
+
+    def size(self) -> int:
+        """The number of elements."""
+        return self._array.size
+
+    __len__ = size
+
+    def nbytes(self) -> int:
+        """The number of bytes."""
+        return self._array.nbytes
+
+    def element_size(self) -> int:
+        """Bytes an element."""
+        return self._array.itemsize
+
+    def tolist(self) -> list[Any]:
+        """Every element, as Python's numbers."""
+        found: list[Any] = self._array.tolist()
+        return found
+
+    def __iter__(self) -> Any:
+        return iter(self.tolist())
+
+    def __getitem__(self, key: int | slice) -> Any:
+        return type(self)(self._array[key]) if isinstance(key, slice) else self._array[key].item()
+
+    def __setitem__(self, key: int | slice, value: Any) -> None:
+        self._array[key] = value
+
+    def _which(self) -> str:
+        return f"device={CPU.type}"
+
+    def __repr__(self) -> str:
+        rows = "".join(f" {x}\n" for x in self.tolist())
+        return f"{rows}[torch.storage.{self._name}({self._which()}) of size {len(self)}]"
+
+
+class TypedStorage(UntypedStorage):
+    """The same memory as numbers of a dtype: `x.storage()`."""
+
+    _name = "TypedStorage"
+
+    @property
+    def dtype(self) -> dtype:
+        """The type of the elements."""
+        return FROM_NUMPY[self._array.dtype]
+
+    def untyped(self) -> UntypedStorage:
+        """The bytes."""
+        return UntypedStorage(self._array.view(np.uint8))
+
+    def _which(self) -> str:
+        return f"dtype={self.dtype}, {super()._which()}"
+
+
+class Memory:
+    """Methods of Tensor that tell of its memory."""
+
+    def storage(self: Any) -> TypedStorage:
+        """The memory that this tensor shows (a part of), as numbers; views share it."""
+        return TypedStorage(_memory(self))
+
+    def untyped_storage(self: Any) -> UntypedStorage:
+        """The memory that this tensor shows (a part of), as bytes; views share it."""
+        return UntypedStorage(_memory(self).view(np.uint8))
+
+    def storage_offset(self: Any) -> int:
+        """Where it begins in the memory that it is a view of, counted in elements; 0 for what is no view."""
+        a = self._settle()._data
+        start: int = a.__array_interface__["data"][0] - _root(self).__array_interface__["data"][0]
+        return start // int(a.itemsize)
+
+    def is_set_to(self: Any, tensor: Any) -> bool:
+        """True if both show the same elements of the same memory, in the same shape and order."""
+        d.need_tensor("is_set_to", tensor)
+        same = self.data_ptr() == tensor.data_ptr() and self.stride() == tensor.stride()
+        return bool(same and self._data.shape == tensor._data.shape and self._data.dtype == tensor._data.dtype)
+
+    def _is_view(self: Any) -> bool:
+        """True for a view that knows its base."""
+        return self._base is not None
+
+    def set_(
+        self: Any, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = None
+    ) -> Any:
+        """Show the memory of another tensor, or of a storage by `size` and `stride` (row-major if left out)."""
+        if isinstance(source, UntypedStorage):
+            array = source._array.view(self._data.dtype)
+            shape = (array.size - storage_offset,) if size is None else d.sizes_of("set_", (size,))
+            source = d.constant(array)[storage_offset:]
+            if stride is None:
+                source = source[: int(np.prod(shape, dtype=np.int64))].reshape(shape)
+            else:
+                source = source.as_strided(shape, stride)
+        source = d.constant(np.zeros(0, self._data.dtype)) if source is None else d.need_tensor("set_", source)
+        if source._data.dtype != self._data.dtype:
+            raise DTypeError(f"set_: {source.dtype} is not this tensor's {self.dtype}; convert it first")
+        self.data = source
+        return self
+
+    def __dlpack__(self: Any, **options: Any) -> Any:
+        """The memory in the form that array libraries hand to one another."""
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self: Any) -> tuple[Any, int]:
+        """The CPU, as that form names it."""
+        found: tuple[Any, int] = self._data.__dlpack_device__()
+        return found
+
+    def dim_order(self: Any) -> tuple[int, ...]:
+        """The dimensions in the order in which they lie in memory, the widest step first."""
+        steps = self.stride()
+        return tuple(sorted(range(len(steps)), key=lambda k: -steps[k]))
+
+
+def strided_memory(name: str, size: Any, stride: Any, kind: np.dtype) -> np.ndarray:
+    """Zeros of a size whose elements lie `stride` apart.  Raises ShapeError for sizes and strides that do not fit."""
+    shape, steps = d.sizes_of(name, (size,)), d.sizes_of(name, (stride,))
+    if len(shape) != len(steps) or min((*shape, *steps, 0)) < 0:
+        raise ShapeError(f"{name}: size {list(shape)} and stride {list(steps)} must be equally many, none of them negative")
+    reach = 1 + sum((n - 1) * k for n, k in zip(shape, steps, strict=True)) if all(shape) else 0
+    return as_strided(np.zeros(reach, kind), shape, [k * kind.itemsize for k in steps])
+
+
+def order_of(name: str, dims: Any, n: int) -> list[int]:
+    """A permutation of n dimensions.  Raises ShapeError for what is none."""
+    order = [*dims] if isinstance(dims, (list, tuple)) else [dims]
+    if sorted(k if isinstance(k, int) else -1 for k in order) != list(range(n)):
+        raise ShapeError(f"{name}: expected an order of {n} dimensions, got {describe(dims)}")
+    return order
+
+
+def _root(t: Any) -> np.ndarray:
+    """The array that owns what `t` shows; of what is no view, its own."""
+    root: np.ndarray = t._settle()._data
+    while t._view and isinstance(root.base, np.ndarray):
+        root = root.base
+    return root
+
+
+def _memory(t: Any) -> np.ndarray:
+    """That array as one row of the tensor's dtype."""
+    flat = _root(t).reshape(-1)
+    return flat if flat.dtype == t._data.dtype else flat.view(t._data.dtype)
+
+
+@function
+def empty_strided(
+    size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:  # fmt: skip
+    """Zeros (PyTorch leaves what lies in memory) of a size, whose elements lie `stride` apart."""
+    check_device(device)
+    kind = (get_default_dtype() if dtype is None else as_dtype(dtype, "empty_strided")).np
+    y = d.constant(strided_memory("empty_strided", size, stride, kind))
+    y._view = True
+    return y.requires_grad_() if requires_grad else y
+
+
+@function
+def empty_permuted(
+    size: Any, physical_layout: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Any:  # fmt: skip
+    """Zeros (PyTorch leaves what lies in memory) of a size, whose dimensions lie in memory in the order given."""
+    shape = d.sizes_of("empty_permuted", (size,))
+    order = order_of("empty_permuted", physical_layout, len(shape))
+    steps, step = [0] * len(shape), 1
+    for k in reversed(order):
+        steps[k], step = step, step * max(shape[k], 1)
+    return empty_strided(shape, steps, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+@function
+def from_dlpack(ext_tensor: Any) -> Any:
+    """A tensor on the memory of another library's array, by `__dlpack__`.  Raises ArgumentTypeError for what has none."""
+    if not hasattr(ext_tensor, "__dlpack__"):
+        raise ArgumentTypeError(f"from_dlpack: {describe(ext_tensor)} has no __dlpack__; pass an array of such a library")
+    if hasattr(ext_tensor, "_data"):
+        return ext_tensor.detach()
+    from cutaway.core.creation import from_numpy  # which is made of Tensors, and so of this file
+
+    return from_numpy(ext_tensor if isinstance(ext_tensor, np.ndarray) else np.from_dlpack(ext_tensor))
+
+
+def to_dlpack(tensor: Any) -> Any:
+    """`tensor.__dlpack__()`."""
+    return d.need_tensor("to_dlpack", tensor).__dlpack__()

@@ -1,0 +1,5 @@
+"""`cutaway.signal`: windows."""
+
+from cutaway.signal import windows
+
+__all__ = ["windows"]
