@@ -332,7 +332,7 @@ class Tensor(
     @property
     def grad_fn(self) -> Any:
         """The Node that made this tensor; None for a leaf."""
-        return None if self.is_leaf else self._node
+        return None if self.is_leaf else autograd._nodes.named(self._node)
 
     @property
     def grad(self) -> Tensor | None:
@@ -388,6 +388,8 @@ class Tensor(
             )
         if self._node.hooks is None:
             self._node.hooks = {}
+        if isinstance(self._node, Leaf):
+            Leaf.hooked.add(self._node)
         return RemovableHandle.of(self._node.hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
@@ -399,6 +401,7 @@ class Tensor(
             raise GradError("register_post_accumulate_grad_hook: only leaves that require grad have a .grad to wait for")
         if self._node.after is None:
             self._node.after = {}
+        Leaf.hooked.add(self._node)
         return RemovableHandle.of(self._node.after, hook)
 
     def backward(
