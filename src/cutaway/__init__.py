@@ -82,7 +82,7 @@ _ELSEWHERE = {
         "set_float32_matmul_precision set_flush_denormal use_deterministic_algorithms".split(),
         "cutaway.core.settings",
     ),
-    "is_anomaly_enabled": "cutaway.inspect",
+    "is_anomaly_enabled": "cutaway.inspect", "is_inference_mode_enabled": "cutaway.core.autograd",
     "lu_unpack": "cutaway.core.topics.packed",
     "use": "cutaway.plug",
     **dict.fromkeys(

@@ -120,18 +120,43 @@ class enable_grad(_Mode):
 
 
 class inference_mode(_Mode):
-    """As `no_grad`; `inference_mode(False)` records."""
+    """As `no_grad`; `inference_mode(False)` records.  `is_inference_mode_enabled()` tells of it."""
 
-    def __new__(cls, fn: Any = True) -> Any:
-        """The mode, or `fn` decorated with it."""
-        if callable(fn):
-            return _decorate(fn, False)
+    def __init__(self, mode: Any = True) -> None:
+        super().__init__()
+        self._inferring: list[bool] = []
+
+    def __new__(cls, mode: Any = True) -> Any:
+        """The mode, or the function `mode` decorated with it."""
+        if callable(mode):
+            return _decorate(mode, False, INFERENCE)
         made = object.__new__(cls)
-        made.mode = not fn
+        made.mode = not mode
         return made
 
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._inferring.append(INFERENCE.get())
+        INFERENCE.set(not self.mode)
 
-def _decorate(fn: Callable[..., Any], mode: bool) -> Callable[..., Any]:
+    def __exit__(self, *error: object) -> None:
+        INFERENCE.set(self._inferring.pop())
+        super().__exit__(*error)
+
+    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """`fn`, run in this mode."""
+        return _decorate(fn, self.mode, INFERENCE)
+
+
+INFERENCE: ContextVar[bool] = ContextVar("inference", default=False)
+
+
+def is_inference_mode_enabled() -> bool:
+    """True inside `inference_mode()`; tensors made there are ordinary ones."""
+    return INFERENCE.get()
+
+
+def _decorate(fn: Callable[..., Any], mode: bool, inference: ContextVar[bool] | None = None) -> Callable[..., Any]:
     if getattr(getattr(fn, "__code__", None), "co_flags", 0) & CO_GENERATOR:
         return _decorate_generator(fn, mode)
 
@@ -142,10 +167,13 @@ def _decorate(fn: Callable[..., Any], mode: bool) -> Callable[..., Any]:
         token = RECORDING.set(mode)
         if told:
             note("no_grad", detail=getattr(fn, "__name__", ""))
+        inferring = None if inference is None else inference.set(not mode)
         try:
             return fn(*args, **kwargs)
         finally:
             RECORDING.reset(token)
+            if inferring is not None:
+                INFERENCE.reset(inferring)
 
     return call
 
