@@ -120,6 +120,7 @@ def installed() -> Iterator[None]:
 PRINTED = {
     "cutaway.core.tensor.Tensor": "torch", "cutaway.nn.parameter.Parameter": "torch.nn.parameter",
     "cutaway.data.loader.DataLoader": "torch.utils.data.dataloader",
+    "cutaway.core.errors.GradcheckError": "torch.autograd.gradcheck",
 }  # fmt: skip
 
 
