@@ -120,7 +120,10 @@ class enable_grad(_Mode):
 
 
 class inference_mode(_Mode):
-    """As `no_grad`; `inference_mode(False)` records.  `is_inference_mode_enabled()` tells of it."""
+    """As `no_grad`, and tensors made inside are not written to, nor saved for backward, outside (core/inference.py).
+
+    `inference_mode(False)` records.  `is_inference_mode_enabled()` tells of the mode.
+    """
 
     def __init__(self, mode: Any = True) -> None:
         super().__init__()
@@ -138,8 +141,10 @@ class inference_mode(_Mode):
         super().__enter__()
         self._inferring.append(INFERENCE.get())
         INFERENCE.set(not self.mode)
+        _inference.begin()
 
     def __exit__(self, *error: object) -> None:
+        _inference.end()
         INFERENCE.set(self._inferring.pop())
         super().__exit__(*error)
 
@@ -152,7 +157,7 @@ INFERENCE: ContextVar[bool] = ContextVar("inference", default=False)
 
 
 def is_inference_mode_enabled() -> bool:
-    """True inside `inference_mode()`; tensors made there are ordinary ones."""
+    """True inside `inference_mode()`."""
     return INFERENCE.get()
 
 
@@ -167,12 +172,16 @@ def _decorate(fn: Callable[..., Any], mode: bool, inference: ContextVar[bool] | 
         token = RECORDING.set(mode)
         if told:
             note("no_grad", detail=getattr(fn, "__name__", ""))
-        inferring = None if inference is None else inference.set(not mode)
+        inferring = None
+        if inference is not None:
+            inferring = inference.set(not mode)
+            _inference.begin()
         try:
             return fn(*args, **kwargs)
         finally:
             RECORDING.reset(token)
             if inferring is not None:
+                _inference.end()
                 INFERENCE.reset(inferring)
 
     return call
@@ -367,6 +376,11 @@ class Node:
     def _unpack(self, saved: Saved, node: Node | None, which: int | str) -> Any:
         array, cell, version = saved
         if cell[0] != version:
+            if type(version) is not int:
+                raise GradError(
+                    f"backward of {self.name}: Inference tensors cannot be saved for backward; make a clone() of it outside "
+                    "inference_mode() first, or use no_grad() instead"
+                )
             which = {"y": "its result", "kept": "a saved tensor"}.get(str(which), f"input {which}")
             raise GradError(
                 f"backward of {self.name}: {which}, {array.dtype.name}{list(array.shape)}, was overwritten by an in-place "
@@ -1046,6 +1060,7 @@ def _with_defaults(forward: Callable[..., Any], args: tuple[Any, ...], kwargs: d
 
 
 # Last: Tensor and the ops are built upon this module.
+from cutaway.core import inference as _inference
 from cutaway.core import nodes as _nodes
 from cutaway.core import ops as _ops
 from cutaway.core import saved as _saved

@@ -222,8 +222,8 @@ class Tensor(
         return False
 
     def is_inference(self) -> bool:
-        """False: inference_mode makes ordinary tensors."""
-        return False
+        """True for a tensor that was made in inference_mode, and no view of another."""
+        return autograd._inference.is_inference(self)
 
     def pin_memory(self, device: Any = None) -> Tensor:
         """Itself: there is no GPU to pin memory for, and PyTorch without one raises."""
@@ -313,6 +313,11 @@ class Tensor(
             if self._data.dtype.kind not in INEXACT:
                 raise GradError(
                     f"requires_grad: only floating and complex tensors can require gradients, got {self.dtype}; use .float()"
+                )
+            if type(self._cell[0]) is not int and not autograd.INFERENCE.get():
+                raise GradError(
+                    "requires_grad: Setting requires_grad=True on inference tensor outside InferenceMode is not allowed; "
+                    "clone() it first"
                 )
             self._node = Leaf(self)
             CHANGES.count += 1
@@ -453,7 +458,9 @@ class Tensor(
 
     @property
     def _version(self) -> int:
-        """How often the memory was written in place."""
+        """How often the memory was written in place.  Raises GradError for a tensor of inference mode."""
+        if type(self._cell[0]) is not int:
+            raise GradError("_version: Inference tensors do not track version counter; clone() it outside the mode")
         return self._cell[0]
 
     def __getattr__(self, name: str) -> Any:
@@ -518,10 +525,11 @@ class Tensor(
             autograd.keep_overwritten(y._node, self._cell)
         stage = STAGE.get()
         if stage is None:
+            self._cell[0] += 1  # first: a tensor of inference mode refuses
             np.copyto(self._data, y._data, casting="unsafe")
         else:
             stage.store(self, y)
-        self._cell[0] += 1
+            self._cell[0] += 1
         if recorded:
             self._cell[1] += 1
             self._epoch = self._cell[1]

@@ -117,10 +117,11 @@ class Module:
         self.__dict__["forward"] = import_module("cutaway").compile(forward, *args, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is copied and pickled: all but a forward that `compile` has made."""
+        """What is copied and pickled: all but a forward that `compile` has made, and what `jit.script` has put here."""
         state = self.__dict__.copy()
-        if hasattr(state.get("forward"), "graph"):
-            del state["forward"]
+        for name, mark in (("forward", "graph"), ("save", "scripted")):
+            if hasattr(state.get(name), mark):
+                del state[name]
         return state
 
     # --- attributes ---------------------------------------------------------------------------------------------------
