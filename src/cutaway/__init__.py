@@ -114,6 +114,11 @@ _ELSEWHERE = {
         "cutaway.core.topics.functions",
     ),
     **dict.fromkeys("geqrf orgqr ormqr".split(), "cutaway.core.topics.reflections"),
+    **dict.fromkeys(
+        "fake_quantize_per_channel_affine fake_quantize_per_tensor_affine segment_reduce".split(),
+        "cutaway.core.topics.segments",
+    ),
+    **dict.fromkeys("TypedStorage UntypedStorage".split(), "cutaway.core.topics.storage"),
     **dict.fromkeys("histogram histogramdd".split(), "cutaway.core.topics.histograms"),
     **dict.fromkeys("pca_lowrank svd_lowrank".split(), "cutaway.core.topics.lowrank"),
     **dict.fromkeys(

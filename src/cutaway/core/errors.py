@@ -27,11 +27,11 @@ class ShapeError(CutawayError, RuntimeError, ValueError):
     """Shapes disagree."""
 
 
-class DTypeError(CutawayError, RuntimeError, TypeError):
-    """An operation has no meaning for this dtype."""
+class DTypeError(CutawayError, NotImplementedError, TypeError):
+    """An operation has no meaning for this dtype.  (A NotImplementedError is a RuntimeError.)"""
 
 
-class ComplexError(DTypeError, NotImplementedError):
+class ComplexError(DTypeError):
     """An operation has no meaning for complex numbers, or is not written for them."""
 
 

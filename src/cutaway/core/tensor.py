@@ -34,6 +34,7 @@ from cutaway.core.topics import (
     Sparsity,
     Special,
     Statistics,
+    Storages,
     Writing,
 )
 from cutaway.core.watched import CHANGES
@@ -73,7 +74,7 @@ class Size(tuple[int, ...]):
 
 class Tensor(
     Methods, Conversions, Complex, Drawing, Layout, Order, Places, Products, Replaced, Sparsity, Special,
-    Statistics, Writing,
+    Statistics, Storages, Writing,
 ):  # fmt: skip
     """A multi-dimensional array that can remember how it was computed.
 
