@@ -11,11 +11,13 @@ from cutaway.core.aval import show
 from cutaway.core.dtypes import FLOATING
 from cutaway.core.errors import ArgumentError, DTypeError, ShapeError
 from cutaway.core.ops import elementwise as ew
+from cutaway.core.refusal import function
 
 EMPTY = {"sum": 0.0, "mean": float("nan"), "max": -float("inf"), "min": float("inf"), "prod": 1.0}
 NAMES = {"sum": "sum", "mean": "sum", "max": "amax", "min": "amin", "prod": "prod"}
 
 
+@function
 def segment_reduce(
     data: Any,
     reduce: str,
@@ -35,13 +37,14 @@ def segment_reduce(
     Raises ArgumentError for another reduction and lengths that do not fit, DTypeError for integers, ShapeError.
     """
     kind = {"amax": "max", "amin": "min"}.get(reduce, reduce)
+    d.need_tensor("segment_reduce", data)
     if kind not in EMPTY:
         raise ArgumentError(f"segment_reduce: reduce must be sum, prod, mean, amax or amin, got {reduce!r}")
     if lengths is None and offsets is None:
         raise ArgumentError("segment_reduce: either lengths or offsets must be given")
     if data._data.dtype.kind not in FLOATING:
         raise DTypeError(f"segment_reduce: not implemented for {show(data)}; convert it with .float()")
-    given = lengths if lengths is not None else offsets
+    given = d.need_tensor("segment_reduce", lengths if lengths is not None else offsets)
     if given._data.dtype.kind != "i":
         raise DTypeError(f"segment_reduce: lengths and offsets must be int32 or int64, got {show(given)}")
     sizes = d.values(given) if lengths is not None else np.diff(d.values(given), axis=-1)
@@ -74,15 +77,18 @@ def segment_reduce(
     return y.reshape((*sizes.shape, *rest))
 
 
+@function
 def fake_quantize_per_tensor_affine(input: Any, scale: Any, zero_point: Any, quant_min: int, quant_max: int) -> Any:
     """(clamp(round(x / scale) + zero_point, quant_min, quant_max) - zero_point) scale; gradient 1 where nothing is cut.
 
     Raises ArgumentError for limits that cross and a zero point outside them, DTypeError for integers.
     """
+    d.need_tensor("fake_quantize_per_tensor_affine", input)
     s, z = (float(getattr(v, "item", lambda v=v: v)()) for v in (scale, zero_point))
     return _quantised("fake_quantize_per_tensor_affine", input, np.float32(s), np.int64(z), quant_min, quant_max)
 
 
+@function
 def fake_quantize_per_channel_affine(
     input: Any, scale: Any, zero_point: Any, axis: int, quant_min: int, quant_max: int
 ) -> Any:
@@ -91,6 +97,8 @@ def fake_quantize_per_channel_affine(
     Raises ShapeError where their sizes do not fit, and what the other one raises.
     """
     name = "fake_quantize_per_channel_affine"
+    for t in (input, scale, zero_point):
+        d.need_tensor(name, t)
     if zero_point._data.dtype not in (np.int32, np.float32, np.float16):
         raise DTypeError(f"{name}: Zero-point must be Int32, Float or Half, found {zero_point.dtype}; convert with .int()")
     sizes = input._data.shape[axis : axis + 1]

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from cutaway.core.dtypes import CPU, FROM_NUMPY
-from cutaway.core.errors import ArgumentError, IndexOutOfRange
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, IndexOutOfRange
 
 
 def memory(t: Any) -> np.ndarray:
-    """The array that holds all of what `t` and its views show, flat."""
+    """The array that holds all of what `t` and its views show, flat.  Raises ArgumentTypeError for what is no Tensor."""
+    if not hasattr(t, "_settle"):
+        raise ArgumentTypeError(f"storage: expected a Tensor, got {type(t).__name__}; memory is made by tensors here")
     a = t._settle()._data
     while isinstance(a.base, np.ndarray):
         a = a.base
