@@ -43,9 +43,9 @@ _inside = 0
 
 
 def _wrap(array: np.ndarray) -> Tensor:
-    t = Tensor.__new__(Tensor)
-    t._data = array
-    t._cell = [UNWRITTEN, 0] if INFERENCE.get() else [0, 0]
+    t = PLAIN(array)
+    if INFERENCE.get():
+        t._cell[0] = UNWRITTEN
     return t
 
 
