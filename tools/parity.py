@@ -15,7 +15,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 NAMES, PAGE = ROOT / "tools" / "parity_names.txt", ROOT / "docs" / "parity.md"
 SAME, DIFFERS, ABSENT = "same", "differs", "absent"
-OURS = {"torch": "cutaway", "torchvision": "cutaway.vision"}  # where a module of PyTorch's is here
+# Where a module of PyTorch's is here.
+OURS = {"torch": "cutaway", "torchvision": "cutaway.vision", "torch.nn.modules.module": "cutaway.nn.module"}
 
 
 def listed(text: str) -> Iterator[tuple[str, str, str, str]]:
@@ -37,7 +38,7 @@ def listed(text: str) -> Iterator[tuple[str, str, str, str]]:
 
 def find(section: str) -> Any:
     """Our counterpart of a module, or class, of PyTorch's; None if there is none."""
-    top, *rest = section.split(".")
+    top, *rest = [section] if section in OURS else section.split(".")
     try:
         here = import_module(OURS[top])
         for part in rest:

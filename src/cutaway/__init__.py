@@ -82,7 +82,7 @@ _ELSEWHERE = {
         "set_float32_matmul_precision set_flush_denormal use_deterministic_algorithms".split(),
         "cutaway.core.settings",
     ),
-    "is_anomaly_enabled": "cutaway.inspect",
+    "is_anomaly_enabled": "cutaway.inspect", "is_inference_mode_enabled": "cutaway.core.autograd",
     "lu_unpack": "cutaway.core.topics.packed",
     "use": "cutaway.plug",
     **dict.fromkeys(
@@ -114,6 +114,11 @@ _ELSEWHERE = {
         "cutaway.core.topics.functions",
     ),
     **dict.fromkeys("geqrf orgqr ormqr".split(), "cutaway.core.topics.reflections"),
+    **dict.fromkeys(
+        "fake_quantize_per_channel_affine fake_quantize_per_tensor_affine segment_reduce".split(),
+        "cutaway.core.topics.segments",
+    ),
+    **dict.fromkeys("TypedStorage UntypedStorage".split(), "cutaway.core.topics.storage"),
     **dict.fromkeys("histogram histogramdd".split(), "cutaway.core.topics.histograms"),
     **dict.fromkeys("pca_lowrank svd_lowrank".split(), "cutaway.core.topics.lowrank"),
     **dict.fromkeys(

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from cutaway.core.absent import absent
-from cutaway.core.errors import ArgumentError, ArgumentTypeError
+from cutaway.core.aval import show
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, ComplexError
 from cutaway.core.functions import arange, where
 from cutaway.core.refusal import function
 from cutaway.core.tensor import Tensor
@@ -166,6 +167,8 @@ def _named(of: Any, name: str, doc: str) -> Any:
 
 
 def _float(x: Tensor) -> Tensor:
+    if x.is_complex():
+        raise ComplexError(f"a function of real numbers: not defined for {show(x)}; take .real, .imag or .abs() first")
     return x if x.is_floating_point() else x.float()
 
 

@@ -1,7 +1,11 @@
-"""Small programs that cases share: parameters and a loss for optimisers, an optimiser and a walk for schedules."""
+"""Small programs that cases share: parameters and a loss for optimisers, an optimiser and a walk for schedules.
+
+`every` is the module that has the hooks of all modules.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 
@@ -96,4 +100,5 @@ def bound_to(t: Any) -> dict[str, Any]:
             y = f()
         return y, names
 
-    return {f.__name__: f for f in (weights, bowl, closure, follow, groups, walk, state, tagged, duck, seen)}
+    named = {f.__name__: f for f in (weights, bowl, closure, follow, groups, walk, state, tagged, duck, seen)}
+    return {**named, "every": import_module(f"{t.__name__}.nn.{'modules.' if t.__name__ == 'torch' else ''}module")}

@@ -177,11 +177,15 @@ def test_a_generator_under_no_grad(t):
     assert list(steps(2)) == [0, 1]
 
 
-def test_inference_results_may_be_used_afterwards():
-    """PyTorch forbids it; here inference_mode is no_grad under another name."""
+def test_inference_results_may_be_read_afterwards_and_not_written():
     with cutaway.inference_mode():
         x = cutaway.ones(2)
-    assert (x.requires_grad_() * 2).requires_grad
+    assert (x + 1).tolist() == [2.0, 2.0]
+    with pytest.raises(GradError, match="make a clone"):
+        x.add_(1)
+    with pytest.raises(GradError, match="clone"):
+        x.requires_grad_()
+    assert x.tolist() == [1.0, 1.0] and x.clone().requires_grad_().requires_grad
 
 
 def test_threads_have_their_own_mode_and_graphs():
@@ -494,3 +498,25 @@ def test_memory_falls_while_backward_climbs():
     first.register_hook(lambda g: alive.append(sum(m() is not None for m in memory)))
     y.sum().backward()
     assert alive == [0]
+
+
+def test_inference_mode_is_a_threads_own_and_programs_run_in_it():
+    from threading import Thread
+
+    from cutaway.core.accelerate import at_once
+
+    seen = []
+    net = cutaway.nn.Sequential(cutaway.nn.Linear(3, 4), cutaway.nn.Softmax(1))
+    compiled = cutaway.compile(net)
+    with at_once(), cutaway.inference_mode():
+        x = cutaway.ones(2, 3)
+        y = net(x)
+        z = compiled(x)
+        worker = Thread(target=lambda: seen.append((cutaway.ones(2).is_inference(), cutaway.is_inference_mode_enabled())))
+        worker.start()
+        worker.join()
+    assert x.is_inference() and y.is_inference() and seen == [(False, False)]
+    np.testing.assert_allclose(y.numpy(), z.numpy(), rtol=1e-6)
+    np.testing.assert_allclose(compiled(x).detach().numpy(), net(x).detach().numpy(), rtol=1e-6)
+    assert not cutaway.ones(2).is_inference()
+    net(cutaway.ones(2, 3)).sum().backward()

@@ -65,6 +65,8 @@ w = Wrapper(nn.Linear(3, 2)); print(w.in_features, w.weight.shape, [n for n, _ i
 try: w.register_buffer("inner", None)
 except KeyError: print("taken")
 print(*(torch.linalg.matrix_norm(torch.arange(6.).view(2, 3).requires_grad_(), o) for o in ("fro", "nuc", 2, -2, 1)))
+from torch.autograd.gradcheck import GradcheckError; print(GradcheckError, torch.autograd.gradcheck(torch.sin, torch.ones(2).double().requires_grad_()))
+n = (torch.ones(2, requires_grad=True) * 2).exp().grad_fn; print(type(n), type(n.next_functions[0][0]).__name__, type(n.next_functions[0][0].next_functions[0][0]).__name__, type(y.grad_fn), y.grad_fn.name())
 x = torch.arange(6.).view(2, 3); print(x[[torch.tensor(1), torch.tensor(2)]], x[[[0, 1], [2, 0]]], torch.linspace(-1, 1, 11))
 """
 

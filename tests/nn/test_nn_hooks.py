@@ -154,3 +154,43 @@ def test_what_hooks_may_not_return():
     y = layer(cutaway.ones(1, requires_grad=True))
     with pytest.raises(ArgumentTypeError, match="returned 2 gradients for 1"):
         y.sum().backward()
+
+
+def test_hooks_of_all_modules_leave_nothing_behind():
+    module = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    plain = nn.Module.__call__
+    handle = nn.module.register_module_forward_hook(lambda m, args, y: None)
+    assert nn.Module.__call__ is not plain
+    module(cutaway.ones(1, 2))
+    handle.remove()
+    handle.remove()
+    assert nn.Module.__call__ is plain
+
+
+def test_the_older_backward_hook_of_all_modules():
+    seen = []
+    with nn.module.register_module_backward_hook(lambda m, gi, go: seen.append(type(m).__name__)):
+        nn.Tanh()(cutaway.ones(2, requires_grad=True)).sum().backward()
+        with pytest.raises(RuntimeError, match="full ones only"):
+            nn.module.register_module_full_backward_hook(lambda m, gi, go: None)
+    assert seen == ["Tanh"]
+
+
+def test_compile_in_place():
+    import copy
+
+    module = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
+    x = cutaway.ones(2, 3)
+    y = module(x)
+    y.sum().backward()
+    before = module[0].weight.grad.clone()
+    module.zero_grad()
+    assert module.compile() is None
+    z = module(x)
+    z.sum().backward()
+    np.testing.assert_allclose(z.detach().numpy(), y.detach().numpy(), rtol=1e-6)
+    np.testing.assert_allclose(module[0].weight.grad.numpy(), before.numpy(), rtol=1e-5)
+    assert "compiled" in repr(module.forward) and list(module.state_dict()) == ["0.weight", "0.bias"]
+    copied = copy.deepcopy(module)
+    copied.load_state_dict({k: v * 0 for k, v in module.state_dict().items()})
+    assert not copied(x).any() and module(x).any()

@@ -19,7 +19,8 @@ __all__ = [
 
 
 MODULES = {
-    "function": "cutaway.autograd.function", "functional": "cutaway.autograd.functional", "profiler": "cutaway.profiler",
+    "function": "cutaway.autograd.function", "functional": "cutaway.autograd.functional",
+    "graph": "cutaway.autograd.graph", "profiler": "cutaway.profiler",
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from functools import wraps
 from heapq import heappop, heappush
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -24,12 +24,14 @@ from cutaway.core.errors import (
     ArgumentError,
     ArgumentTypeError,
     GradError,
+    MissingAttribute,
     NotForSparse,
     NotWritten,
     ShapeError,
     TraceError,
 )
 from cutaway.core.grad_names import Name
+from cutaway.core.handle import RemovableHandle
 from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, INTERPRETER, OTHER, RESULT, SCOPE, STAGE, Op
 from cutaway.core.package import package
 from cutaway.core.quiet import QUIET
@@ -47,6 +49,10 @@ SPARSE_GRADIENTS = [0]
 WATCH: ContextVar[Callable[[Any, Any, Any, Any], None] | None] = ContextVar("watch", default=None)
 # An observer of writes in place, called before each with (the tensor, what is written to it or None); None almost always.
 WRITE: ContextVar[Callable[[Any, Any], None] | None] = ContextVar("write", default=None)
+# The hooks (pack, unpack) of what is saved for backward (core/saved.py); None almost always.
+PACK: ContextVar[tuple[Callable[[Any], Any], Callable[[Any], Any]] | None] = ContextVar("pack", default=None)
+# What a hook may ask of the walk that calls it: its roots, and the nodes it needs (None: all).
+WALK: ContextVar[tuple[Sequence[tuple[Any, Any]], Any]] = ContextVar("walk")
 
 
 def is_grad_enabled() -> bool:
@@ -117,18 +123,48 @@ class enable_grad(_Mode):
 
 
 class inference_mode(_Mode):
-    """As `no_grad`; `inference_mode(False)` records."""
+    """As `no_grad`, and tensors made inside are not written to, nor saved for backward, outside (core/inference.py).
 
-    def __new__(cls, fn: Any = True) -> Any:
-        """The mode, or `fn` decorated with it."""
-        if callable(fn):
-            return _decorate(fn, False)
+    `inference_mode(False)` records.  `is_inference_mode_enabled()` tells of the mode.
+    """
+
+    def __init__(self, mode: Any = True) -> None:
+        super().__init__()
+        self._inferring: list[bool] = []
+
+    def __new__(cls, mode: Any = True) -> Any:
+        """The mode, or the function `mode` decorated with it."""
+        if callable(mode):
+            return _decorate(mode, False, INFERENCE)
         made = object.__new__(cls)
-        made.mode = not fn
+        made.mode = not mode
         return made
 
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._inferring.append(INFERENCE.get())
+        INFERENCE.set(not self.mode)
+        _inference.begin()
 
-def _decorate(fn: Callable[..., Any], mode: bool) -> Callable[..., Any]:
+    def __exit__(self, *error: object) -> None:
+        _inference.end()
+        INFERENCE.set(self._inferring.pop())
+        super().__exit__(*error)
+
+    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """`fn`, run in this mode."""
+        return _decorate(fn, self.mode, INFERENCE)
+
+
+INFERENCE: ContextVar[bool] = ContextVar("inference", default=False)
+
+
+def is_inference_mode_enabled() -> bool:
+    """True inside `inference_mode()`."""
+    return INFERENCE.get()
+
+
+def _decorate(fn: Callable[..., Any], mode: bool, inference: ContextVar[bool] | None = None) -> Callable[..., Any]:
     if getattr(getattr(fn, "__code__", None), "co_flags", 0) & CO_GENERATOR:
         return _decorate_generator(fn, mode)
 
@@ -139,10 +175,17 @@ def _decorate(fn: Callable[..., Any], mode: bool) -> Callable[..., Any]:
         token = RECORDING.set(mode)
         if told:
             note("no_grad", detail=getattr(fn, "__name__", ""))
+        inferring = None
+        if inference is not None:
+            inferring = inference.set(not mode)
+            _inference.begin()
         try:
             return fn(*args, **kwargs)
         finally:
             RECORDING.reset(token)
+            if inferring is not None:
+                _inference.end()
+                INFERENCE.reset(inferring)
 
     return call
 
@@ -225,8 +268,32 @@ class Node:
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
-        """The nodes that gradients go to next, as PyTorch gives them: (node, 0) an input."""
-        return tuple((p, 0) for p in self.parents)
+        """The nodes that gradients go to next, as PyTorch gives them: (node, which of its results) an input."""
+        return tuple(
+            (None, 0) if p is None else (_nodes.named(p), p.number if isinstance(p, OutputNode) else 0) for p in self.parents
+        )
+
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """A dict for the user's own notes about the node."""
+        return _nodes.METADATA.setdefault(self, {})
+
+    def register_hook(self, fn: Callable[..., Any]) -> RemovableHandle:
+        """Call `fn(grad_inputs, grad_outputs)` once the gradients are computed; a tuple it returns replaces grad_inputs."""
+        return _nodes.register_hook(self, fn)
+
+    def register_prehook(self, fn: Callable[..., Any]) -> RemovableHandle:
+        """Call `fn(grad_outputs)` before the gradients are computed; a tuple it returns replaces them."""
+        return _nodes.register_prehook(self, fn)
+
+    def __getattr__(self, name: str) -> Any:
+        """PyTorch's names of saved values: `_saved_self`, `_saved_other`, `_saved_result`; behind `_raw` the boxes."""
+        key = SAVED_NAMES.get(name.removeprefix("_raw"), "")
+        if name[0] == "_" and key != "" and (self.freed or key in self.saved or (key == "y" and self.saved_y is not None)):
+            return _saved.SavedTensor(self, key) if name.startswith("_raw") else _saved.saved_value(self, key)
+        if name == "spoken":
+            raise AttributeError(name)  # no one has told
+        raise MissingAttribute(f"the node of {self.name} has no attribute {name!r}")
 
     def __repr__(self) -> str:
         if package() != "torch":
@@ -312,6 +379,11 @@ class Node:
     def _unpack(self, saved: Saved, node: Node | None, which: int | str) -> Any:
         array, cell, version = saved
         if cell[0] != version:
+            if type(version) is not int:
+                raise GradError(
+                    f"backward of {self.name}: Inference tensors cannot be saved for backward; make a clone() of it outside "
+                    "inference_mode() first, or use no_grad() instead"
+                )
             which = {"y": "its result", "kept": "a saved tensor"}.get(str(which), f"input {which}")
             raise GradError(
                 f"backward of {self.name}: {which}, {array.dtype.name}{list(array.shape)}, was overwritten by an in-place "
@@ -324,6 +396,11 @@ class Node:
             out._node = node
         return out
 
+    def _before_overwritten(self, saved: Saved) -> Saved:
+        """A copy, but of a symbol, which stands for one value for ever."""
+        array = saved[0]
+        return (array.copy() if type(array) is np.ndarray else array), [0, 0], 0
+
     def _freed_error(self) -> GradError:
         note("freed", self, through=True)
         return GradError(
@@ -333,17 +410,28 @@ class Node:
         )
 
 
+SAVED_NAMES: dict[str, int | str] = {
+    "_saved_self": 0, "_saved_input": 0, "_saved_mat1": 0, "_saved_other": 1, "_saved_mat2": 1, "_saved_weight": 1,
+    "_saved_result": "y",
+}  # fmt: skip
+
+
 def keep_overwritten(node: Node, cell: list[int]) -> None:
     """Before an in-place method writes its result over its input: give the node a copy of that input, if it saved it."""
-    for k, (array, owner, _) in node.saved.items():
-        if owner is cell:  # a symbol stands for one value for ever
-            node.saved[k] = (array.copy() if type(array) is np.ndarray else array, [0, 0], 0)
+    for k, saved in node.saved.items():
+        if saved[1] is cell:
+            node.saved[k] = node._before_overwritten(saved)
 
 
 class Leaf(Node):
-    """Where gradients end: the `.grad` of a tensor that the user made.  after: hooks that run once `.grad` is there."""
+    """Where gradients end: the `.grad` of a tensor that the user made.  after: hooks that run once `.grad` is there.
+
+    hooked: those that have had hooks of any kind.
+    """
 
     __slots__ = ("after", "tensor")
+
+    hooked: ClassVar[weakref.WeakSet[Leaf]] = weakref.WeakSet()
 
     def __init__(self, tensor: Tensor) -> None:
         self.seq = -1  # older than any operation
@@ -394,6 +482,9 @@ class Leaf(Node):
         for hook in list((self.after or {}).values()):
             if not isinstance(hook(t), (_Tensor, type(None))):
                 raise ArgumentTypeError("register_post_accumulate_grad_hook: a hook must return None; it may write p.grad")
+
+
+Leaf.__name__ = Leaf.__qualname__ = "AccumulateGrad"  # PyTorch's, which programs that draw a graph print
 
 
 def _sparse_sum(a: Any, b: Any) -> Any:
@@ -485,7 +576,7 @@ def walk(
         if seen and isinstance(g, _Tensor):
             g = g.contiguous()  # rules give crops and stretched numbers, of which view() could not be asked
         if node.hooks:
-            g, fresh = _run_hooks(node, g), False
+            g, fresh = _run_hooks(node, g, roots, wanted), False
         if node.retain is not None and (kept := node.retain()) is not None:
             kept._grad, fresh = (g if kept._grad is None else kept._grad + g), False
         if targets is not None and node in targets:
@@ -495,6 +586,8 @@ def walk(
 
     found: dict[Node, Any] = {}
     plain = targets is None
+    # Where a leaf has hooks, they run as soon as its gradient is complete; where none has, all leaves are done in the end.
+    uses = _nodes.Uses(roots, wanted) if Leaf.hooked.data else None  # type: ignore[attr-defined]
     stage, watch = STAGE.get(), WATCH.get()
     born = 0 if stage is None else stage.born
     unseen = INTERPRETER.set(None) if watch is not None and not create_graph else None  # gradients are told of as wholes
@@ -515,7 +608,13 @@ def walk(
                 arrive(parent, gi, fresh)
             if not retain_graph:
                 node.free()
-        for leaf in leaves:
+            if uses is not None:
+                for leaf in uses.last(node):
+                    if leaf in arriving:
+                        g, fresh = receive(leaf)
+                        if targets is None:
+                            leaf.accumulate(g, fresh, create_graph)
+        for leaf in leaves if uses is None else [k for k in dict.fromkeys([*uses.held, *leaves]) if k in arriving]:
             g, fresh = receive(leaf)
             if targets is None:
                 leaf.accumulate(g, fresh, create_graph)
@@ -535,17 +634,21 @@ def beyond(node: Node) -> str:
     )
 
 
-def _run_hooks(node: Node, g: Any) -> Any:
-    for hook in list((node.hooks or {}).values()):
-        out = hook(g)
-        if out is not None:
-            if not isinstance(out, _Tensor):
-                raise ArgumentTypeError(f"hook on {node.name}: must return a Tensor or None, got {type(out).__name__}")
-            if out.shape != g.shape:
-                raise ShapeError(
-                    f"hook on {node.name}: returned shape {list(out.shape)} for a gradient of {list(g.shape)}"
-                )
-            g = out
+def _run_hooks(node: Node, g: Any, roots: Sequence[tuple[Node, Any]], wanted: Wanted) -> Any:
+    token = WALK.set((roots, wanted))
+    try:
+        for hook in list((node.hooks or {}).values()):
+            out = hook(g)
+            if out is not None:
+                if not isinstance(out, _Tensor):
+                    raise ArgumentTypeError(f"hook on {node.name}: must return a Tensor or None, got {type(out).__name__}")
+                if out.shape != g.shape:
+                    raise ShapeError(
+                        f"hook on {node.name}: returned shape {list(out.shape)} for a gradient of {list(g.shape)}"
+                    )
+                g = out
+    finally:
+        WALK.reset(token)
     return g
 
 
@@ -553,7 +656,7 @@ def _run_hooks(node: Node, g: Any) -> Any:
 
 
 def _as_list(x: Any, what: str, op: str) -> list[Any]:
-    items = [x] if isinstance(x, _Tensor) else list(x) if isinstance(x, Iterable) else None
+    items = [x] if isinstance(x, _Tensor) else _nodes.tensors(x) if isinstance(x, Iterable) else None
     if items is None or not all(isinstance(t, _Tensor) for t in items):
         raise ArgumentTypeError(f"{op}: {what} must be a Tensor or a sequence of Tensors, got {type(x).__name__}")
     return items
@@ -774,6 +877,8 @@ class FunctionNode(Node):
 
     def _unpack_kept(self, kept: Any) -> Any:
         tensor, version = kept
+        if type(tensor) is _saved.Boxed:
+            return _saved.open_kept(tensor, self)
         if tensor._cell[0] != version:
             self._unpack((tensor._data, tensor._cell, version), None, "kept")
         return tensor
@@ -820,6 +925,26 @@ class OutputNode(Node):
     __slots__ = ("number",)
 
     number: int
+
+    def __getattr__(self, name: str) -> Any:
+        """What forward left on its ctx, which PyTorch's node is itself."""
+        if name in ("number", "spoken"):
+            raise AttributeError(name)  # not set
+        return getattr(getattr(self.parents[0], "ctx", None), name)
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """Those of the Function."""
+        assert self.parents[0] is not None
+        return self.parents[0].next_functions
+
+    def register_hook(self, fn: Callable[..., Any]) -> RemovableHandle:
+        """Of the Function, with the gradients of all its outputs."""
+        return _nodes.register_hook(self.parents[0], fn)  # type: ignore[arg-type]
+
+    def register_prehook(self, fn: Callable[..., Any]) -> RemovableHandle:
+        """Of the Function, with the gradients of all its outputs."""
+        return _nodes.register_prehook(self.parents[0], fn)  # type: ignore[arg-type]
 
     @property
     def name(self) -> Name:
@@ -924,6 +1049,9 @@ class Function:
                 node.kept = tuple((made, s[1]) if s is not None and s[0] is o else s for s in node.kept)
                 o = made
             results.append(o)
+        if (hooks := PACK.get()) is not None and node.kept:
+            node.kept = tuple(None if s is None else (_saved.box(s[0], *hooks, s[0]._node), 0) for s in node.kept)
+            ctx._kept = ()
         return tuple(results) if isinstance(out, tuple) else results[0]
 
 
@@ -935,7 +1063,10 @@ def _with_defaults(forward: Callable[..., Any], args: tuple[Any, ...], kwargs: d
 
 
 # Last: Tensor and the ops are built upon this module.
+from cutaway.core import inference as _inference
+from cutaway.core import nodes as _nodes
 from cutaway.core import ops as _ops
+from cutaway.core import saved as _saved
 from cutaway.core.dtypes import INEXACT
 from cutaway.core.tensor import Tensor as _Tensor
 from cutaway.core.views import refresh as _refresh

@@ -26,6 +26,7 @@ from cutaway.core.evenly import evenly
 from cutaway.core.layouts import strided
 from cutaway.core.op import STAGE
 from cutaway.core.refusal import function, guarded
+from cutaway.core.strict import is_lenient, warn_of
 from cutaway.core.tensor import Tensor
 
 
@@ -126,6 +127,8 @@ def tensor(
     data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
 ) -> Tensor:
     """A new tensor with a copy of `data`: numbers, nested lists, arrays.  Raises ArgumentError for ragged lists."""
+    if isinstance(data, Tensor) and is_lenient():
+        warn_of("tensor: to copy a tensor, write x.clone() or x.detach().clone(): this one has no history")
     return _made(np.array(_from_data(data, dtype, "tensor")), requires_grad, device)
 
 

@@ -31,6 +31,7 @@ from cutaway.core.ops import contract, elementwise, movement, reduce
 from cutaway.core.ops import index as index_ops
 from cutaway.core.refusal import describe, function, guarded
 from cutaway.core.returned import TYPES
+from cutaway.core.strict import is_lenient, warn_of
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -84,6 +85,16 @@ def inexact(name: str, x: Tensor) -> None:
     """Raise DTypeError unless x is floating or complex."""
     if x._data.dtype.kind not in INEXACT:
         raise DTypeError(f"{name}: needs a floating or complex tensor, got {show(x)}; convert it with .float()")
+
+
+BOOL = np.dtype(bool)
+
+
+def no_bools(name: str, *operands: Any) -> None:
+    """Raise DTypeError if a Tensor among them is of bools."""
+    if builtins.any(isinstance(x, _t.Tensor) and x._data.dtype is BOOL for x in operands):
+        listed = show(*[x for x in operands if isinstance(x, _t.Tensor)])
+        raise DTypeError(f"{name}: not implemented for 'Bool', got {listed}; convert with .int() or .float()")
 
 
 # --- statistics -------------------------------------------------------------------------------------------------------
@@ -327,6 +338,8 @@ def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def _position(op: Any, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    if x._data.dtype is BOOL:
+        no_bools(op.name, x)
     if dim is not None:
         return op(x, dim=normalize_dim(dim, x._data.ndim, op.name), keepdim=keepdim)  # type: ignore[no-any-return]
     y = op(movement.reshape(x, shape=(x._data.size,)), dim=0, keepdim=False)
@@ -350,6 +363,7 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
     n = x._data.shape[d] if x._data.ndim else 1
     if not 0 <= k <= n:
         raise IndexOutOfRange(f"topk: k = {k} is out of range for dim {dim} of size {n} in {show(x)}")
+    no_bools("topk", x)
     order = argsort(x, d, descending=largest)
     order = order.narrow(d, 0, k) if order._data.ndim else order
     return TYPES["topk"](gather(x, d, order), order)
@@ -357,6 +371,7 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
 
 def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower median, NaN if there is one; with `dim`, (values, indices) along it. Alone, ties share the gradient."""
+    no_bools("median", x)
     if dim is None:
         flat = movement.reshape(x, shape=(x._data.size,))
         middle = flat[_middle(flat.detach(), 0)]
@@ -381,7 +396,7 @@ def _middle(x: Tensor, d: int) -> Tensor:
     if x._data.dtype.kind not in FLOATING:
         return at
     nan = elementwise.isnan(x)
-    return elementwise.where(any(nan, d, keepdim=True), argmax(nan, d, keepdim=True), at)
+    return elementwise.where(any(nan, d, keepdim=True), reduce.argmax(nan, dim=d, keepdim=True), at)
 
 
 def unique(
@@ -728,8 +743,12 @@ def flip(x: Tensor, *dims: Any) -> Tensor:
 
 
 @guarded
-def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
-    """Coordinate grids of vectors; "ij": the first varies along dim 0, "xy": along dim 1."""
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
+    """Coordinate grids of vectors; "ij" (the default): the first varies along dim 0, "xy": along dim 1."""
+    if indexing is None:
+        indexing = "ij"
+        if is_lenient():
+            warn_of("meshgrid: pass indexing='ij', which is assumed, or 'xy', NumPy's")
     parts = need_tensors(
         "meshgrid", tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], _t.Tensor) else list(tensors)
     )
@@ -1016,6 +1035,7 @@ diagonal = _diagonal
 @castable
 def trace(x: Tensor) -> Tensor:
     """The sum of a matrix's diagonal."""
+    no_bools("trace", x)
     return sum(diagonal_of_matrix("trace", x))
 
 
@@ -1328,6 +1348,8 @@ def _numbers(x: Tensor, other: Any) -> tuple[Tensor, Any]:
 
 def fmod(x: Tensor, other: Any) -> Tensor:
     """The remainder of the quotient rounded towards zero: it has the sign of x."""
+    if any_complex(x, other):
+        raise ComplexError("fmod: not defined for complex numbers; take .real, .imag or .abs() first")
     x, other = _numbers(x, other)
     size = abs(other)
     return elementwise.where(x < 0, -elementwise.remainder(-x, size), elementwise.remainder(x, size))

@@ -348,6 +348,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     x._assign_check("setitem")
     at: tuple[Any, ...] = (*_basic(s), ...)  # with ..., a 0-d place is an array, too
     place = x._data[at]
+    x._cell[0] += 1
     try:
         if s.arrays or s.size != s.shape:
             place = place.reshape(s.shape)  # a view: only sizes of one come and go
@@ -358,7 +359,6 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     except ValueError:
         where = list(place[_advanced_key(s)].shape if s.arrays else place.shape)
         raise _misfit(v, where) from None
-    x._cell[0] += 1
 
 
 def _misfit(v: Tensor, region: list[int]) -> ShapeError:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
 
 INT64, BOOL, F32 = np.dtype(np.int64), np.dtype(bool), np.dtype(np.float32)
-KEEPING = ("", "same", "equal")  # equal dtypes stay as they are, whatever they are
+KEEPING = ("", "same")  # equal dtypes stay as they are, whatever they are
 # Without "ordered" as their promotion: what NumPy would compute of complex numbers, and PyTorch refuses.
 REAL_ONLY = frozenset("floor_divide remainder relu erf atan2 floor ceil trunc round logsumexp".split())
 # The operators: x + array is a Tensor, as in PyTorch.
@@ -92,12 +92,19 @@ def real_only(name: str, inputs: tuple[Any, ...]) -> ComplexError:
 
 
 def _equal(name: str, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
+    if len(inputs) == 2 and isinstance(inputs[0], Tensor) and isinstance(inputs[1], Tensor):
+        dtype = inputs[0]._data.dtype
+        if dtype is inputs[1]._data.dtype and dtype is not BOOL:
+            return inputs
     for x in inputs:
         if not isinstance(x, Tensor):
             raise not_a_tensor(name, x)
         if x._data.dtype != inputs[0]._data.dtype:
             listed = " and ".join(f"{t._data.dtype.name}{list(t._data.shape)}" for t in inputs)
             raise DTypeError(f"{name}: operands must have the same dtype, got {listed}; convert one with .to(dtype)")
+    if inputs[0]._data.dtype == BOOL:
+        listed = " and ".join(show(x) for x in inputs)
+        raise DTypeError(f"{name}: not implemented for 'Bool', got {listed}; convert with .int() or .float()")
     return inputs
 
 

@@ -34,6 +34,7 @@ from cutaway.core.topics import (
     Sparsity,
     Special,
     Statistics,
+    Storages,
     Writing,
 )
 from cutaway.core.watched import CHANGES
@@ -80,7 +81,7 @@ class Size(tuple[int, ...]):
 
 class Tensor(
     Methods, Conversions, Complex, Drawing, Layout, Order, Places, Products, Replaced, Sparsity, Special,
-    Statistics, Writing,
+    Statistics, Storages, Writing,
 ):  # fmt: skip
     """A multi-dimensional array that can remember how it was computed.
 
@@ -229,8 +230,8 @@ class Tensor(
         return False
 
     def is_inference(self) -> bool:
-        """False: inference_mode makes ordinary tensors."""
-        return False
+        """True for a tensor that was made in inference_mode, and no view of another."""
+        return autograd._inference.is_inference(self)
 
     def pin_memory(self, device: Any = None) -> Tensor:
         """Itself: there is no GPU to pin memory for, and PyTorch without one raises."""
@@ -323,6 +324,11 @@ class Tensor(
                 raise GradError(
                     f"requires_grad: only floating and complex tensors can require gradients, got {self.dtype}; use .float()"
                 )
+            if type(self._cell[0]) is not int and not autograd.INFERENCE.get():
+                raise GradError(
+                    "requires_grad: Setting requires_grad=True on inference tensor outside InferenceMode is not allowed; "
+                    "clone() it first"
+                )
             self._node = Leaf(self)
             CHANGES.count += 1
         elif not requires_grad and self._node is not None:
@@ -341,7 +347,7 @@ class Tensor(
     @property
     def grad_fn(self) -> Any:
         """The Node that made this tensor; None for a leaf."""
-        return None if self.is_leaf else self._node
+        return None if self.is_leaf else autograd._nodes.named(self._node)
 
     @property
     def grad(self) -> Tensor | None:
@@ -397,6 +403,8 @@ class Tensor(
             )
         if self._node.hooks is None:
             self._node.hooks = {}
+        if isinstance(self._node, Leaf):
+            Leaf.hooked.add(self._node)
         return RemovableHandle.of(self._node.hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
@@ -408,6 +416,7 @@ class Tensor(
             raise GradError("register_post_accumulate_grad_hook: only leaves that require grad have a .grad to wait for")
         if self._node.after is None:
             self._node.after = {}
+        Leaf.hooked.add(self._node)
         return RemovableHandle.of(self._node.after, hook)
 
     def backward(
@@ -459,7 +468,9 @@ class Tensor(
 
     @property
     def _version(self) -> int:
-        """How often the memory was written in place."""
+        """How often the memory was written in place.  Raises GradError for a tensor of inference mode."""
+        if type(self._cell[0]) is not int:
+            raise GradError("_version: Inference tensors do not track version counter; clone() it outside the mode")
         return self._cell[0]
 
     def __getattr__(self, name: str) -> Any:
@@ -524,10 +535,11 @@ class Tensor(
             autograd.keep_overwritten(y._node, self._cell)
         stage = STAGE.get()
         if stage is None:
+            self._cell[0] += 1  # first: a tensor of inference mode refuses
             np.copyto(self._data, y._data, casting="unsafe")
         else:
             stage.store(self, y)
-        self._cell[0] += 1
+            self._cell[0] += 1
         if recorded:
             self._cell[1] += 1
             self._epoch = self._cell[1]

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from cutaway.core.aval import show
+from cutaway.core.dtypes import bool_
 from cutaway.core.errors import ArgumentError, ComplexError, ShapeError
 from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
@@ -34,6 +35,8 @@ def _averaged(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
 
 def _apart(op: str, input: Tensor, target: Tensor) -> Tensor:
     """input - target.  Raises ComplexError for complex numbers, whose squares are no distances."""
+    if target.dtype is bool_ or input.dtype is bool_:  # a mask beside numbers counts as 0 and 1
+        target, input = (x.to(y.dtype) if x.dtype is bool_ else x for x, y in ((target, input), (input, target)))
     d = input - target
     if d.is_complex():
         raise ComplexError(f"{op}: not defined for complex numbers, got {show(input, target)}; use (x - t).abs().square()")

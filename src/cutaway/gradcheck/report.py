@@ -90,7 +90,9 @@ class Report:
         if self.ok:
             return f"{self.op}: numerical and analytical gradients agree ({self.compared} compared, eps={self.eps:g})"
         first = self.findings[0]
-        parts = [f"{self.op}: the gradient of {first.input_label}, is not what finite differences give", str(first)]
+        pair = f"output {first.output} with respect to input {first.input}"
+        words = f"the gradient of {first.input_label}, is not what finite differences give"
+        parts = [f"{self.op}: Jacobian mismatch for {pair}: {words}", str(first)]
         if first.sweep:
             parts.append(table(first.sweep, self.eps))
         for finding in self.findings[1:3]:

@@ -37,10 +37,39 @@ class Hooks:
         self.grad_input: dict[int, Hook] = OrderedDict()
 
 
+    def any(self) -> bool:
+        """Whether there is one."""
+        return bool(self.before or self.after or self.grad_output or self.grad_input)
+
+
+EVERYWHERE = Hooks()  # those of all modules (everywhere.py)
+# Called with (module, name, what is registered), by the table that it comes into.
+REGISTRATIONS: dict[str, dict[int, Callable[..., Any]]] = {"_parameters": {}, "_buffers": {}, "_modules": {}}
+
+
+def registered(module: Module, table: str, name: str, value: Any) -> Any:
+    """`value`, or what a hook puts in its place."""
+    for hook in tuple(REGISTRATIONS[table].values()):
+        changed = hook(module, name, value)
+        value = value if changed is None else changed
+    return value
+
+
+class Both:
+    """Those of all modules, then a module's own."""
+
+    def __init__(self, own: Hooks) -> None:
+        self._own = own
+
+    def __getattr__(self, kind: str) -> dict[int, Hook]:
+        return {**getattr(EVERYWHERE, kind), **getattr(self._own, kind)}
+
+
 def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`module.forward(*args, **kwargs)` with the hooks around it."""
-    hooks = module._hooks
-    assert hooks is not None
+    own = module._hooks
+    assert own is not None
+    hooks: Hooks | Both = Both(own) if EVERYWHERE.any() else own
     done: set[int] = set()
     result = None
     try:
@@ -101,7 +130,7 @@ class _Gate(Function):
 class _Watch:
     """The gradients at both ends of one call of a module, brought together for its backward hooks."""
 
-    def __init__(self, module: Module, hooks: Hooks) -> None:
+    def __init__(self, module: Module, hooks: Hooks | Both) -> None:
         self.module, self.hooks = module, hooks
         self.grad_output: tuple[Any, ...] = ()
         self.has_inputs = False

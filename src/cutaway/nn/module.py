@@ -26,7 +26,7 @@ from cutaway.core.op import SCOPE
 from cutaway.core.refusal import RAW, describe, explain, guard_class, guard_methods
 from cutaway.core.tensor import Tensor
 from cutaway.core.watched import CHANGES, Watched
-from cutaway.nn.hooks import Hook, Hooks, call_with_hooks
+from cutaway.nn.hooks import Hook, Hooks, call_with_hooks, registered
 from cutaway.nn.parameter import Buffer, Parameter
 from cutaway.nn.state import EXTRA, IncompatibleKeys, load, load_own
 from cutaway.nn.state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401 - a name that programs import
@@ -108,6 +108,22 @@ class Module:
         """Forward, with hooks."""
         return self.forward(*args, **kwargs) if self._hooks is None else call_with_hooks(self, args, kwargs)
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """From now on `forward` is what `cutaway.compile` makes of it, with its options; the module stays what it is.
+
+        Copies and files of the module have the forward of its class.
+        """
+        forward = type(self).forward.__get__(self)
+        self.__dict__["forward"] = import_module("cutaway").compile(forward, *args, **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled: all but a forward that `compile` has made, and what `jit.script` has put here."""
+        state = self.__dict__.copy()
+        for name, mark in (("forward", "graph"), ("save", "scripted")):
+            if hasattr(state.get(name), mark):
+                del state[name]
+        return state
+
     # --- attributes ---------------------------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:  # only called for what is not found in the usual way
@@ -178,7 +194,7 @@ class Module:
             )
         if value is None:
             _gone(self, name, self.__dict__[table][name])
-        self.__dict__[table][name] = value
+        self.__dict__[table][name] = value if table == "_parameters" else registered(self, table, name, value)
 
     def __delattr__(self, name: str) -> None:
         for table in TABLES:
@@ -222,6 +238,7 @@ class Module:
                     f"register_parameter: {name!r} is the result of a computation; a parameter must be a leaf. "
                     "Wrap its values with nn.Parameter(t.detach())"
                 )
+            param = registered(self, "_parameters", name, param)
         _gone(self, name, self._parameters.get(name), param)
         self._parameters[name] = param
 
@@ -236,7 +253,7 @@ class Module:
                 f"register_buffer: {name!r} must be a Tensor or None, got {type(tensor).__name__}; "
                 "wrap it with cutaway.tensor(...)"
             )
-        self._buffers[name] = tensor
+        self._buffers[name] = registered(self, "_buffers", name, tensor)
         if persistent:
             self._non_persistent_buffers_set.discard(name)
         else:
@@ -249,6 +266,7 @@ class Module:
             raise ArgumentTypeError(
                 f"add_module: {name!r} must be a Module or None, got {describe(module)}{_make_one(module)}"
             )
+        module = registered(self, "_modules", name, module)
         _gone(self, name, self._modules.get(name), module)
         self._modules[name] = module
 
@@ -685,3 +703,6 @@ def _make_one(x: Any) -> str:
 
 
 guard_methods(Module, [n for n, f in vars(Module).items() if callable(f) and n[0] != "_" and n not in _CHECKED])
+
+# Last: they are for all Modules. These are names of `torch.nn.modules.module`.
+from cutaway.nn.everywhere import *  # noqa: E402, F403

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cutaway.core.autograd import no_grad
-from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentTypeError, StateError
+from cutaway.core.package import package
 from cutaway.core.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def load(module: Module, state: Mapping[str, Any], strict: bool, assign: bool) -
     if problems:
         raise StateError(
             f"Error(s) in loading state_dict for {type(module).__name__}:\n\t"
-            + "\n\t".join(problems)
-            + _advice(missing, unexpected, strict)
+            + "\n\t".join(problems).rstrip()
+            + f" {_advice(missing, unexpected, strict)}"  # on the same line: programs split and count these
         )
     return IncompatibleKeys(missing, unexpected)
 
@@ -80,15 +80,15 @@ def _quoted(keys: list[str]) -> str:
 def _advice(missing: list[str], unexpected: list[str], strict: bool) -> str:
     if unexpected and all(k.startswith("module.") for k in unexpected):
         return (
-            "\nEvery key begins with 'module.': it was saved from a DataParallel wrapper. "
-            "Load it with {k.removeprefix('module.'): v for k, v in state.items()}"
+            "Every key begins with 'module.': it was saved from a DataParallel wrapper. "
+            "Give load_state_dict {k.removeprefix('module.'): v for k, v in state.items()}"
         )
     if strict and (missing or unexpected):
         return (
-            "\nBuild the model with the sizes it was saved with, or give load_state_dict strict=False to load only what "
+            "Build the model with the sizes it was saved with, or give load_state_dict strict=False to load only what "
             "fits by name"
         )
-    return "\nBuild the model with the sizes it was saved with; load_state_dict copies values, not shapes"
+    return "Build the model with the sizes it was saved with; load_state_dict copies values, not shapes"
 
 
 def load_own(
@@ -132,11 +132,17 @@ def _load_one(module: Module, key: str, name: str, target: Tensor, value: Any, a
         try:
             value = as_tensor(value)
         except (TypeError, ValueError, RuntimeError):
-            return f"{key}: expected a tensor, got {type(value).__name__}"
+            return (
+                f'While copying the parameter named "{key}", expected {package()}.Tensor or Tensor-like object from '
+                f"checkpoint but received {type(value)}."
+            )
     if tuple(value.shape) == (1,) and tuple(target.shape) == ():
         value = value.reshape(())  # a 0-d tensor was once saved as one element
     if tuple(value.shape) != tuple(target.shape):
-        return f"size mismatch for {key}: the state has {show(value)}, the module {show(target)}"
+        return (
+            f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "
+            f"the shape in current model is {target.shape}."
+        )
     if not assign:
         with no_grad():
             target.copy_(value)

@@ -110,6 +110,7 @@ class LBFGS(Optimizer):
                 d, t = -g, min(1.0, 1.0 / float(np.abs(g).sum())) * h["lr"]
             else:
                 self._learn(memory, g - before_g, t * d, h["history_size"])
+                memory.setdefault("al", [None] * h["history_size"])  # PyTorch's room for numbers of one step
                 d, t = direction(g, _pairs(memory), plain(memory["H_diag"])), h["lr"]
             before_g, before_f = g, f
             slope = float(g @ d)

@@ -15,6 +15,7 @@ from cutaway.core.dtypes import as_dtype, get_default_dtype
 from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.refusal import function
 from cutaway.core.tensor import Tensor
+from cutaway.core.topics.storage import TypedStorage, UntypedStorage
 
 
 @function
@@ -85,8 +86,8 @@ def fill(input: Any, value: Any) -> Any:
 
 
 def is_storage(obj: Any) -> bool:
-    """False: memory is not an object of its own here."""
-    return False
+    """True for what `Tensor.storage` and `untyped_storage` give."""
+    return isinstance(obj, (TypedStorage, UntypedStorage))
 
 
 def get_num_interop_threads() -> int:

@@ -102,7 +102,7 @@ def cartesian_prod(*tensors: Any) -> Tensor:
     """All choices of one element from each vector: [product of lengths, number of vectors]."""
     if len(tensors) == 1:
         return d.need_tensor("cartesian_prod", tensors[0])
-    return d.stack([g.reshape(-1) for g in d.meshgrid(*tensors)], 1)
+    return d.stack([g.reshape(-1) for g in d.meshgrid(*tensors, indexing="ij")], 1)
 
 
 @function

@@ -127,5 +127,6 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
 
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Any:
     """True where an element is among `test_elements`; either may be a number."""
+    d.no_bools("isin", elements, test_elements)
     a, b = (d.values(x) if hasattr(x, "_data") else np.asarray(x) for x in (elements, test_elements))
     return d.constant(np.asarray(np.isin(a, b, invert=invert)))

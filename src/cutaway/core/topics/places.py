@@ -77,7 +77,8 @@ class Places:
         return index_ops.index_put(moved, source.movedim(at, 0), index, dims=(0,), accumulate=False).movedim(0, at)
 
     def index_put(self: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
-        """A copy with x[indices] = values, or += with `accumulate`."""
+        """A copy with x[indices] = values, or += with `accumulate`.  Raises DTypeError unless both have one dtype."""
+        d.alike("index_put", self, d.need_tensor("index_put", values))
         if not accumulate:
             y = ew.copy(self)
             y[tuple(indices)] = values
@@ -105,7 +106,7 @@ class Places:
         """A copy of x where x[index[i, j], j] (for dim 0) joins all src[i, j] that name it: sum, prod, mean, amax or amin.
 
         Without `include_self` what stood there does not take part. The gradient of amax and amin is shared by those that
-        are extreme, that of prod needs factors that are not 0.
+        are extreme, that of prod is the product of the others.
         """
         if reduce not in REDUCTIONS:
             raise ArgumentError(f"scatter_reduce: reduce must be one of {', '.join(REDUCTIONS)}, got {reduce!r}")
@@ -169,13 +170,21 @@ def _at(a: np.ndarray, at: int, index: Any, part: np.ndarray, fn: Any) -> np.nda
 
 
 def _product(x: Any, at: int, index: Any, part: Any) -> Any:
-    """The value by NumPy; the gradient of y is y / factor, as PyTorch has it where no factor is 0."""
-    y = d.constant(_at(d.values(x), at, index, d.values(part), np.multiply))
+    """The value by NumPy; the gradient towards a factor is the product of the others."""
+    f, g = d.values(x), d.values(part)
+    y = d.constant(_at(f, at, index, g, np.multiply))
     if not (x.requires_grad or part.requires_grad):
         return y
-    # y (1 + sum_k (f_k - f_k.detach()) / f_k.detach()): the value is y, the gradient towards f_k is y / f_k.
-    ratio = (x - x.detach()) / x.detach()
-    return y * (1 + ratio.scatter_add(at, index, (part - part.detach()) / part.detach()))
+    rest = _at(np.where(f == 0, 1, f), at, index, np.where(g == 0, 1, g).astype(g.dtype), np.multiply)  # without zeros
+    zeros = _at((f == 0).astype(np.int64), at, index, (g == 0).astype(np.int64), np.add)
+
+    def others(factor: np.ndarray, rest: Any, zeros: Any) -> Any:
+        alone = zeros == (factor == 0)  # no other factor is 0
+        return d.constant((np.where(alone, rest, 0) / np.where(factor == 0, 1, factor)).astype(factor.dtype))
+
+    k = d.values(index)
+    towards = others(g, np.take_along_axis(rest, k, at), np.take_along_axis(zeros, k, at))
+    return (y + (x - x.detach()) * others(f, rest, zeros)).scatter_add(at, index, (part - part.detach()) * towards)
 
 
 def _extreme(x: Any, at: int, index: Any, part: Any, stands: Any, fn: Any) -> Any:

@@ -58,6 +58,7 @@ class Products:
         at = normalize_dim(dim, self._data.ndim, "cross")
         if self._data.shape[at] != 3 or other._data.ndim != self._data.ndim or other._data.shape[at] != 3:
             raise ShapeError(f"cross: {show(self, other)} must both have size 3 along dim {dim}")
+        d.alike("cross", self, other)
         return self.roll(-1, at) * other.roll(-2, at) - self.roll(-2, at) * other.roll(-1, at)
 
     def dist(self: Any, other: Any, p: float = 2) -> Any:

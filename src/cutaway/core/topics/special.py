@@ -95,6 +95,8 @@ class Special:
     def copysign(self: Any, other: Any) -> Any:
         """|self| with the sign of `other`; the sign of -0.0 counts."""
         x = _float(self)
+        if hasattr(other, "_data") and other._data.dtype.kind in FLOATING and other._data.dtype != x._data.dtype:
+            x = _alike("copysign", self, other)[0]
         negative = other.signbit() if hasattr(other, "_data") else d.constant(np.asarray(np.signbit(other)))
         return ew.where(negative, -ew.abs(x), ew.abs(x))
 
@@ -212,6 +214,8 @@ class Special:
 
     def addcmul(self: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
         """self + value tensor1 tensor2."""
+        if self._data.dtype == tensor1._data.dtype == tensor2._data.dtype:
+            d.no_bools("addcmul", self)
         return ew.add(self, tensor1 * tensor2 if value == 1 else tensor1 * tensor2 * value)
 
     def addcdiv(self: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
@@ -293,8 +297,9 @@ def _alike(name: str, a: Any, b: Any) -> tuple[Any, Any]:
     from cutaway.core.promote import result_np, standing
 
     found = result_np([standing(name, a), standing(name, b)])
-    dtype = FROM_NUMPY[found] if found.kind in INEXACT else d.default_float()
-    return a.to(dtype), b.to(dtype)
+    if found.kind not in INEXACT:
+        raise DTypeError(f"{name}: needs a floating or complex tensor, got {d.show(a, b)}; convert one with .float()")
+    return a.to(FROM_NUMPY[found]), b.to(FROM_NUMPY[found])
 
 
 def _inexact(x: Any) -> Any:

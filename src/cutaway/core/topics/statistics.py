@@ -32,6 +32,7 @@ class Statistics:
 
     def nanmedian(self: Any, dim: int | None = None, keepdim: bool = False) -> Any:
         """The lower median of what is not NaN; with `dim`, (values, indices)."""
+        d.no_bools("nanmedian", self)
         if dim is None:
             flat = self.reshape(-1)
             good = flat[flat == flat] if self._data.dtype.kind in FLOATING else flat
@@ -66,6 +67,7 @@ class Statistics:
 
     def kthvalue(self: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
         """The k-th smallest along `dim`, counted from 1: (values, indices)."""
+        d.no_bools("kthvalue", self)
         at = normalize_dim(dim, self._data.ndim, "kthvalue")
         n = self._data.shape[at] if self._data.ndim else 1
         if not 1 <= k <= n:

@@ -121,6 +121,7 @@ PRINTED = {
     "cutaway.core.tensor.Tensor": "torch", "cutaway.nn.parameter.Parameter": "torch.nn.parameter",
     "cutaway.data.loader.DataLoader": "torch.utils.data.dataloader", "cutaway.core.tensor.Size": "torch",
     "cutaway.core.dtypes.dtype": "torch", "cutaway.core.dtypes.device": "torch", "cutaway.core.layouts.layout": "torch",
+    "cutaway.core.errors.GradcheckError": "torch.autograd.gradcheck",
 }  # fmt: skip
 
 

@@ -37,6 +37,7 @@ ELSEWHERE = {
     "torch.amp.grad_scaler": "cutaway.amp",
     "torch.cuda.amp.autocast_mode": "cutaway.cuda.amp",
     "torch.cuda.amp.grad_scaler": "cutaway.cuda.amp",
+    "torch.autograd.gradcheck": f"{HERE}.gradcheck",
     "torch.autograd.grad_mode": "cutaway.autograd",
     "torch.autograd.variable": "cutaway.autograd",
     "torch.autograd.profiler": "cutaway.profiler",
