@@ -260,6 +260,10 @@ class Tensor(
         check_format("is_contiguous", memory_format)
         return not self._view or bool(self._data.flags.c_contiguous)
 
+    def _is_view(self) -> bool:
+        """True for a view of another tensor, `_base`."""
+        return self._base is not None
+
     def is_floating_point(self) -> bool:
         """True for a floating dtype."""
         return self._data.dtype.kind in FLOATING
