@@ -110,6 +110,10 @@ _ELSEWHERE = {
         """.split(),
         "cutaway.core.topics.functions",
     ),
+    **dict.fromkeys(
+        "fake_quantize_per_channel_affine fake_quantize_per_tensor_affine".split(), "cutaway.core.topics.quantised"
+    ),
+    "segment_reduce": "cutaway.core.topics.segments",
     **dict.fromkeys("geqrf orgqr ormqr".split(), "cutaway.core.topics.reflections"),
     **dict.fromkeys("histogram histogramdd".split(), "cutaway.core.topics.histograms"),
     **dict.fromkeys("pca_lowrank svd_lowrank".split(), "cutaway.core.topics.lowrank"),

@@ -1,12 +1,13 @@
 """PyTorch's `torch.func`: derivatives of functions, as functions; a function over a dimension more."""
 
 from cutaway.core.absent import absent
-from cutaway.func.derivatives import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, vjp
+from cutaway.func.derivatives import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, linearize, vjp
 from cutaway.func.state import functional_call, stack_module_state
 from cutaway.func.vmap import vmap
 
 __all__ = [
-    "functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "stack_module_state", "vjp", "vmap",
+    "functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "stack_module_state", "vjp",
+    "vmap",
 ]  # fmt: skip
 
 
