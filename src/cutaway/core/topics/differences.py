@@ -84,11 +84,6 @@ def fill(input: Any, value: Any) -> Any:
     return d.where(d.constant(np.ones(input._data.shape, bool)), y, input)
 
 
-def is_storage(obj: Any) -> bool:
-    """False: memory is not an object of its own here."""
-    return False
-
-
 def get_num_interop_threads() -> int:
     """1: operations are not run side by side."""
     return 1

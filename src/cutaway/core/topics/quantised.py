@@ -59,6 +59,8 @@ def _check(name: str, x: Any, zero_point: Any, low: int, high: int) -> None:
 
 
 def _rounded(x: Any, scale: Any, zero_point: Any, low: int, high: int) -> Any:
-    q = (x.detach().float() * (1 / scale)).round() + zero_point  # PyTorch computes in float32, whatever x is
+    q = x.detach().float() * (1 / scale)  # PyTorch computes in float32, whatever x is
+    whole = not isinstance(zero_point, Tensor) or zero_point._data.dtype.kind in "iu"
+    q = q.round() + zero_point if whole else (q + zero_point).round()
     y = ((q.clamp(low, high) - zero_point) * scale).to(x.dtype)
     return y + ew.where((q >= low) & (q <= high), x - x.detach(), 0) if x.requires_grad else y

@@ -11,6 +11,7 @@ import numpy as np
 from cutaway.core import derived as d
 from cutaway.core.errors import GradError
 from cutaway.core.layouts import strided
+from cutaway.core.memory import TypedStorage, UntypedStorage, root, typed
 
 
 def _written(name: str) -> Callable[..., Any]:
@@ -102,11 +103,17 @@ class Writing:
 
     def storage_offset(self: Any) -> int:
         """Where it begins in the memory that it is a view of, counted in elements; 0 for what is no view."""
-        a = root = self._settle()._data
-        while self._view and isinstance(root.base, np.ndarray):
-            root = root.base
-        start: int = a.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+        a, whole = self._settle()._data, root(self)
+        start: int = a.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
         return start // int(a.itemsize)
+
+    def untyped_storage(self: Any) -> UntypedStorage:
+        """The memory that it is a view of, as bytes."""
+        return UntypedStorage._behind(self)
+
+    def storage(self: Any) -> TypedStorage:
+        """The memory that it is a view of, as elements. Warns: deprecated."""
+        return typed(self)
 
     def pin_memory(self: Any, device: Any = None) -> Any:
         """Itself: there is no device to copy to."""
