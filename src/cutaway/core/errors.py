@@ -97,8 +97,8 @@ class GradcheckError(CutawayError, RuntimeError):
     report: object = None
 
 
-class DeviceError(CutawayError, RuntimeError):
-    """A device that does not exist here."""
+class DeviceError(CutawayError, RuntimeError, AssertionError):
+    """A device that does not exist here. PyTorch without a GPU asserts that there is one."""
 
 
 class FileFormatError(CutawayError, RuntimeError):

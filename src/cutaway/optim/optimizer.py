@@ -293,7 +293,8 @@ class Optimizer:
             state_dict = state_dict.copy()
             for hook in [*hooks.loading.values()]:
                 state_dict = _or(hook(self, state_dict), state_dict)
-        groups, state = unpack(self._name, state_dict, self.param_groups, self._shape_of)
+        counted = type(self).__module__.startswith("cutaway.") or type(self).update is not Optimizer.update
+        groups, state = unpack(self._name, state_dict, self.param_groups, self._shape_of, counted)
         for group in groups:
             for name, value in self.defaults.items():
                 group.setdefault(name, value)
