@@ -8,7 +8,7 @@ import numpy as np
 
 from cutaway.core.aval import show
 from cutaway.core.creation import arange
-from cutaway.core.errors import ArgumentError, IndexOutOfRange, ShapeError
+from cutaway.core.errors import ArgumentError, DTypeError, IndexOutOfRange, ShapeError
 from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
 from cutaway.core.ops.elementwise import where
@@ -52,6 +52,11 @@ def cross_entropy(
             raise ArgumentError(
                 f"cross_entropy: ignore_index={ignore_index} is for class indices, target {show(target)} holds "
                 "probabilities; leave it out, or give a row of zeros to what is to be skipped"
+            )
+        if not target.is_floating_point():
+            raise DTypeError(
+                f"cross_entropy: target {show(target)} has the shape of input {show(input)} and so holds probabilities, "
+                "which are floating numbers; convert it with .float(), or give class indices (target.argmax(1))"
             )
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     dim, target = _class_indices("cross_entropy", input, target)
@@ -149,6 +154,8 @@ def _class_indices(op: str, input: Tensor, target: Tensor) -> tuple[int, Tensor]
             f"{list(expected)} (or probabilities {list(shape)}), got target {show(target)}; pass {fix}"
         )
     integer(op, "target", target)
+    if target.dtype.name not in ("int64", "uint8"):
+        raise DTypeError(f"{op}: class indices must be int64 or uint8, got target {show(target)}; convert it with .long()")
     return dim, target.long()
 
 
@@ -241,6 +248,11 @@ def binary_cross_entropy(
     reduction = reduction_name("binary_cross_entropy", reduction, size_average, reduce)
     same_shape("binary_cross_entropy", input, target, may_stretch=False)
     floating("binary_cross_entropy", input)
+    if target.dtype is not input.dtype:
+        raise DTypeError(
+            f"binary_cross_entropy: target {show(target)} must have the dtype of input {show(input)}; convert it with "
+            ".to(input.dtype)"
+        )
     values = known(input)
     if values is not None and values.size and not (values.min() >= 0 and values.max() <= 1):
         raise ArgumentError(
@@ -271,6 +283,8 @@ def binary_cross_entropy_with_logits(
     reduction = reduction_name(op, reduction, size_average, reduce)
     same_shape(op, input, target, may_stretch=False)
     floating(op, input)
+    if not target.is_floating_point():
+        raise DTypeError(f"{op}: target must hold floating numbers, got {show(target)}; convert it with .float()")
     if pos_weight is None:
         loss = log1p_exp(input) - input * target
     else:
