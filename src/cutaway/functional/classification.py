@@ -53,11 +53,6 @@ def cross_entropy(
                 f"cross_entropy: ignore_index={ignore_index} is for class indices, target {show(target)} holds "
                 "probabilities; leave it out, or give a row of zeros to what is to be skipped"
             )
-        if not target.is_floating_point():
-            raise DTypeError(
-                f"cross_entropy: target {show(target)} has the shape of input {show(input)} and so holds probabilities, "
-                "which are floating numbers; convert it with .float(), or give class indices (target.argmax(1))"
-            )
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     dim, target = _class_indices("cross_entropy", input, target)
     valid = _valid("cross_entropy", target, input.shape[dim], ignore_index)
@@ -154,8 +149,6 @@ def _class_indices(op: str, input: Tensor, target: Tensor) -> tuple[int, Tensor]
             f"{list(expected)} (or probabilities {list(shape)}), got target {show(target)}; pass {fix}"
         )
     integer(op, "target", target)
-    if target.dtype.name not in ("int64", "uint8"):
-        raise DTypeError(f"{op}: class indices must be int64 or uint8, got target {show(target)}; convert it with .long()")
     return dim, target.long()
 
 
