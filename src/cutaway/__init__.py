@@ -113,17 +113,17 @@ _ELSEWHERE = {
         """.split(),
         "cutaway.core.topics.functions",
     ),
-    **dict.fromkeys("geqrf orgqr ormqr".split(), "cutaway.core.topics.reflections"),
     **dict.fromkeys(
-        "fake_quantize_per_channel_affine fake_quantize_per_tensor_affine segment_reduce".split(),
-        "cutaway.core.topics.segments",
+        "fake_quantize_per_channel_affine fake_quantize_per_tensor_affine".split(), "cutaway.core.topics.quantised"
     ),
-    **dict.fromkeys("TypedStorage UntypedStorage".split(), "cutaway.core.topics.storage"),
+    **dict.fromkeys("TypedStorage UntypedStorage is_storage".split(), "cutaway.core.memory"),
+    "segment_reduce": "cutaway.core.topics.segments",
+    **dict.fromkeys("geqrf orgqr ormqr".split(), "cutaway.core.topics.reflections"),
     **dict.fromkeys("histogram histogramdd".split(), "cutaway.core.topics.histograms"),
     **dict.fromkeys("pca_lowrank svd_lowrank".split(), "cutaway.core.topics.lowrank"),
     **dict.fromkeys(
         """
-        fill frobenius_norm frombuffer get_num_interop_threads is_storage norm_except_dim nuclear_norm range
+        fill frobenius_norm frombuffer get_num_interop_threads norm_except_dim nuclear_norm range
         set_num_interop_threads
         """.split(),
         "cutaway.core.topics.differences",

@@ -79,3 +79,34 @@ def test_each_line_prints_what_pytorch_prints(tmp_path):
     assert ours.splitlines() == theirs.splitlines()
 
 
+
+
+SAFETENSORS = """
+import torch
+from safetensors import safe_open
+from safetensors.torch import load, load_file, load_model, save, save_file, save_model
+
+held = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(2, dtype=torch.bfloat16), "c": torch.tensor(3), "e": torch.zeros(0)}
+save_file(held, "x.safetensors", metadata={"k": "v"})
+back = load_file("x.safetensors", device="cpu")
+print(sorted(back), all(torch.equal(back[k], v) and back[k].dtype == v.dtype for k, v in held.items()), sorted(load(save(held))))
+back["a"][0, 0] = 9  # memory of its own
+with safe_open("x.safetensors", framework="pt") as f:
+    print(f.metadata(), sorted(f.keys()), f.get_tensor("a"), f.get_slice("a")[:1, 1:], f.get_slice("a").get_shape())
+tied = lambda: torch.nn.ModuleDict({"e": torch.nn.Embedding(5, 4), "o": torch.nn.Linear(4, 5, bias=False)})
+m, n = tied(), tied()
+m["o"].weight, n["o"].weight = m["e"].weight, n["e"].weight
+save_model(m, "m.safetensors")
+print(load_model(n, "m.safetensors"), torch.equal(n["o"].weight, m["e"].weight), n["o"].weight is n["e"].weight)
+net = torch.nn.LSTM(3, 4); opt = torch.optim.Adam(net.parameters()); net(torch.ones(2, 1, 3))[0].sum().backward(); opt.step()
+save_file(net.state_dict(), "n.safetensors"); print(net.load_state_dict(load_file("n.safetensors")))
+for what in ({"a": held["a"], "b": held["a"][0]}, {"a": held["a"].t()}):
+    try: save_file(what, "y.safetensors")
+    except (RuntimeError, ValueError) as error: print(type(error).__name__)
+"""
+
+
+def test_safetensors_own_functions_for_pytorch(tmp_path):
+    pytest.importorskip("safetensors")
+    ours, theirs = (run(tmp_path, SAFETENSORS, start=s) for s in (OURS, REAL))
+    assert printed(ours) == printed(theirs)

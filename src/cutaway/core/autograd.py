@@ -832,6 +832,9 @@ class Context:
                 )
         self._kept = tensors
 
+    def save_for_forward(self, *tensors: Any) -> None:
+        """Nothing: what a Function's jvp would read. Derivatives along a direction are made of its backward here."""
+
     def mark_non_differentiable(self, *tensors: Any) -> None:
         """No gradient comes back to these outputs."""
         self._non_differentiable = tensors

@@ -61,7 +61,7 @@ class Conversions:
         """The name of the type, or the tensor in another dtype."""
         if dtype is None:
             return f"{package()}.{dtypes.type_name(dtypes.FROM_NUMPY[self._data.dtype])}Tensor"
-        return self.to(dtypes.from_type_name(dtype) if isinstance(dtype, str) else dtype)
+        return self.to(dtypes.from_type_name(dtype) if isinstance(dtype, str) else dtypes.as_dtype(dtype, "type"))
 
     def type_as(self, other: Tensor) -> Tensor:
         """In the dtype of `other`."""

@@ -365,7 +365,7 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
         raise IndexOutOfRange(f"topk: k = {k} is out of range for dim {dim} of size {n} in {show(x)}")
     no_bools("topk", x)
     order = argsort(x, d, descending=largest)
-    order = order.narrow(d, 0, k) if order._data.ndim else order
+    order = contiguous(order.narrow(d, 0, k)) if order._data.ndim else order
     return TYPES["topk"](gather(x, d, order), order)
 
 
@@ -958,7 +958,16 @@ def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any 
     moved = index_ops.index_put(
         movedim(x, d, 0), movedim(source if alpha == 1 else source * alpha, d, 0), index, dims=(0,), accumulate=True
     )
-    return movedim(moved, 0, d)
+    return owned(movedim(moved, 0, d))
+
+
+def owned(y: Tensor) -> Tensor:
+    """`y`, whose memory was made on the way to it, as a result and not a view: row-major to the user, in whatever order
+    the machine has put it."""
+    if type(y._data) is not np.ndarray:
+        return movement.layout(y, dims=tuple(range(y._data.ndim)))
+    y._view, y._base, y._path = False, None, ()
+    return y
 
 
 def _triangle(x: Tensor, keep: np.ndarray) -> Tensor:
@@ -1197,7 +1206,10 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         y = contract.einsum(y, x, spec=f"{term},{other}->{kept}")
         term = kept
     term, y = _sum_out(term, y, out)
-    return permute(y, *[term.index(c) for c in out]) if term != out else y
+    if term == out:
+        return y
+    order = tuple(term.index(c) for c in out)
+    return permute(y, *order) if len(tensors) == 1 else owned(movement.layout(y, dims=order))
 
 
 def _equation_of_lists(arguments: list[Any]) -> tuple[str, tuple[Any, ...]]:

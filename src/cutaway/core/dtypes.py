@@ -296,6 +296,8 @@ class device:
         if isinstance(type, device):
             self.type, self.index = type.type, type.index
             return
+        if isinstance(type, int) and not isinstance(type, bool):
+            raise DeviceError(f"device: there is no accelerator {type}; Cutaway computes on the CPU. Write device='cpu'")
         if not isinstance(type, str):
             raise ArgumentTypeError(f"device: expected a name such as 'cpu', got {describe(type)}")
         name, colon, number = type.partition(":")

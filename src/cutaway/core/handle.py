@@ -1,9 +1,11 @@
-"""RemovableHandle: what registering a hook gives, of a tensor, a module or an optimiser."""
+"""RemovableHandle: what registering a hook gives, of a tensor, a module or an optimiser; their hooks around state dicts."""
 
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 
 class RemovableHandle:
@@ -38,3 +40,18 @@ class RemovableHandle:
 
     def __exit__(self, *error: object) -> None:
         self.remove()
+
+
+class StateHooks:
+    """What a module or an optimiser calls around state_dict() and load_state_dict(), each kind in order of registration."""
+
+    THERE: ClassVar = {  # what PyTorch calls a module's tables
+        "_state_dict_pre_hooks": "saving", "_state_dict_hooks": "saved",
+        "_load_state_dict_pre_hooks": "loading", "_load_state_dict_post_hooks": "loaded",
+    }  # fmt: skip
+
+    def __init__(self) -> None:
+        self.saving: dict[int, Callable[..., Any]] = OrderedDict()
+        self.saved: dict[int, Callable[..., Any]] = OrderedDict()
+        self.loading: dict[int, Callable[..., Any]] = OrderedDict()
+        self.loaded: dict[int, Callable[..., Any]] = OrderedDict()

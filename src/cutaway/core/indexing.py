@@ -6,6 +6,7 @@ PyTorch's rule where it differs from NumPy's: integers are taken first, and only
 from __future__ import annotations
 
 import operator
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,8 +43,12 @@ def _items(key: Any, shape: tuple[int, ...]) -> list[Any]:
         warn_of("index: a list of lists, tensors or slices is read as a tuple, as by PyTorch; write x[tuple(key)]")
         key = tuple(key)
     for k in key if isinstance(key, tuple) else (key,):
-        if isinstance(k, _t.Tensor) and (type(k._data) is np.ndarray or k._data.dtype.kind == "b"):
+        if isinstance(k, _t.Tensor) and (type(k._data) is np.ndarray or k._data.dtype.char in "?B"):
             k = np.asarray(k._data)  # a staged mask says that its values are not there yet
+        if isinstance(k, np.ndarray) and k.dtype == np.uint8:  # what masks were before PyTorch had bool
+            warnings.warn("index: uint8 numbers are read as a mask, as by PyTorch; convert them with .bool() or .long()",
+                          UserWarning, stacklevel=4)  # fmt: skip
+            k = np.asarray(k != 0)
         if isinstance(k, (list, tuple, range)):
             k = _listed(k)
             if k.size == 0:

@@ -34,9 +34,14 @@ def pulled(outputs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequence[
 def pushed(outputs: Sequence[Tensor], inputs: Sequence[Tensor], tangents: Sequence[Tensor]) -> list[Tensor]:
     """What `outputs` change by when `inputs` change by `tangents`, to first order; with history."""
     with enable_grad():
-        seeds = [ones_like(y).requires_grad_() for y in outputs]
-        back = pulled(outputs, inputs, seeds, create_graph=True)
+        seeds, back = turned(outputs, inputs)
         return pulled(back, seeds, tangents, create_graph=True)
+
+
+def turned(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Gradients at the outputs, and those that come of them at the inputs: linear in the former, with history."""
+    seeds = [ones_like(y).requires_grad_() for y in outputs]
+    return seeds, pulled(outputs, inputs, seeds, create_graph=True)
 
 
 def rows(y: Tensor, inputs: Sequence[Tensor], create_graph: bool) -> list[Tensor]:

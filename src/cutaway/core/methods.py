@@ -784,13 +784,13 @@ class Methods:
         """All products of two vectors."""
         return _d.outer(self, other)
 
-    def addmm(self, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
-        """beta self + alpha (a b)."""
-        return _d.addmm(self, a, b, beta=beta, alpha=alpha)
+    def addmm(self, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        """beta self + alpha (mat1 mat2)."""
+        return _d.addmm(self, mat1, mat2, beta=beta, alpha=alpha)
 
-    def baddbmm(self, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
-        """beta self + alpha (a b) for batches."""
-        return _d.baddbmm(self, a, b, beta=beta, alpha=alpha)
+    def baddbmm(self, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        """beta self + alpha (batch1 batch2)."""
+        return _d.baddbmm(self, batch1, batch2, beta=beta, alpha=alpha)
 
     # --- as a whole ---------------------------------------------------------------------------------------------------
 
@@ -942,9 +942,9 @@ class Methods:
         """`index_add`, written into this tensor."""
         return self._assign(self.index_add(dim, index, source, alpha=alpha), "index_add_")
 
-    def addmm_(self, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    def addmm_(self, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
         """`addmm`, written into this tensor."""
-        return self._assign(self.addmm(a, b, beta=beta, alpha=alpha), "addmm_")
+        return self._assign(self.addmm(mat1, mat2, beta=beta, alpha=alpha), "addmm_")
 
     def neg_(self) -> Tensor:
         """`neg`, written into this tensor."""

@@ -14,8 +14,11 @@ from cutaway.core.errors import ArgumentTypeError, GradError
 SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "split_size_or_sections": "split_size"} | dict.fromkeys(
     ("mat2", "vec", "vec2", "tensor"), "other"
 )
+SPELLINGS |= {"axis0": "dim0", "axis1": "dim1", "from": "a", "to": "b"}
 FIRST = ("input", "x", "x1")  # the tensor itself
 LISTED = ("dims", "size", "sizes", "shape", "repeats")  # what is written as f(2, 3), too
+
+PLACED = {"view": ("dtype",), "random_": ("from", "to")}  # by position here
 
 
 def respelled(
@@ -27,12 +30,12 @@ def respelled(
     first = next(iter(parameters), "")
     spread = len(parameters) < len(signature)
     own: dict[str, Any] = {}
-    for key, value in kwargs.items():
+    for key, value in sorted(kwargs.items()) if fn.__name__ in PLACED else kwargs.items():
         if key in parameters:
             name = key
         elif key in FIRST and not args and first:
             args, name = (value,), ""
-        elif key in LISTED and spread and len(args) == (first == "self"):
+        elif (key in LISTED and spread and len(args) == (first == "self")) or key in PLACED.get(fn.__name__, ()):
             args, name = (*args, value), ""
         else:
             name = SPELLINGS.get(key, "")

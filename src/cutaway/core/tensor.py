@@ -27,6 +27,7 @@ from cutaway.core.topics import (
     Complex,
     Drawing,
     Layout,
+    Memory,
     Order,
     Places,
     Products,
@@ -34,7 +35,6 @@ from cutaway.core.topics import (
     Sparsity,
     Special,
     Statistics,
-    Storages,
     Writing,
 )
 from cutaway.core.watched import CHANGES
@@ -80,8 +80,8 @@ class Size(tuple[int, ...]):
 
 
 class Tensor(
-    Methods, Conversions, Complex, Drawing, Layout, Order, Places, Products, Replaced, Sparsity, Special,
-    Statistics, Storages, Writing,
+    Methods, Conversions, Complex, Drawing, Layout, Memory, Order, Places, Products, Replaced, Sparsity, Special,
+    Statistics, Writing,
 ):  # fmt: skip
     """A multi-dimensional array that can remember how it was computed.
 
@@ -275,6 +275,10 @@ class Tensor(
         """True if the elements lie in row-major order, whatever format is asked for."""
         check_format("is_contiguous", memory_format)
         return not self._view or bool(self._data.flags.c_contiguous)
+
+    def _is_view(self) -> bool:
+        """True for a view of another tensor, `_base`."""
+        return self._base is not None
 
     def is_floating_point(self) -> bool:
         """True for a floating dtype."""

@@ -10,6 +10,7 @@ from cutaway.func.derivatives import (
     jacfwd,
     jacrev,
     jvp,
+    linearize,
     vjp,
 )
 from cutaway.func.state import functional_call, replace_all_batch_norm_modules_, stack_module_state
@@ -17,7 +18,7 @@ from cutaway.func.vmap import vmap
 
 __all__ = [
     "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp",
-    "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
+    "linearize", "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip
 
 

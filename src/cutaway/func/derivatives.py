@@ -11,9 +11,9 @@ from functools import wraps
 from typing import Any
 
 from cutaway.core.autograd import enable_grad
-from cutaway.core.errors import ArgumentTypeError, GradError, KindError, ShapeError
+from cutaway.core.errors import ArgumentTypeError, DTypeError, GradError, KindError, ShapeError
 from cutaway.core.functions import ones_like
-from cutaway.core.jacobian import fresh, pulled, pushed, rows, settled
+from cutaway.core.jacobian import fresh, pulled, pushed, rows, settled, turned
 from cutaway.core.nest import each, leaves, like
 from cutaway.core.tensor import Tensor
 
@@ -104,6 +104,31 @@ def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Cal
 def debug_unwrap(tensor: Tensor, *, recurse: bool = True) -> Tensor:
     """The tensor itself: functions are called with plain tensors here."""
     return tensor
+
+
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """(func(*primals), push): push(*tangents) is the change of func's result along them, from one run of func.
+
+    Raises GradError where tangents are not nested as the primals are, ShapeError and DTypeError where they do not fit them.
+    """
+    with enable_grad():
+        args, chosen = _chosen("linearize", primals, tuple(range(len(primals))))
+        y = func(*args)
+        xs, ys = leaves(chosen), _tensors("linearize", y)
+        seeds, back = turned(ys, xs)
+
+    def push(*tangents: Any) -> Any:
+        directions = leaves(tangents)
+        if each(lambda t: None, tangents) != each(lambda t: None, chosen):
+            raise GradError("linearize: the tangents must be nested as the primals are, a Tensor for each")
+        _fit("linearize", directions, xs, "tangents", "primals")
+        for v, x in zip(directions, xs, strict=True):
+            if v.dtype is not x.dtype:
+                raise DTypeError(f"linearize: a tangent must have the dtype of its primal, {x.dtype}, got {v.dtype}")
+        with enable_grad():
+            return like(y, iter([settled(t, xs) for t in pulled(back, seeds, directions, True)]))
+
+    return each(lambda t: settled(t, xs), y), push
 
 
 def jacrev(

@@ -22,9 +22,8 @@ REDUCTIONS = ("mean", "sum", "none")
 def reduction_name(op: str, reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
     """The reduction asked for, through `reduction` or through PyTorch's two older flags.  Raises ArgumentError."""
     if size_average is not None or reduce is not None:
-        if reduce is False:
-            return "none"
-        return "sum" if size_average is False else "mean"
+        whole, averaged = reduce is None or bool(reduce), size_average is None or bool(size_average)
+        return "none" if not whole else "mean" if averaged else "sum"
     if reduction not in REDUCTIONS:
         more = ", 'batchmean'" if op == "kl_div" else ""
         raise ArgumentError(f"{op}: reduction {reduction!r} is unknown; use one of 'mean', 'sum', 'none'{more}")

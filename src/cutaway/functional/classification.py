@@ -8,7 +8,7 @@ import numpy as np
 
 from cutaway.core.aval import show
 from cutaway.core.creation import arange
-from cutaway.core.errors import ArgumentError, IndexOutOfRange, ShapeError
+from cutaway.core.errors import ArgumentError, DTypeError, IndexOutOfRange, ShapeError
 from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
 from cutaway.core.ops.elementwise import where
@@ -241,6 +241,11 @@ def binary_cross_entropy(
     reduction = reduction_name("binary_cross_entropy", reduction, size_average, reduce)
     same_shape("binary_cross_entropy", input, target, may_stretch=False)
     floating("binary_cross_entropy", input)
+    if target.dtype is not input.dtype:
+        raise DTypeError(
+            f"binary_cross_entropy: target {show(target)} must have the dtype of input {show(input)}; convert it with "
+            ".to(input.dtype)"
+        )
     values = known(input)
     if values is not None and values.size and not (values.min() >= 0 and values.max() <= 1):
         raise ArgumentError(
@@ -271,6 +276,8 @@ def binary_cross_entropy_with_logits(
     reduction = reduction_name(op, reduction, size_average, reduce)
     same_shape(op, input, target, may_stretch=False)
     floating(op, input)
+    if not target.is_floating_point():
+        raise DTypeError(f"{op}: target must hold floating numbers, got {show(target)}; convert it with .float()")
     if pos_weight is None:
         loss = log1p_exp(input) - input * target
     else:

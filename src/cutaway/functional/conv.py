@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from cutaway.core.aval import show
+from cutaway.core.derived import owned
 from cutaway.core.errors import ArgumentError, DTypeError, ShapeError
 from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
@@ -283,7 +284,7 @@ def _finish(y: Tensor, bias: Tensor | None, outputs: int, groups: int, plan: _Pl
     if bias is not None:
         y = y + bias
     y = layout(y, dims=plan.image_first)
-    return y if with_batch else y.squeeze(0)
+    return owned(y if with_batch else y.squeeze(0))
 
 
 def _check_parts(

@@ -46,7 +46,8 @@ def embedding(
     padding_idx outside the table, ArgumentError for scale_grad_by_freq together with sparse.
     """
     is_tensor("embedding", input=input, weight=weight)
-    integer("embedding", "input", input)
+    if input.dtype.name not in ("int64", "int32"):
+        raise DTypeError(f"embedding: input must hold integers (int64 or int32), got {show(input)}; use .long()")
     if weight.ndim != 2:
         raise ShapeError(f"embedding: weight must be [vocabulary, features], got {show(weight)}")
     rows = weight.shape[0]

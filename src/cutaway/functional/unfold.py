@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cutaway.core.aval import show
+from cutaway.core.derived import owned
 from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.op import composite
 from cutaway.core.ops.window import fold as fold_op
@@ -92,7 +93,7 @@ def fold(
         y = y.narrow(2, ph, size[0])
     if pw:
         y = y.narrow(3, pw, size[1])
-    return y if with_batch else y.squeeze(0)
+    return owned(y if with_batch else y.squeeze(0))
 
 
 @composite(r"y_{c,\,rh+i,\,rw+j} = x_{cr^2 + ri + j,\,h,\,w}")

@@ -21,14 +21,14 @@ from cutaway.core.errors import (
     NotWritten,
     ShapeError,
 )
-from cutaway.core.handle import RemovableHandle
+from cutaway.core.handle import RemovableHandle, StateHooks
 from cutaway.core.op import SCOPE
 from cutaway.core.refusal import RAW, describe, explain, guard_class, guard_methods
 from cutaway.core.tensor import Tensor
 from cutaway.core.watched import CHANGES, Watched
 from cutaway.nn.hooks import Hook, Hooks, call_with_hooks, registered
 from cutaway.nn.parameter import Buffer, Parameter
-from cutaway.nn.state import EXTRA, IncompatibleKeys, load, load_own
+from cutaway.nn.state import EXTRA, Bound, IncompatibleKeys, Returning, load, load_own, told
 from cutaway.nn.state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401 - a name that programs import
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Module:
     _modules: dict[str, Any]  # Module or None
     _non_persistent_buffers_set: set[str]
     _hooks: Hooks | None
+    _state_hooks: StateHooks | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args or kwargs:
@@ -138,6 +139,8 @@ class Module:
                 return table[name]
             if name in Hooks.THERE:
                 return getattr(self._hook_table(), Hooks.THERE[name])
+            if name in StateHooks.THERE:
+                return getattr(self._state_hook_table(), StateHooks.THERE[name])
             if hasattr(type(self), name):  # a property that failed: let its own error out
                 return object.__getattribute__(self, name)
             raise self._missing(name)
@@ -560,6 +563,41 @@ class Module:
 
     # --- saving and loading -------------------------------------------------------------------------------------------
 
+    def _state_hook_table(self) -> StateHooks:
+        if self._state_hooks is None:
+            self._state_hooks = StateHooks()
+        return self._state_hooks
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(module, prefix, keep_vars)` before this module writes itself into a state_dict."""
+        return RemovableHandle.of(self._state_hook_table().saving, hook)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(module, state_dict, prefix, local_metadata)` when this module and its children stand in the state_dict,
+        which the hook may change in place. state_dict() raises ArgumentError if it returns something.
+        """
+        return RemovableHandle.of(self._state_hook_table().saved, hook)
+
+    def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """The same, where what the hook returns is the state_dict from there on."""
+        return RemovableHandle.of(self._state_hook_table().saved, Returning(hook))
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)` before
+        this module takes its values out of the state_dict: the place to translate names in it.
+        """
+        return self._register_load_state_dict_pre_hook(hook, with_module=True)
+
+    def _register_load_state_dict_pre_hook(self, hook: Callable[..., Any], with_module: bool = False) -> RemovableHandle:
+        """The same, without the module in front unless with_module."""
+        return RemovableHandle.of(self._state_hook_table().loading, Bound(hook, self) if with_module else hook)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(module, incompatible_keys)` when this module and its children are loaded; it may change the two lists
+        in place, and strict=True looks at what they hold then. load_state_dict raises AssertedError if it returns something.
+        """
+        return RemovableHandle.of(self._state_hook_table().loaded, hook)
+
     def state_dict(
         self,
         *args: Any,
@@ -577,12 +615,16 @@ class Module:
         out = OrderedDict() if destination is None else destination
         if not hasattr(out, "_metadata"):
             out._metadata = OrderedDict()  # type: ignore[attr-defined]
-        out._metadata[prefix[:-1]] = {"version": self._version}  # type: ignore[attr-defined]
+        local = out._metadata[prefix[:-1]] = {"version": self._version}  # type: ignore[attr-defined]
+        hooks = self._state_hooks
+        if hooks is not None:
+            for hook in hooks.saving.values():
+                hook(self, prefix, keep_vars)
         self._save_to_state_dict(out, prefix, keep_vars)
         for name, child in self._modules.items():
             if child is not None:
                 child.state_dict(destination=out, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-        return out
+        return out if hooks is None else told(self, hooks, out, prefix, local)
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         """Write what this module itself owns, without its children."""
@@ -617,6 +659,9 @@ class Module:
         error_msgs: list[str],
     ) -> None:
         """Load what this module itself owns; a subclass may translate the names of an old version first."""
+        if self._state_hooks is not None:
+            for hook in self._state_hooks.loading.values():
+                hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
         assign = local_metadata.get("assign_to_params_buffers", False)
         load_own(self, state_dict, prefix, assign, missing_keys, unexpected_keys, error_msgs)
         if type(self).set_extra_state is not Module.set_extra_state:

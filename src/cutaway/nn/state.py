@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cutaway.core.autograd import no_grad
-from cutaway.core.errors import ArgumentTypeError, StateError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, AssertedError, StateError
+from cutaway.core.handle import StateHooks
 from cutaway.core.package import package
 from cutaway.core.tensor import Tensor
 
@@ -32,6 +33,40 @@ class IncompatibleKeys(NamedTuple):
 IncompatibleKeys.__name__ = "_IncompatibleKeys"  # PyTorch's, which programs print and import
 
 
+class Returning(NamedTuple):
+    """A hook of state_dict() that may give another one back."""
+
+    hook: Callable[..., Any]
+
+    def __call__(self, *args: Any) -> Any:
+        return self.hook(*args)
+
+
+class Bound(NamedTuple):
+    """A hook of load_state_dict that sees the module, too; a copy of the module calls it with the copy."""
+
+    hook: Callable[..., Any]
+    module: Module
+
+    def __call__(self, *args: Any) -> None:
+        self.hook(self.module, *args)
+
+
+def told(module: Module, hooks: StateHooks, out: Any, prefix: str, local: dict[str, Any]) -> Any:
+    """What state_dict() returns, after its hooks: `out`, or what they made of it."""
+    for hook in hooks.saved.values():
+        made = hook(module, out, prefix, local)
+        if made is None:
+            continue
+        if not isinstance(hook, Returning):
+            raise ArgumentError(
+                f"state_dict: the post-hook {hook!r} of {type(module).__name__} returned something; change the "
+                "state_dict in place and return None"
+            )
+        out = made
+    return out
+
+
 def load(module: Module, state: Mapping[str, Any], strict: bool, assign: bool) -> IncompatibleKeys:
     """Copy the values of `state` into `module` and everything below it; see Module.load_state_dict."""
     if not isinstance(state, Mapping):
@@ -45,14 +80,22 @@ def load(module: Module, state: Mapping[str, Any], strict: bool, assign: bool) -
     unexpected: list[str] = []
     problems: list[str] = []
 
-    def visit(m: Module, prefix: str) -> None:
-        local = dict(metadata.get(prefix[:-1], {}), assign_to_params_buffers=assign)
+    def visit(m: Module, state: dict[str, Any], prefix: str) -> None:
+        local = {**metadata.get(prefix[:-1], {}), **({"assign_to_params_buffers": True} if assign else {})}
         m._load_from_state_dict(state, prefix, local, True, missing, unexpected, problems)
         for name, child in m._modules.items():
             if child is not None:
-                visit(child, f"{prefix}{name}.")
+                head = f"{prefix}{name}."
+                visit(child, {key: value for key, value in state.items() if key.startswith(head)}, head)
+        if m._state_hooks is not None:
+            for hook in m._state_hooks.loaded.values():
+                if hook(m, IncompatibleKeys(missing, unexpected)) is not None:
+                    raise AssertedError(
+                        f"load_state_dict: the post-hook {hook!r} of {type(m).__name__} returned something; "
+                        "change the lists of its second argument in place and return None"
+                    )
 
-    visit(module, "")
+    visit(module, state, "")
     if strict and (missing or unexpected):
         problems[:0] = _listed(missing, unexpected)
     if problems:

@@ -34,10 +34,13 @@ def pack(groups: list[Group], state: dict[Tensor, dict[str, Any]]) -> dict[str, 
 ShapeOf = Callable[[str, Tensor], tuple[int, ...] | None]
 
 
-def unpack(op: str, saved: Any, groups: list[Group], shape_of: ShapeOf) -> tuple[list[Group], WatchedMemories]:
+def unpack(
+    op: str, saved: Any, groups: list[Group], shape_of: ShapeOf, counted: bool
+) -> tuple[list[Group], WatchedMemories]:
     """The groups and the state that `saved` holds, about the parameters of `groups`.  Raises StateError on a misfit.
 
-    `shape_of` tells the shape of what is remembered under a name of a parameter; None for any.
+    `shape_of` tells the shape of what is remembered under a name of a parameter; None for any.  `counted`: the optimiser is
+    one whose `step` is a Tensor, which was a number in old files; in a program's own it is what the program keeps there.
     """
     try:
         saved_groups, saved_state = list(saved["param_groups"]), dict(saved["state"])
@@ -57,6 +60,8 @@ def unpack(op: str, saved: Any, groups: list[Group], shape_of: ShapeOf) -> tuple
     for n, memory in saved_state.items():
         if n not in parameter:
             raise StateError(f"{op}.load_state_dict: there is state for parameter {n!r}, which no group names")
+        if counted and isinstance(memory.get("step"), (int, float)):
+            memory = {**memory, "step": np.array(memory["step"], np.float32)}
         state[parameter[n]].update(
             (name, _fit(op, f"{name!r} of parameter {n}", name, value, parameter[n], shape_of(name, parameter[n])))
             for name, value in memory.items()
@@ -72,11 +77,9 @@ def unpack(op: str, saved: Any, groups: list[Group], shape_of: ShapeOf) -> tuple
 
 
 def _fit(op: str, what: str, name: str, value: Any, p: Tensor, shape: tuple[int, ...] | None) -> Any:
-    """A saved value as a Tensor of its own; numbers other than the count of steps, and lists, stay what they are."""
+    """A saved value as a Tensor of its own; numbers and lists stay what they are."""
     if isinstance(value, list):
         return [_fit(op, what, name, v, p, shape) for v in value]
-    if isinstance(value, (int, float)) and name == "step":
-        value = np.array(value, np.float32)
     if not hasattr(value, "__array__"):
         return value
     if isinstance(value, Tensor) and not value._strided:

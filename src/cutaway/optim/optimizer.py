@@ -15,7 +15,7 @@ from cutaway.core.autograd import SPARSE_GRADIENTS, enable_grad
 from cutaway.core.diary import note
 from cutaway.core.dtypes import float32, float64, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten
-from cutaway.core.handle import RemovableHandle
+from cutaway.core.handle import RemovableHandle, StateHooks
 from cutaway.core.op import SCOPE, STAGE
 from cutaway.core.refusal import guard_class, guarded
 from cutaway.core.tensor import Tensor
@@ -57,6 +57,7 @@ class Optimizer:
     last: tuple[str, ...] = ()  # the last hyper-parameters, in PyTorch's order, those of IMPLEMENTATION among them
     scalars: tuple[str, ...] = ()  # which of the things remembered are one number, not one for each element
 
+    _state_hooks: StateHooks | None = None
     _hooking = False  # within a subclass's own step() that stands between the hooks
 
     param_groups: list[Group]
@@ -289,19 +290,57 @@ class Optimizer:
 
         Its Tensors are the optimiser's own memory, not copies.
         """
-        return pack(self.param_groups, self.state)
+        hooks = self._state_hooks
+        if hooks is None:
+            return pack(self.param_groups, self.state)
+        for hook in [*hooks.saving.values()]:
+            hook(self)
+        state = pack(self.param_groups, self.state)
+        for hook in [*hooks.saved.values()]:
+            state = _or(hook(self, state), state)
+        return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a `state_dict`, Cutaway's or PyTorch's. Tensors are copied, to the dtype of their parameter.
 
         Raises StateError where groups, parameters or shapes do not fit; then nothing was changed.
         """
-        groups, state = unpack(self._name, state_dict, self.param_groups, self._shape_of)
+        hooks = self._state_hooks
+        if hooks is not None:
+            state_dict = state_dict.copy()
+            for hook in [*hooks.loading.values()]:
+                state_dict = _or(hook(self, state_dict), state_dict)
+        counted = type(self).__module__.startswith("cutaway.") or type(self).update is not Optimizer.update
+        groups, state = unpack(self._name, state_dict, self.param_groups, self._shape_of, counted)
         for group in groups:
             for name, value in self.defaults.items():
                 group.setdefault(name, value)
             self._check(group)
         self.param_groups, self.state = groups, state
+        if hooks is not None:
+            for hook in [*hooks.loaded.values()]:
+                hook(self)
+
+    def _state_hook_table(self) -> StateHooks:
+        if self._state_hooks is None:
+            self._state_hooks = StateHooks()
+        return self._state_hooks
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer)` before each state_dict()."""
+        return RemovableHandle.of(self._state_hook_table().saving, hook, prepend)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` after each state_dict(); a dict that it returns takes its place."""
+        return RemovableHandle.of(self._state_hook_table().saved, hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` before a state is loaded, with a shallow copy; a dict it returns is loaded."""
+        return RemovableHandle.of(self._state_hook_table().loading, hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer)` when a state was loaded."""
+        return RemovableHandle.of(self._state_hook_table().loaded, hook, prepend)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_native": {}, "_programs": {}}  # made anew where they are needed
@@ -326,6 +365,11 @@ def _show_implementation(cls: type[Optimizer]) -> None:
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters[-1:] = [inspect.Parameter(n, kind, default=IMPLEMENTATION[n], annotation=Any) for n in more]
         init.__signature__ = inspect.Signature(parameters)  # type: ignore[union-attr]
+
+
+def _or(made: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """What a hook made of the state, or the state."""
+    return state if made is None else made
 
 
 def _hooked_step(step: Callable[..., Any]) -> Callable[..., Any]:

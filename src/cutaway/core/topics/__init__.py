@@ -17,11 +17,10 @@ from cutaway.core.topics.replaced import Replaced
 from cutaway.core.topics.sparsity import Sparsity
 from cutaway.core.topics.special import Special
 from cutaway.core.topics.statistics import Statistics
-from cutaway.core.topics.storage import Storages
 from cutaway.core.topics.writing import Writing
 
 TOPICS = (Complex, Layout, Order, Places, Products, Replaced, Special, Statistics)
-METHODS_ONLY = (Drawing, Memory, Sparsity, Writing, Storages)
+METHODS_ONLY = (Drawing, Memory, Sparsity, Writing)
 # Those that a program may call as functions, too.
 NAMES = frozenset(
     name for topic in TOPICS for name, f in vars(topic).items() if callable(f) and name[0] != "_" and not name.endswith("_")

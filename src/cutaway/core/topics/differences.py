@@ -15,7 +15,6 @@ from cutaway.core.dtypes import as_dtype, get_default_dtype
 from cutaway.core.errors import ArgumentError, ShapeError
 from cutaway.core.refusal import function
 from cutaway.core.tensor import Tensor
-from cutaway.core.topics.storage import TypedStorage, UntypedStorage
 
 
 @function
@@ -83,11 +82,6 @@ def fill(input: Any, value: Any) -> Any:
         raise ShapeError(f"fill: the value must be a number or a 0-d tensor, got {show(value)}")
     y = value.to(input.dtype) if isinstance(value, Tensor) else tensor(value, dtype=input.dtype)
     return d.where(d.constant(np.ones(input._data.shape, bool)), y, input)
-
-
-def is_storage(obj: Any) -> bool:
-    """True for what `Tensor.storage` and `untyped_storage` give."""
-    return isinstance(obj, (TypedStorage, UntypedStorage))
 
 
 def get_num_interop_threads() -> int:

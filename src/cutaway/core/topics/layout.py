@@ -123,7 +123,7 @@ class Layout:
         zeros = d.constant(np.zeros((n, n, *self._data.shape[:-1]), self._data.dtype))
         rows, columns = d.constant(k - min(offset, 0)), d.constant(k + max(offset, 0))
         y = zeros.index_put((rows, columns), self.movedim(-1, 0), accumulate=True)
-        return y.movedim((0, 1), (a, b))
+        return d.owned(y.movedim((0, 1), (a, b)))
 
     def diagflat(self: Any, offset: int = 0) -> Any:
         """All elements as the diagonal of a matrix."""

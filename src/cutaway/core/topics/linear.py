@@ -96,7 +96,7 @@ def solve(A: Any, B: Any, *, left: bool = True) -> Any:
     matrices("solve", A)
     d.alike("solve", A, d.need_tensor("solve", B))
     if not left:
-        return adjoint(solve(adjoint(A), adjoint(B)))
+        return d.owned(adjoint(solve(adjoint(A), adjoint(B))))
     vector = B._data.ndim == 1 or (B._data.ndim == A._data.ndim - 1 and B._data.shape == A._data.shape[:-1])
     b = B.unsqueeze(-1) if vector else B
     if b._data.shape[-2] != A._data.shape[-1]:

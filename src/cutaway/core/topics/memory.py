@@ -1,4 +1,4 @@
-"""The memory behind a tensor: `storage()`, what shares it, and the order of dimensions in it."""
+"""Methods that tell of the memory behind a tensor: its storage, what shares it, the order of dimensions in it."""
 
 from __future__ import annotations
 
@@ -8,97 +8,27 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cutaway.core import derived as d
-from cutaway.core.dtypes import CPU, FROM_NUMPY, as_dtype, check_device, device, dtype, get_default_dtype
+from cutaway.core.dtypes import as_dtype, check_device, get_default_dtype
 from cutaway.core.errors import ArgumentTypeError, DTypeError, ShapeError
+from cutaway.core.memory import TypedStorage, UntypedStorage, is_storage, root, typed
 from cutaway.core.refusal import describe, function
-
-
-class UntypedStorage:
-    """The bytes of a tensor and of all its views: `x.untyped_storage()`."""
-
-    _name = "UntypedStorage"
-
-    def __init__(self, array: np.ndarray) -> None:
-        self._array = array
-
-    @property
-    def device(self) -> device:
-        """The CPU."""
-        return CPU
-
-    def data_ptr(self) -> int:
-        """The address of the first element; equal for all that share this memory."""
-        return int(self._array.__array_interface__["data"][0])
-
-    def size(self) -> int:
-        """The number of elements."""
-        return self._array.size
-
-    __len__ = size
-
-    def nbytes(self) -> int:
-        """The number of bytes."""
-        return self._array.nbytes
-
-    def element_size(self) -> int:
-        """Bytes an element."""
-        return self._array.itemsize
-
-    def tolist(self) -> list[Any]:
-        """Every element, as Python's numbers."""
-        found: list[Any] = self._array.tolist()
-        return found
-
-    def __iter__(self) -> Any:
-        return iter(self.tolist())
-
-    def __getitem__(self, key: int | slice) -> Any:
-        return type(self)(self._array[key]) if isinstance(key, slice) else self._array[key].item()
-
-    def __setitem__(self, key: int | slice, value: Any) -> None:
-        self._array[key] = value
-
-    def _which(self) -> str:
-        return f"device={CPU.type}"
-
-    def __repr__(self) -> str:
-        rows = "".join(f" {x}\n" for x in self.tolist())
-        return f"{rows}[torch.storage.{self._name}({self._which()}) of size {len(self)}]"
-
-
-class TypedStorage(UntypedStorage):
-    """The same memory as numbers of a dtype: `x.storage()`."""
-
-    _name = "TypedStorage"
-
-    @property
-    def dtype(self) -> dtype:
-        """The type of the elements."""
-        return FROM_NUMPY[self._array.dtype]
-
-    def untyped(self) -> UntypedStorage:
-        """The bytes."""
-        return UntypedStorage(self._array.view(np.uint8))
-
-    def _which(self) -> str:
-        return f"dtype={self.dtype}, {super()._which()}"
 
 
 class Memory:
     """Methods of Tensor that tell of its memory."""
 
     def storage(self: Any) -> TypedStorage:
-        """The memory that this tensor shows (a part of), as numbers; views share it."""
-        return TypedStorage(_memory(self))
+        """The memory that this tensor shows (a part of), as elements; views share it.  Warns: deprecated."""
+        return typed(self)
 
     def untyped_storage(self: Any) -> UntypedStorage:
         """The memory that this tensor shows (a part of), as bytes; views share it."""
-        return UntypedStorage(_memory(self).view(np.uint8))
+        return UntypedStorage._behind(self)
 
     def storage_offset(self: Any) -> int:
         """Where it begins in the memory that it is a view of, counted in elements; 0 for what is no view."""
         a = self._settle()._data
-        start: int = a.__array_interface__["data"][0] - _root(self).__array_interface__["data"][0]
+        start: int = a.__array_interface__["data"][0] - root(self).__array_interface__["data"][0]
         return start // int(a.itemsize)
 
     def is_set_to(self: Any, tensor: Any) -> bool:
@@ -115,8 +45,8 @@ class Memory:
         self: Any, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = None
     ) -> Any:
         """Show the memory of another tensor, or of a storage by `size` and `stride` (row-major if left out)."""
-        if isinstance(source, UntypedStorage):
-            array = source._array.view(self._data.dtype)
+        if is_storage(source):
+            array = source.untyped()._bytes.view(self._data.dtype)
             shape = (array.size - storage_offset,) if size is None else d.sizes_of("set_", (size,))
             source = d.constant(array)[storage_offset:]
             if stride is None:
@@ -159,20 +89,6 @@ def order_of(name: str, dims: Any, n: int) -> list[int]:
     if sorted(k if isinstance(k, int) else -1 for k in order) != list(range(n)):
         raise ShapeError(f"{name}: expected an order of {n} dimensions, got {describe(dims)}")
     return order
-
-
-def _root(t: Any) -> np.ndarray:
-    """The array that owns what `t` shows; of what is no view, its own."""
-    root: np.ndarray = t._settle()._data
-    while t._view and isinstance(root.base, np.ndarray):
-        root = root.base
-    return root
-
-
-def _memory(t: Any) -> np.ndarray:
-    """That array as one row of the tensor's dtype."""
-    flat = _root(t).reshape(-1)
-    return flat if flat.dtype == t._data.dtype else flat.view(t._data.dtype)
 
 
 @function

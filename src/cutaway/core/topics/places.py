@@ -69,12 +69,13 @@ class Places:
             raise ShapeError(f"index_fill: the value must be a number or a 0-d tensor, got {show(value)}")
         moved, at = _front("index_fill", self, dim, index)
         v = value.to(self.dtype) if hasattr(value, "_data") else d.new(self, value, None, None, False)
-        return index_ops.index_put(moved, v, index, dims=(0,), accumulate=False).movedim(0, at)
+        return d.owned(index_ops.index_put(moved, v, index, dims=(0,), accumulate=False).movedim(0, at))
 
     def index_copy(self: Any, dim: int, index: Any, source: Any) -> Any:
         """A copy with the slices of `source` at `index` along `dim`."""
         moved, at = _front("index_copy", self, dim, index)
-        return index_ops.index_put(moved, source.movedim(at, 0), index, dims=(0,), accumulate=False).movedim(0, at)
+        moved = index_ops.index_put(moved, source.movedim(at, 0), index, dims=(0,), accumulate=False)
+        return d.owned(moved.movedim(0, at))
 
     def index_put(self: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
         """A copy with x[indices] = values, or += with `accumulate`.  Raises DTypeError unless both have one dtype."""

@@ -74,7 +74,7 @@ class Statistics:
             raise IndexOutOfRange(f"kthvalue: k = {k} is out of range for dim {dim} of size {n} in {show(self)}")
         if not self._data.ndim:
             return TYPES["kthvalue"](self, d.constant(np.zeros((), np.int64)))
-        where = self.argsort(at).narrow(at, k - 1, 1)
+        where = d.contiguous(self.argsort(at).narrow(at, k - 1, 1))
         return d.pair("kthvalue", self, where, at, keepdim)
 
     def aminmax(self: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:

@@ -11,7 +11,6 @@ import numpy as np
 from cutaway.core import derived as d
 from cutaway.core.errors import GradError
 from cutaway.core.layouts import strided
-from cutaway.core.topics.memory import Memory
 
 
 def _written(name: str) -> Callable[..., Any]:
@@ -26,7 +25,7 @@ def _written(name: str) -> Callable[..., Any]:
     return write
 
 
-class Writing(Memory):
+class Writing:
     """The in-place methods that are made of the others."""
 
     for _name in """

@@ -46,6 +46,7 @@ ELSEWHERE = {
     "torch.utils.data.sampler": "cutaway.data.sampler",
     "torch.utils.data._utils": f"{HERE}.collate",
     "torch.utils.data._utils.collate": "cutaway.data.collate",
+    "torch.storage": "cutaway.core.memory",
     "torch.distributions.kl": "cutaway.distributions.divergence",
     "torchvision": "cutaway.vision",
 }
