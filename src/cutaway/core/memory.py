@@ -103,6 +103,10 @@ class UntypedStorage:
 
     is_cuda = property(lambda self: False, doc="False.")
 
+    def is_shared(self) -> bool:
+        """False: other processes get copies."""
+        return False
+
     def untyped(self) -> UntypedStorage:
         """Itself."""
         return self
@@ -118,6 +122,12 @@ class UntypedStorage:
         if len(source) != len(self):
             raise ArgumentError(f"copy_: {len(source)} bytes into a storage of {len(self)}")
         self._bytes[:] = source._bytes
+        return self
+
+    def resize_(self, size: int) -> UntypedStorage:
+        """Itself.  Raises ArgumentError for another size: tensors hold their memory here, and it goes when they go."""
+        if size != len(self):
+            raise ArgumentError(f"resize_: a storage of {len(self)} bytes keeps its size, got {size}; delete the tensor instead")
         return self
 
     def fill_(self, value: int) -> UntypedStorage:
@@ -194,6 +204,10 @@ class TypedStorage:
         return device("cpu")
 
     is_cuda = property(lambda self: False, doc="False.")
+
+    def is_shared(self) -> bool:
+        """False: other processes get copies."""
+        return False
 
     def cpu(self) -> TypedStorage:
         """Itself."""

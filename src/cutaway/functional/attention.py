@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutaway.core.aval import broadcast_shapes, show
-from cutaway.core.errors import ArgumentError, AssertedShape, DTypeError, ShapeError
+from cutaway.core.errors import ArgumentError, DTypeError, ShapeError
 from cutaway.core.functions import cat, zeros
 from cutaway.core.narrow import in_single
 from cutaway.core.op import composite
@@ -199,7 +199,7 @@ def multi_head_attention_forward(
             key_padding_mask = key_padding_mask.unsqueeze(0)
     length, batch, width = query.shape
     if width != embed_dim_to_check or width % num_heads:
-        raise AssertedShape(
+        raise ShapeError(
             f"{op}: query {show(query)} must have {embed_dim_to_check} features, a multiple of num_heads={num_heads}"
         )
     if tuple(key.shape[:2]) != tuple(value.shape[:2]) or key.shape[1] != batch:

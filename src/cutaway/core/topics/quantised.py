@@ -62,5 +62,6 @@ def _rounded(x: Any, scale: Any, zero_point: Any, low: int, high: int) -> Any:
     q = x.detach().float() * (1 / scale)  # PyTorch computes in float32, whatever x is
     whole = not isinstance(zero_point, Tensor) or zero_point._data.dtype.kind in "iu"
     q = q.round() + zero_point if whole else (q + zero_point).round()
+    q = ew.where(q == q, q, low - 1.0)  # NaN is cut off below
     y = ((q.clamp(low, high) - zero_point) * scale).to(x.dtype)
     return y + ew.where((q >= low) & (q <= high), x - x.detach(), 0) if x.requires_grad else y
