@@ -127,7 +127,7 @@ class UntypedStorage:
     def resize_(self, size: int) -> UntypedStorage:
         """Itself.  Raises ArgumentError for another size: tensors hold their memory here, and it goes when they go."""
         if size != len(self):
-            raise ArgumentError(f"resize_: a storage of {len(self)} bytes keeps its size, got {size}; delete the tensor instead")
+            raise ArgumentError(f"resize_: a storage of {len(self)} bytes keeps its size, got {size}")
         return self
 
     def fill_(self, value: int) -> UntypedStorage:
