@@ -236,13 +236,16 @@ class Node:
     parents           the Node of each input, None where no gradient is wanted
     metas             (shape, dtype) of each input;  meta: of the result
     saved             the input values that rules name;  saved_y: the result's
-    spoken            the name that PyTorch has for it, where the function that was called has told it (grad_names.py)
+    spoken, given     the name that PyTorch has for it and the nodes of what the function was called with, where that has
+                      told so, as it is more than one op (grad_names.py)
     """
 
     __slots__ = (
-        "__weakref__", "attrs", "freed", "hooks", "meta", "metas", "op", "parents", "retain", "saved", "saved_y", "seq",
-        "spoken",
+        "__weakref__", "attrs", "freed", "given", "hooks", "meta", "metas", "op", "parents", "retain", "saved", "saved_y",
+        "seq", "spoken",
     )  # fmt: skip
+
+    whole = False  # True of one that stands for all of the function's ops
 
     def __init__(
         self,
@@ -270,7 +273,8 @@ class Node:
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
         """The nodes that gradients go to next, as PyTorch gives them: (node, which of its results) an input."""
         return tuple(
-            (None, 0) if p is None else (_nodes.named(p), p.number if isinstance(p, OutputNode) else 0) for p in self.parents
+            (None, 0) if p is None else (_nodes.named(p), p.number if isinstance(p, OutputNode) else 0)
+            for p in _nodes.inputs(self)
         )
 
     @property

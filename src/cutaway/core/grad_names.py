@@ -185,7 +185,8 @@ CALLED: dict[str, Words] = {
     "batch_norm": "NativeBatchNorm", "layer_norm": "NativeLayerNorm", "group_norm": "NativeGroupNorm",
     "instance_norm": "View", "embedding": "Embedding", "pixel_shuffle": "PixelShuffle", "grid_sample": _sampled,
     "affine_grid": "AffineGridGenerator", "embedding_bag": "EmbeddingBag",
-    "normalized": "Div", "class_log_prob": "Squeeze:1", "class_entropy": "Neg", "normal_log_prob": "Sub",
+    "normalized": "Div", "normalize": "Div", "dropout": "Mul", "surprise": lambda args, kwargs: "NllLoss",
+    "class_log_prob": "Squeeze:1", "class_entropy": "Neg", "normal_log_prob": "Sub",
     "cosine_similarity": "Sum:1", "scaled_dot_product_attention": "ScaledDotProductFlashAttentionForCpu",
 }  # fmt: skip
 
@@ -201,7 +202,20 @@ def tell(y: T, words: Words, args: tuple[Any, ...], kwargs: dict[str, Any], own:
         text = words if type(words) is str else words(args, kwargs)  # type: ignore[operator]
         if text:
             node.spoken = text
+            if args and not node.whole:
+                node.given = words, nodes_of((*args, *kwargs.values()) if kwargs else args)
     return y
+
+
+def nodes_of(given: tuple[Any, ...]) -> list[Any]:
+    """The nodes of the Tensors among a function's arguments that are no integers; None where no gradient is wanted."""
+    found = []
+    for x in given:
+        for t in x if isinstance(x, (tuple, list)) else (x,):
+            node = getattr(t, "_node", x)
+            if node is not x and (node is not None or t._data.dtype.kind not in "biu"):
+                found.append(node)
+    return found
 
 
 class Name(str):

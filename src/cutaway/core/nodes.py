@@ -15,7 +15,9 @@ import numpy as np
 
 from cutaway.core.autograd import WALK, Leaf, Node, OutputNode, Packed, Wanted, _reachable, no_grad
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, AssertedError, GradError, ShapeError
+from cutaway.core.grad_names import CALLED
 from cutaway.core.handle import RemovableHandle
+from cutaway.core.op import OPS
 from cutaway.core.package import package
 from cutaway.core.tensor import Tensor
 from cutaway.core.views import refresh
@@ -37,6 +39,41 @@ def _class(word: str, kind: Any) -> type[Node]:
     of_user = word.endswith("Backward")
     where = f"{package()}.autograd.function" if of_user else "builtins"
     return type(word, (kind,), {"__slots__": (), "__module__": where, "unnamed": kind, "__doc__": kind.__doc__})
+
+
+def inputs(node: Any) -> Sequence[Node | None]:
+    """The nodes of its inputs as PyTorch lists them: of the function that was called, be it one op here or several."""
+    if isinstance(node, Leaf):
+        return ()
+    words, nodes = getattr(node, "given", (None, None))
+    if nodes is None:
+        both = zip(node.parents, node.metas, strict=True)
+        nodes = [p for p, (_, dtype) in both if p is not None or dtype.kind not in "biu"]
+        if getattr(node, "spoken", "") == "Rsub:1":  # of the number PyTorch says nothing
+            nodes = [p for p in nodes if p is not None]
+        words = CALLED.get(node.plan.label) if node.whole else None
+    if words in AS_THERE:
+        nodes = AS_THERE[words](nodes)
+    if words is not None:
+        node.given = None, nodes
+    return nodes
+
+
+def _between(name: str, node: Node | None) -> Any:
+    """What PyTorch has before `node` and we have not."""
+    if node is None:
+        return None
+    made: Any = Node(OPS["copy"], {}, (node,), (node.meta,), node.meta, {}, None)
+    made.spoken, made.given = name, (None, [node])
+    return made
+
+
+# By what the function is called: its inputs, in the order and with the nodes in between that PyTorch has.
+AS_THERE: dict[Any, Callable[[Any], list[Node | None]]] = {
+    CALLED["linear"]: lambda n: [*n[2:], n[0], _between("T", n[1])],
+    CALLED["batch_norm"]: lambda n: [n[0], *[p for p in n[1:] if p is not None]],
+    **dict.fromkeys([CALLED["cross_entropy"], CALLED["surprise"]], lambda n: [_between("LogSoftmax", n[0])]),
+}
 
 
 @cache

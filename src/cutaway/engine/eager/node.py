@@ -30,6 +30,7 @@ class CompositeNode(Node):
     __slots__ = ("arrays", "plan", "random")
 
     plan: Any  # a Plan; a WalkNode's is a Walk
+    whole = True
 
     def __init__(
         self,
