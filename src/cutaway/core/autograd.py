@@ -24,7 +24,6 @@ from cutaway.core.errors import (
     ArgumentError,
     ArgumentTypeError,
     GradError,
-    MissingAttribute,
     NotForSparse,
     NotWritten,
     ShapeError,
@@ -290,15 +289,6 @@ class Node:
         """Call `fn(grad_outputs)` before the gradients are computed; a tuple it returns replaces them."""
         return _nodes.register_prehook(self, fn)
 
-    def __getattr__(self, name: str) -> Any:
-        """PyTorch's names of saved values: `_saved_self`, `_saved_other`, `_saved_result`; behind `_raw` the boxes."""
-        key = SAVED_NAMES.get(name.removeprefix("_raw"), "")
-        if name[0] == "_" and key != "" and (self.freed or key in self.saved or (key == "y" and self.saved_y is not None)):
-            return _saved.SavedTensor(self, key) if name.startswith("_raw") else _saved.saved_value(self, key)
-        if name == "spoken":
-            raise AttributeError(name)  # no one has told
-        raise MissingAttribute(f"the node of {self.name} has no attribute {name!r}")
-
     def __repr__(self) -> str:
         if package() != "torch":
             return f"<{self.name} node>"
@@ -412,12 +402,6 @@ class Node:
             "call backward(retain_graph=True) the first time to go through it again, "
             "or compute the loss anew"
         )
-
-
-SAVED_NAMES: dict[str, int | str] = {
-    "_saved_self": 0, "_saved_input": 0, "_saved_mat1": 0, "_saved_other": 1, "_saved_mat2": 1, "_saved_weight": 1,
-    "_saved_result": "y",
-}  # fmt: skip
 
 
 def keep_overwritten(node: Node, cell: list[int]) -> None:
@@ -935,7 +919,7 @@ class OutputNode(Node):
 
     def __getattr__(self, name: str) -> Any:
         """What forward left on its ctx, which PyTorch's node is itself."""
-        if name in ("number", "spoken"):
+        if name in ("given", "number", "spoken"):
             raise AttributeError(name)  # not set
         return getattr(getattr(self.parents[0], "ctx", None), name)
 

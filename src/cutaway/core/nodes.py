@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from cutaway.core.autograd import WALK, Leaf, Node, OutputNode, Packed, Wanted, _reachable, no_grad
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, AssertedError, GradError, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, AssertedError, GradError, MissingAttribute, ShapeError
 from cutaway.core.grad_names import CALLED
 from cutaway.core.handle import RemovableHandle
 from cutaway.core.op import OPS
@@ -38,7 +38,28 @@ def named(node: Node) -> Node:
 def _class(word: str, kind: Any) -> type[Node]:
     of_user = word.endswith("Backward")
     where = f"{package()}.autograd.function" if of_user else "builtins"
-    return type(word, (kind,), {"__slots__": (), "__module__": where, "unnamed": kind, "__doc__": kind.__doc__})
+    content = {"__slots__": (), "__module__": where, "unnamed": kind, "__doc__": kind.__doc__}
+    if not hasattr(kind, "__getattr__"):  # here, as it makes every look at an attribute slower
+        content["__getattr__"] = _saved_value
+    return type(word, (kind,), content)
+
+
+SAVED_NAMES: dict[str, int | str] = {
+    "_saved_self": 0, "_saved_input": 0, "_saved_mat1": 0, "_saved_other": 1, "_saved_mat2": 1, "_saved_weight": 1,
+    "_saved_result": "y",
+}  # fmt: skip
+
+
+def _saved_value(node: Any, name: str) -> Any:
+    """PyTorch's names of saved values: `_saved_self`, `_saved_other`, `_saved_result`; behind `_raw` the boxes."""
+    from cutaway.core import saved  # which is made of this
+
+    key = SAVED_NAMES.get(name.removeprefix("_raw"), "")
+    if name[0] == "_" and key != "" and (node.freed or key in node.saved or (key == "y" and node.saved_y is not None)):
+        return saved.SavedTensor(node, key) if name.startswith("_raw") else saved.saved_value(node, key)
+    if name in ("spoken", "given"):
+        raise AttributeError(name)  # no one has told
+    raise MissingAttribute(f"the node of {node.name} has no attribute {name!r}")
 
 
 def inputs(node: Any) -> Sequence[Node | None]:
