@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -68,7 +69,6 @@ ABSENT = {
     "cutaway.mps.is_availble": "'is_available'",
     "cutaway.accelerator.device_cont": "'device_count'",
     "cutaway.profiler.profil": "'profile'",
-    "cutaway.Tensor(1).unsqueze": "'unsqueeze'",
     "cutaway.Tensor(1).gelu": "nn.functional.gelu",
 }
 
@@ -80,6 +80,11 @@ def test_an_absent_name_says_so_and_names_the_nearest(name):
     assert isinstance(e.value, MissingAttribute) or ".Tensor(" in name
     assert f"has no attribute '{name.rpartition('.')[2]}'" in str(e.value)
     assert (ABSENT[name] or "") in str(e.value)
+
+
+def test_python_itself_names_the_nearest_method_of_a_tensor():
+    told = subprocess.run([sys.executable, "-c", "import cutaway; cutaway.ones(1).unsqueze"], capture_output=True, text=True)
+    assert "'Tensor' object has no attribute 'unsqueze'. Did you mean: 'unsqueeze'?" in told.stderr
 
 
 def test_hasattr_and_dunder_names_work_as_ever():

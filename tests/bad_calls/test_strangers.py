@@ -51,7 +51,7 @@ def others():
 
 
 def public(module, keep=inspect.isfunction):
-    names = [n for n in dir(module) if not n.startswith("_") and n not in LEFT_OUT]
+    names = [n for n in dir(module) if not n.startswith("_") and n not in LEFT_OUT and hasattr(module, n)]
     return {n: getattr(module, n) for n in names if keep(getattr(module, n))}
 
 

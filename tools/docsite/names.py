@@ -137,7 +137,8 @@ def names(package: str) -> list[Name]:
     if package == "cutaway.Tensor":
         import cutaway
 
-        return [Name(package, n, inspect.getattr_static(cutaway.Tensor, n)) for n in dir(cutaway.Tensor) if n[0] != "_"]
+        there = [n for n in dir(cutaway.Tensor) if n[0] != "_" and hasattr(cutaway.Tensor, n)]
+        return [Name(package, n, inspect.getattr_static(cutaway.Tensor, n)) for n in there]
     module, chosen = import_module(package), _parts().get(package.removeprefix("cutaway."))
     found = [Name(package, n, getattr(module, n)) for n in chosen or listed(module)]
     return [name for name in found if not isinstance(name.value, ModuleType)]

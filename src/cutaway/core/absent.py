@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, NoReturn
 
 from cutaway.core.errors import MissingAttribute
 
@@ -33,6 +34,17 @@ def absent(where: str, name: str, known: Iterable[str]) -> MissingAttribute:
     if name[:2] == "__":  # asked by Python and its tools, which expect the answer no
         return MissingAttribute(f"{where} has no attribute {name!r}")
     return MissingAttribute(f"{where} has no attribute {name!r}; {_nearest(name, known)}")
+
+
+class Absent:
+    """In the place of a method that a class has not: it says what there is instead, to who asks for it."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> NoReturn:
+        # Python's own class: inside a call, the guard of core/refusal.py makes a refusal of the argument out of it.
+        raise AttributeError(str(absent(f"{owner.__name__!r} object", self.name, ())))
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -74,7 +74,7 @@ class Sparse(Tensor):
     def __getattr__(self, name: str) -> Any:
         if name == "_data" or hasattr(type(self), name):  # or a property that asked for _data
             raise NotForSparse("" if name == "_data" else name)
-        return super().__getattr__(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     @property
     def _numbers(self) -> np.ndarray:

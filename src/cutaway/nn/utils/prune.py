@@ -184,7 +184,7 @@ class RandomStructured(BasePruningMethod):
         n = _number(self.amount, size)
         mask = default_mask.clone()
         if n:
-            mask.index_fill_(self.dim, choose(n, size), 0)
+            return mask.index_fill(self.dim, choose(n, size), 0)
         return mask
 
 
