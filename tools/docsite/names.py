@@ -18,8 +18,8 @@ from typing import Any
 
 # The packages of the reference, from the machine upwards: their order in the navigation.
 HEADINGS = {
-    "The machine": "cutaway Tensor autograd autograd.functional autograd.graph func linalg fft signal signal.windows special "
-    "sparse random amp overrides",
+    "The machine": "cutaway Tensor autograd autograd.functional autograd.graph func linalg fft signal signal.windows "
+    "special sparse random amp overrides",
     "Networks": "nn nn.functional nn.init nn.attention nn.parallel nn.utils nn.utils.rnn nn.utils.parametrize "
     "nn.utils.parametrizations nn.utils.prune nn.utils.stateless optim optim.lr_scheduler optim.swa_utils data "
     "distributions distributions.constraints gradcheck",
