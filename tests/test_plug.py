@@ -1,5 +1,7 @@
 """`cutaway.use`: a part of one's own runs in the network, in the place of the library's, and goes away again."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -252,3 +254,17 @@ def test_a_wrong_autograd_shows():
     with cutaway.use(autograd=Value), pytest.raises(ArgumentError, match=r"your Value has no sin\(\)"):
         w.sin().backward()
     assert w.grad is None
+
+
+def test_the_torch_of_a_pytorch_program_has_the_part_too():
+    from cutaway.interop.pytorch.facade import Facade
+
+    torch = sys.modules["torch_of_a_program"] = Facade()
+    try:
+        x, theirs = cutaway.tensor([-1.0, 2.0]), torch.relu
+        assert "relu" in vars(torch) and theirs(x).tolist() == [0.0, 2.0]
+        with cutaway.use(relu=lambda x: x * 10):
+            assert torch.relu(x).tolist() == cutaway.relu(x).tolist() == [-10.0, 20.0]
+        assert torch.relu is theirs and cutaway.relu(x).tolist() == [0.0, 2.0]
+    finally:
+        del sys.modules["torch_of_a_program"]

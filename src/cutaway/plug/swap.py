@@ -56,7 +56,7 @@ class Use:
             mine = self._guarded(name, part, theirs)
         else:
             raise ArgumentTypeError(f"use: {name} must be a function, got {describe(part)}")
-        for module in [m for n, m in [*sys.modules.items()] if n == "cutaway" or n.startswith("cutaway.")]:
+        for module in _ours():
             for key, value in [*vars(module).items()]:
                 if value is theirs:
                     self._put(module, key, mine, value)
@@ -64,9 +64,11 @@ class Use:
         if owner is not None and not isinstance(theirs, type):
             method = vars(owner)[name]
             self._put(owner, name, self._guarded(name, part, method), method)
-            top = sys.modules["cutaway"]
-            if callable(getattr(top, name, None)):  # cutaway.relu is the method
-                self._put(top, name, vars(owner)[name], vars(top)[name])
+            function = getattr(sys.modules["cutaway"], name, None)
+            if callable(function):  # cutaway.relu is the method
+                for module in _ours():
+                    if vars(module).get(name) is function:
+                        self._put(module, name, vars(owner)[name], function)
 
     def _scalars(self, value: Any) -> None:
         from cutaway.plug.scalars import Scalars
@@ -201,6 +203,12 @@ def fitting(name: str, part: Callable[..., Any], theirs: Callable[..., Any]) -> 
         return tuple(positions), names
 
     return passed
+
+
+def _ours() -> list[Any]:
+    """Cutaway's modules, and the `torch` of a program written for PyTorch."""
+    found = [*sys.modules.items()]
+    return [m for n, m in found if n.partition(".")[0] == "cutaway" or type(m).__module__.startswith("cutaway.")]
 
 
 def _changed() -> None:

@@ -16,7 +16,10 @@ from cutaway.interop.pytorch.version import __version__
 
 
 class Facade(ModuleType):
-    """`torch`. What is set on it is kept here; what is not found is asked of `cutaway`."""
+    """`torch`. What is set on it is kept here; what is not found is asked of `cutaway`, once: the next look finds it here.
+
+    `cutaway.use` puts a user's part in its place here as well.
+    """
 
     def __init__(self) -> None:
         super().__init__("torch", cutaway.__doc__)
@@ -31,7 +34,9 @@ class Facade(ModuleType):
             raise MissingAttribute(why_absent(f"torch.{name}"))
         if name in itself.__all__:
             return getattr(itself, name)
-        return getattr(cutaway.cuda if name == "OutOfMemoryError" else cutaway, name)
+        value = getattr(cutaway.cuda if name == "OutOfMemoryError" else cutaway, name)
+        self.__dict__[name] = value
+        return value
 
     def __dir__(self) -> list[str]:
         return sorted({*self.__dict__, *MODULES, *itself.__all__, *(n for n in dir(cutaway) if n not in OURS)})
