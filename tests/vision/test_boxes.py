@@ -9,7 +9,7 @@ import pytest
 
 import cutaway
 from cutaway import gradcheck
-from cutaway.core.errors import ArgumentError, DTypeError, ShapeError
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from cutaway.vision import ops
 
 
@@ -219,6 +219,17 @@ def test_focal_loss(rng, alpha, gamma):
     np.testing.assert_allclose(loss(x).detach().numpy(), expected, rtol=1e-9)
     np.testing.assert_allclose(float(loss(x, "mean")), expected.mean(), rtol=1e-9)
     assert gradcheck.gradcheck(loss, (x,)) and gradcheck.gradgradcheck(loss, (x,))
+
+
+def test_losses_in_a_compiled_step(rng):
+    a, b = (cutaway.from_numpy(some_boxes(rng, 6, 6.0, np.float32)) for _ in "ab")
+    losses = (ops.generalized_box_iou_loss, ops.distance_box_iou_loss, ops.complete_box_iou_loss)
+    f = lambda x: sum(loss(x, b, reduction="sum") for loss in losses) + ops.sigmoid_focal_loss(x, b / 20, reduction="mean")
+    whole = cutaway.compile(lambda x: cutaway.autograd.grad(f(x), x)[0])
+    x = a.clone().requires_grad_()
+    np.testing.assert_allclose(whole(x).numpy(), cutaway.autograd.grad(f(x), x)[0].numpy(), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ArgumentTypeError, match="box_iou"):
+        ops.box_iou([[0, 0, 1, 1]], a)
 
 
 def test_what_focal_loss_refuses():

@@ -146,6 +146,7 @@ def test_under_autocast(rng):
         y = ops.roi_align(x.bfloat16(), boxes, 2)
         kept = ops.nms(boxes[:, 1:].bfloat16(), cutaway.tensor([1.0]), 0.5)
         assert ops.roi_pool(x.bfloat16(), [boxes[:, 1:]], 2).dtype == cutaway.bfloat16
+        assert ops.sigmoid_focal_loss(x.bfloat16(), (x > 0).bfloat16()).dtype == cutaway.float32
     assert y.dtype == cutaway.bfloat16 and kept.tolist() == [0]
     np.testing.assert_allclose(y.float().numpy(), ops.roi_align(x, boxes, 2).numpy(), rtol=0.02, atol=0.02)
 
@@ -165,6 +166,7 @@ def test_under_autocast(rng):
         ("ops.roi_align", "RoIAlign roi_align"),
         ("ops.ps_roi_align", "PSRoIAlign ps_roi_align"),
         ("ops.roi_pool", "RoIPool roi_pool"),
+        ("ops.ps_roi_pool", "PSRoIPool ps_roi_pool"),
         ("ops.deform_conv", "DeformConv2d deform_conv2d"),
         ("ops.drop_block", "DropBlock2d drop_block2d"),
         ("ops.stochastic_depth", "StochasticDepth stochastic_depth"),

@@ -116,6 +116,23 @@ def test_roi_pool(rng, scale):
     assert even.grad.flatten().tolist() == [1] + [0] * 15  # the first of equal ones
 
 
+def test_ps_roi_pool(rng):
+    x, rois, (h, w) = rng.standard_normal((2, 12, 9, 11)), np.array(REGIONS), (3, 2)
+    got = ops.PSRoIPool((h, w), 0.8)(cutaway.from_numpy(x), cutaway.from_numpy(rois)).numpy()
+    away = lambda v: int(math.copysign(math.floor(abs(v) + 0.5), v))
+    for k, (n, *box) in enumerate(rois):
+        left, top, right, bottom = (away(v * 0.8) for v in box)
+        high, wide = max(bottom - top, 1) / h, max(right - left, 1) / w
+        for c, i, j in np.ndindex(2, h, w):
+            rows = [r for r in range(top + math.floor(i * high), top + math.ceil((i + 1) * high)) if 0 <= r < 8]
+            columns = [s for s in range(left + math.floor(j * wide), left + math.ceil((j + 1) * wide)) if 0 <= s < 10]
+            pixels = x[int(n), (c * h + i) * w + j][rows][:, columns]
+            np.testing.assert_allclose(got[k, c, i, j], pixels.mean() if pixels.size else 0, atol=1e-12)
+    assert repr(ops.PSRoIPool(7, 0.25)) == "PSRoIPool(output_size=7, spatial_scale=0.25)"
+    with pytest.raises(ShapeError, match="multiple"):
+        ops.ps_roi_pool(cutaway.zeros(1, 5, 4, 4), cutaway.zeros(1, 5), 2)
+
+
 def test_gradients_of_regions(rng):
     x = cutaway.from_numpy(rng.standard_normal((2, 4, 5, 6))).requires_grad_()
     rois = cutaway.from_numpy(np.array(REGIONS[:3]))
@@ -124,6 +141,7 @@ def test_gradients_of_regions(rng):
         lambda x: ops.roi_align(x, rois, (2, 2), 0.6, -1, True) ** 2,
         lambda x: ops.ps_roi_align(x, rois, (2, 2), 0.6, 2),
         lambda x: ops.roi_pool(x, rois, (2, 2), 0.6) ** 2,
+        lambda x: ops.ps_roi_pool(x, rois, (2, 2), 0.6),
     ):
         assert gradcheck.gradcheck(f, (x,))
     assert gradcheck.gradgradcheck(lambda x: ops.roi_align(x[:, :1], rois, 2, 0.6, 2) ** 2, (x,))

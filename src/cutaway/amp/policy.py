@@ -29,9 +29,11 @@ SINGLE = frozenset(
     """.split()
 )
 # In float32, and the result as the first argument was: torchvision's.
-BACK = frozenset("roi_align roi_pool ps_roi_align deform_conv2d".split())
+BACK = frozenset("roi_align roi_pool ps_roi_align ps_roi_pool deform_conv2d".split())
 # Made of functions above, which change by themselves. A user's own composites are taken for such, too.
-OPEN = frozenset("rnn_tanh_cell rnn_relu_cell lstm_cell gru_cell gru recurrence multi_head_attention_forward".split())
+OPEN = frozenset(
+    "rnn_tanh_cell rnn_relu_cell lstm_cell gru_cell gru recurrence multi_head_attention_forward sigmoid_focal_loss".split()
+)
 
 WEIGHTS: dict[int, tuple[Tensor, int, Tensor]] = {}  # leaves that want gradients: id -> itself, its version, converted
 

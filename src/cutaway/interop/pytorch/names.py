@@ -53,6 +53,7 @@ ELSEWHERE = {
     "torchvision.ops.diou_loss": "cutaway.vision.ops.box_losses",
     "torchvision.ops.ciou_loss": "cutaway.vision.ops.box_losses",
     "torchvision.ops.ps_roi_align": "cutaway.vision.ops.roi_align",
+    "torchvision.ops.ps_roi_pool": "cutaway.vision.ops.roi_pool",
 }
 # Several of PyTorch's small modules of distributions are one here.
 ELSEWHERE |= {

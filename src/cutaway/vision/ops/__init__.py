@@ -21,14 +21,15 @@ from cutaway.vision.ops.misc import (
 )  # fmt: skip
 from cutaway.vision.ops.poolers import MultiScaleRoIAlign
 from cutaway.vision.ops.roi_align import PSRoIAlign, RoIAlign, ps_roi_align, roi_align
-from cutaway.vision.ops.roi_pool import RoIPool, roi_pool
+from cutaway.vision.ops.roi_pool import PSRoIPool, RoIPool, ps_roi_pool, roi_pool
 from cutaway.vision.ops.stochastic_depth import StochasticDepth, stochastic_depth
 
 __all__ = """Conv2dNormActivation Conv3dNormActivation DeformConv2d DropBlock2d DropBlock3d FeaturePyramidNetwork
-FrozenBatchNorm2d MLP MultiScaleRoIAlign PSRoIAlign Permute RoIAlign RoIPool SqueezeExcitation StochasticDepth
+FrozenBatchNorm2d MLP MultiScaleRoIAlign PSRoIAlign PSRoIPool Permute RoIAlign RoIPool SqueezeExcitation StochasticDepth
 batched_nms box_area box_convert box_iou clip_boxes_to_image complete_box_iou complete_box_iou_loss deform_conv2d
 distance_box_iou distance_box_iou_loss drop_block2d drop_block3d generalized_box_iou generalized_box_iou_loss
-masks_to_boxes nms ps_roi_align remove_small_boxes roi_align roi_pool sigmoid_focal_loss stochastic_depth""".split()
+masks_to_boxes nms ps_roi_align ps_roi_pool remove_small_boxes roi_align roi_pool sigmoid_focal_loss
+stochastic_depth""".split()
 
 
 class _Package(ModuleType):

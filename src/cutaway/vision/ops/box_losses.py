@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cutaway.core.dtypes import float32, float64
 from cutaway.core.functions import where
+from cutaway.core.op import composite
 from cutaway.core.tensor import Tensor
 from cutaway.vision.ops.boxes import aspect, trade_off
 from cutaway.vision.ops.focal_loss import reduction_named
@@ -11,6 +12,7 @@ from cutaway.vision.ops.focal_loss import reduction_named
 __all__ = ["complete_box_iou_loss", "distance_box_iou_loss", "generalized_box_iou_loss"]
 
 
+@composite(r"1 - \mathrm{IoU} + \frac{|c| - |a \cup b|}{|c|}")
 def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
     """1 - GIoU of each pair (Rezatofighi et al. 2019, arXiv 1902.09630).  [..., 4] corners -> [...], "mean" or "sum".
 
@@ -23,6 +25,7 @@ def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "n
     return _reduced(1 - (common / (union + eps) - (hull - union) / (hull + eps)), reduction)
 
 
+@composite(r"1 - \mathrm{IoU} + \frac{\rho^2(a, b)}{c^2}")
 def distance_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
     """1 - DIoU of each pair (Zheng et al. 2020, arXiv 1911.08287).  [..., 4] corners -> [...], "mean" or "sum".
 
@@ -32,6 +35,7 @@ def distance_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none
     return _reduced(loss, reduction)
 
 
+@composite(r"1 - \mathrm{IoU} + \frac{\rho^2(a, b)}{c^2} + \alpha v")
 def complete_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
     """1 - CIoU of each pair (Zheng et al. 2020, arXiv 1911.08287).  [..., 4] corners -> [...], "mean" or "sum".
 

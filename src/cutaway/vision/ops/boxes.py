@@ -9,6 +9,7 @@ from cutaway.core.autograd import no_grad
 from cutaway.core.dtypes import float32, int32, int64
 from cutaway.core.errors import ArgumentError, UnwrittenMode
 from cutaway.core.functions import cat, stack, zeros
+from cutaway.core.op import composite
 from cutaway.core.tensor import Tensor
 from cutaway.vision.ops.suppression import batched_nms as batched_nms
 from cutaway.vision.ops.suppression import nms as nms
@@ -104,6 +105,7 @@ def _upcast(x: Tensor) -> Tensor:
     return x if x.dtype in (int32, int64) else x.int()
 
 
+@composite(r"(x_2 - x_1)(y_2 - y_1)")
 def box_area(boxes: Tensor, fmt: str = "xyxy") -> Tensor:
     """boxes[..., 4] in format `fmt` (see box_convert) -> their areas[...].  Raises ArgumentError for another format."""
     wide = _upcast(boxes)
@@ -136,6 +138,7 @@ def _hull(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     return _upcast(high1.maximum(high2) - low1.minimum(low2)).clamp(min=0)
 
 
+@composite(r"\frac{|a \cap b|}{|a \cup b|}")
 def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
     """Intersection over union of all pairs.  boxes1[..., N, 4], boxes2[..., M, 4] in format `fmt` -> [..., N, M].
 
@@ -147,6 +150,7 @@ def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
     return common / union
 
 
+@composite(r"\mathrm{IoU} - \frac{|c| - |a \cup b|}{|c|}")
 def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     """IoU less the part of the hull that neither box covers: from -1 to 1.  [N, 4], [M, 4] corners -> [N, M]
     (Rezatofighi et al. 2019, arXiv 1902.09630, algorithm 1).
@@ -156,6 +160,7 @@ def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     return common / union - (hull - union) / hull
 
 
+@composite(r"\mathrm{IoU} - \frac{\rho^2(a, b)}{c^2}")
 def distance_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tensor:
     """IoU less the squared distance of the centres over the hull's diagonal.  [N, 4], [M, 4] corners -> [N, M]
     (Zheng et al. 2020, arXiv 1911.08287, equation 7).
@@ -171,6 +176,7 @@ def _apart(boxes1: Tensor, boxes2: Tensor, eps: float) -> Tensor:
     return (between**2).sum(-1) / diagonal
 
 
+@composite(r"\mathrm{IoU} - \frac{\rho^2(a, b)}{c^2} - \alpha v")
 def complete_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tensor:
     """distance_box_iou less how much the aspect ratios differ.  [N, 4], [M, 4] corners -> [N, M]
     (Zheng et al. 2020, arXiv 1911.08287, equations 8 to 11; no gradient runs through the trade-off alpha).

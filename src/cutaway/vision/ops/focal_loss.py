@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cutaway.core.errors import ArgumentError
+from cutaway.core.op import composite
 from cutaway.core.tensor import Tensor
 from cutaway.functional import binary_cross_entropy_with_logits
 from cutaway.functional._check import reduced
@@ -10,6 +11,7 @@ from cutaway.functional._check import reduced
 __all__ = ["sigmoid_focal_loss"]
 
 
+@composite(r"-\alpha_t (1 - p_t)^\gamma \log p_t")
 def sigmoid_focal_loss(
     inputs: Tensor, targets: Tensor, alpha: float = 0.25, gamma: float = 2, reduction: str = "none"
 ) -> Tensor:

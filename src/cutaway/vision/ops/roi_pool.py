@@ -1,4 +1,4 @@
-"""RoI pooling (Girshick 2015, arXiv 1504.08083): the largest pixel of each bin of a region, at whole places."""
+"""RoI pooling (Girshick 2015, arXiv 1504.08083): bins of whole pixels, the largest of each, or the mean."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from cutaway.core.aval import show
+from cutaway.core.errors import ShapeError
 from cutaway.core.functions import from_numpy
 from cutaway.core.op import composite
 from cutaway.core.tensor import Tensor
 from cutaway.nn import Module
-from cutaway.vision.ops.regions import bins, regions, wide
+from cutaway.vision.ops.regions import bins, regions, weighted, wide
 
-__all__ = ["RoIPool", "roi_pool"]
+__all__ = ["PSRoIPool", "RoIPool", "ps_roi_pool", "roi_pool"]
 
 
 @composite(r"\max_{(h, w) \in \mathrm{bin}} x_{nchw}")
@@ -33,6 +35,31 @@ def roi_pool(input: Tensor, boxes: Any, output_size: Any, spatial_scale: float =
     of_image = (found[:, 0].astype(np.int64)[:, None] * c + np.arange(c))[..., None, None] * (h * w)
     pooled = input.reshape(-1)[from_numpy((of_image + np.maximum(best, 0)).reshape(-1))].reshape(best.shape)
     return pooled.masked_fill(from_numpy(best < 0), 0.0)
+
+
+@composite(r"\mathrm{mean}_{(h, w) \in \mathrm{bin}}\, x_{n,\,cij,\,hw}")
+def ps_roi_pool(input: Tensor, boxes: Any, output_size: Any, spatial_scale: float = 1.0) -> Tensor:
+    """Each bin the mean of its pixels in channels of its own, 0 of none (Dai et al. 2016, R-FCN, arXiv 1605.06409).
+    x[N, C h w, H, W], K boxes -> y[K, C, h, w].
+
+    Bins end before the image's last row and column, as torchvision's do.
+    Arguments and errors as of roi_align; ShapeError unless the channels are a multiple of h w.
+    """
+    op = "ps_roi_pool"
+    found, (rows, columns) = regions(op, input, boxes), bins(op, output_size)
+    if input.shape[1] % (rows * columns):
+        raise ShapeError(
+            f"{op}: input channels must be a multiple of pooling height * pooling width, {rows} * {columns}, "
+            f"got {show(input)}"
+        )
+    corners = _rounded(found[:, 1:] * found.dtype.type(spatial_scale))
+    sides = np.maximum(corners[:, 2:] - corners[:, :2], 1).astype(found.dtype)
+    lines = []
+    for axis, count, length in ((1, rows, input.shape[2]), (0, columns, input.shape[3])):
+        low, high = _edges(corners[:, axis], sides[:, axis], count, length - 1)[..., None]
+        inside = (np.arange(length) >= low) & (np.arange(length) < high)
+        lines.append(inside / np.maximum(high - low, 1).astype(found.dtype))
+    return weighted(input, found[:, 0].astype(np.int64), lines[0], lines[1], own=True)
 
 
 def _rounded(x: np.ndarray) -> np.ndarray:
@@ -72,3 +99,10 @@ class RoIPool(Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(output_size={self.output_size}, spatial_scale={self.spatial_scale})"
+
+
+class PSRoIPool(RoIPool):
+    """ps_roi_pool with these options."""
+
+    def forward(self, input: Tensor, rois: Any) -> Tensor:
+        return ps_roi_pool(input, rois, self.output_size, self.spatial_scale)
