@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cutaway
-from cutaway.amp.policy import LOWER, OPEN, SINGLE, WEIGHTS
+from cutaway.amp.policy import BACK, LOWER, OPEN, SINGLE, WEIGHTS
 from cutaway.core import accelerate
 from cutaway.core.op import CAST
 
@@ -112,10 +112,11 @@ def test_the_lists_name_functions_that_there_are():
     from cutaway import functional
     from cutaway.core import derived
     from cutaway.core.topics import complex, fourier, spectra
+    from cutaway.vision import ops
 
     later = {"soft_margin_loss", "poisson_nll_loss", "ctc_loss", "multilabel_margin_loss", "grid_sample", "cdist"}
-    homes = (functional, functional.recurrent, derived, complex, fourier, spectra)
-    for name in (LOWER | SINGLE | OPEN) - later:
+    homes = (functional, functional.recurrent, derived, complex, fourier, spectra, ops)
+    for name in (LOWER | SINGLE | OPEN | BACK) - later:
         assert any(hasattr(m, name) for m in homes), name
     assert not LOWER & SINGLE
 

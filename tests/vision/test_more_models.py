@@ -9,12 +9,11 @@ import pytest
 
 import cutaway
 from cutaway.core.errors import ArgumentError, AssertedShape
-from cutaway.vision import models
+from cutaway.vision import models, ops
 from cutaway.vision.models import (
     convnext,
     efficientnet,
     mobilenet_v3,
-    parts,
     regnet,
     shufflenet,
     swin,
@@ -175,7 +174,7 @@ def test_attention_in_windows_is_attention_with_a_mask(rng):
 def test_attention_to_channels_and_a_block_of_convnext(rng):
     torch = pytest.importorskip("torch")
     TF = torch.nn.functional
-    se, block = parts.SqueezeExcitation(4, 2).double(), convnext.CNBlock(4, 0.5, 0.0).double()
+    se, block = ops.SqueezeExcitation(4, 2).double(), convnext.CNBlock(4, 0.5, 0.0).double()
     x = rng.standard_normal((2, 4, 5, 6))
     z = torch.from_numpy(x)
     s = {k: torch.from_numpy(v.numpy()) for k, v in se.state_dict().items()}
@@ -190,14 +189,14 @@ def test_attention_to_channels_and_a_block_of_convnext(rng):
 
 def test_a_branch_is_left_out_row_by_row():
     cutaway.manual_seed(0)
-    drop, x = parts.StochasticDepth(0.25, "row"), cutaway.ones(400, 2, 1, 1)
+    drop, x = ops.StochasticDepth(0.25, "row"), cutaway.ones(400, 2, 1, 1)
     y = drop(x).numpy()[:, :, 0, 0]
     assert (y[:, 0] == y[:, 1]).all() and set(np.unique(y).round(4)) == {0.0, np.float32(1.3333)}
     assert 0.18 < (y[:, 0] == 0).mean() < 0.32 and drop.eval()(x) is x
-    assert len(np.unique(parts.StochasticDepth(0.5, "batch")(x).numpy())) == 1
+    assert len(np.unique(ops.StochasticDepth(0.5, "batch")(x).numpy())) == 1
     for p, mode in ((1.5, "row"), (0.5, "column")):
         with pytest.raises(ArgumentError):
-            parts.StochasticDepth(p, mode)
+            ops.StochasticDepth(p, mode)
 
 
 def test_what_is_refused():

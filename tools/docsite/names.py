@@ -24,7 +24,7 @@ HEADINGS = {
     "nn.utils.parametrizations nn.utils.prune nn.utils.stateless optim optim.lr_scheduler optim.swa_utils data "
     "distributions distributions.constraints gradcheck",
     "Looking in": "engine inspect plug profiler",
-    "Images": "vision vision.datasets vision.io vision.models vision.transforms vision.transforms.functional "
+    "Images": "vision vision.datasets vision.io vision.models vision.ops vision.transforms vision.transforms.functional "
     "vision.transforms.v2 vision.transforms.v2.functional vision.utils",
     "Runs, agents, course": "train rl course",
     "Files and programs of others": "interop onnx serialization jit utils utils.data.distributed backends cpu cuda mps xpu "

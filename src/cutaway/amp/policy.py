@@ -28,8 +28,12 @@ SINGLE = frozenset(
     hfftn ihfftn
     """.split()
 )
+# In float32, and the result as the first argument was: torchvision's.
+BACK = frozenset("roi_align roi_pool ps_roi_align ps_roi_pool deform_conv2d".split())
 # Made of functions above, which change by themselves. A user's own composites are taken for such, too.
-OPEN = frozenset("rnn_tanh_cell rnn_relu_cell lstm_cell gru_cell gru recurrence multi_head_attention_forward".split())
+OPEN = frozenset(
+    "rnn_tanh_cell rnn_relu_cell lstm_cell gru_cell gru recurrence multi_head_attention_forward sigmoid_focal_loss".split()
+)
 
 WEIGHTS: dict[int, tuple[Tensor, int, Tensor]] = {}  # leaves that want gradients: id -> itself, its version, converted
 
@@ -50,9 +54,21 @@ class Rule:
             args, kwargs = self._to(args, self.lower), self._to(kwargs, self.lower)
         elif name in SINGLE and (name != "pad" or _looks_at_the_border(*args, **kwargs)):
             args, kwargs = self._to(args, float32), self._to(kwargs, float32)
+        elif name in BACK:
+            return self._and_back(fn, args, kwargs)
         token = CAST.set(None)
         try:
             return perform(fn, args, kwargs)
+        finally:
+            CAST.reset(token)
+
+    def _and_back(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """In float32, and the result in the dtype of the first argument."""
+        first = args[0] if args else kwargs.get("input")
+        token = CAST.set(None)
+        try:
+            y = perform(fn, self._to(args, float32), self._to(kwargs, float32))
+            return y.to(first.dtype) if isinstance(first, Tensor) else y
         finally:
             CAST.reset(token)
 

@@ -88,9 +88,9 @@ def grid_sample(
     places = [_in_pixels(grid[..., k], size, aligned) for k, size in enumerate(sizes)]
     inside = [_inside(u, size, aligned, padding_mode) for u, size in zip(places, sizes, strict=True)]
     if mode == "nearest":
-        return _pixels(input, [u.detach().round() for u in inside])
+        return pixels(input, [u.detach().round() for u in inside])
     if mode == "bilinear":
-        axes = [list(_linear(u)) for u in inside]
+        axes = [list(sides(u)) for u in inside]
     else:
         axes = [
             [(_inside(at, size, aligned, padding_mode), weight) for at, weight in _cubic(u)]
@@ -101,7 +101,7 @@ def grid_sample(
         weight = corner[-1][1]
         for _, more in reversed(corner[:-1]):
             weight = weight * more
-        part = _pixels(input, [at for at, _ in reversed(corner)]) * weight.unsqueeze(1)
+        part = pixels(input, [at for at, _ in reversed(corner)]) * weight.unsqueeze(1)
         total = part if total is None else total + part
     assert total is not None
     return total
@@ -127,7 +127,7 @@ def _inside(u: Tensor, size: int, align_corners: bool, padding: str) -> Tensor:
     return where((u > 0) & (u < size - 1), u, u.detach().clamp(0.0, size - 1.0))  # no gradient at the edge itself
 
 
-def _linear(u: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def sides(u: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """The pixels on both sides of a place, and what each weighs."""
     left = u.detach().floor()
     far = u - left
@@ -145,7 +145,7 @@ def _cubic(u: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         yield left + k, near if k in (0, 1) else ((a * z - 5 * a) * z + 8 * a) * z - 4 * a
 
 
-def _pixels(x: Tensor, at: list[Tensor]) -> Tensor:
+def pixels(x: Tensor, at: list[Tensor]) -> Tensor:
     """x[n, :, y, x] at whole places (x, y) or (x, y, z), 0 outside.  at: [N, H', W'] each -> [N, C, H', W']."""
     n, c, *sizes = x.shape
     flat: Any = 0

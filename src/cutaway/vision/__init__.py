@@ -12,7 +12,7 @@ from cutaway.core.absent import absent
 
 __version__ = "0.28.0+cutaway"  # the torchvision whose behaviour this is
 
-_MODULES = ("datasets", "io", "models", "transforms", "utils")
+_MODULES = ("datasets", "io", "models", "ops", "transforms", "utils")
 
 
 def get_image_backend() -> str:

@@ -49,6 +49,11 @@ ELSEWHERE = {
     "torch.storage": "cutaway.core.memory",
     "torch.distributions.kl": "cutaway.distributions.divergence",
     "torchvision": "cutaway.vision",
+    "torchvision.ops.giou_loss": "cutaway.vision.ops.box_losses",
+    "torchvision.ops.diou_loss": "cutaway.vision.ops.box_losses",
+    "torchvision.ops.ciou_loss": "cutaway.vision.ops.box_losses",
+    "torchvision.ops.ps_roi_align": "cutaway.vision.ops.roi_align",
+    "torchvision.ops.ps_roi_pool": "cutaway.vision.ops.roi_pool",
 }
 # Several of PyTorch's small modules of distributions are one here.
 ELSEWHERE |= {

@@ -14,7 +14,9 @@ from cutaway.core.functions import ones
 from cutaway.core.tensor import Tensor
 from cutaway.nn import GELU, AdaptiveAvgPool2d, Conv2d, Flatten, LayerNorm, Linear, Module, Parameter, Sequential, init
 from cutaway.vision.models.build import builder
-from cutaway.vision.models.parts import Conv2dNormActivation, Layer, LayerNorm2d, Permute, StochasticDepth
+from cutaway.vision.models.parts import LayerNorm2d
+from cutaway.vision.ops.misc import Conv2dNormActivation, Layer, Permute
+from cutaway.vision.ops.stochastic_depth import StochasticDepth
 
 
 class CNBlock(Module):

@@ -15,7 +15,9 @@ from cutaway.core.tensor import Tensor
 from cutaway.nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Linear, Module, Sequential, SiLU, init
 from cutaway.vision.models.build import builder
 from cutaway.vision.models.mobilenet import divisible
-from cutaway.vision.models.parts import Conv2dNormActivation, Layer, SqueezeExcitation, StochasticDepth, initialise
+from cutaway.vision.models.parts import initialise
+from cutaway.vision.ops.misc import Conv2dNormActivation, Layer, SqueezeExcitation
+from cutaway.vision.ops.stochastic_depth import StochasticDepth
 
 # kind ("M": with a convolution channel by channel, "F": fused), expand ratio, kernel, stride, channels in and out, layers
 Stage = tuple[str, int, int, int, int, int, int]

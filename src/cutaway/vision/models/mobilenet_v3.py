@@ -25,7 +25,8 @@ from cutaway.nn import (
 )
 from cutaway.vision.models.build import builder
 from cutaway.vision.models.mobilenet import divisible
-from cutaway.vision.models.parts import Conv2dNormActivation, Layer, SqueezeExcitation, initialise
+from cutaway.vision.models.parts import initialise
+from cutaway.vision.ops.misc import Conv2dNormActivation, Layer, SqueezeExcitation
 
 Row = tuple[int, int, int, int, bool, str, int]
 # channels in, kernel, wider inside, channels out, attention, activation, stride

@@ -1,109 +1,14 @@
-"""Layers that several networks share: convolution with norm and activation, attention to channels, branches left out."""
+"""What several networks share besides the layers of vision.ops: a norm of channels, initial values."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from cutaway.core.creation import empty
-from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
 from cutaway.functional import layer_norm
-from cutaway.nn import (
-    AdaptiveAvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Dropout,
-    GroupNorm,
-    LayerNorm,
-    Linear,
-    Module,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    init,
-)
-
-Layer = Callable[..., Module]
-
-
-class Conv2dNormActivation(Sequential):
-    """A convolution that keeps the size but for its stride, a norm and an activation; either may be None."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int = 3,
-        stride: int = 1,
-        padding: int | None = None,
-        groups: int = 1,
-        norm_layer: Layer | None = BatchNorm2d,
-        activation_layer: Layer | None = ReLU,
-        dilation: int = 1,
-        inplace: bool | None = True,
-        bias: bool | None = None,
-    ) -> None:
-        pad = (kernel_size - 1) // 2 * dilation if padding is None else padding
-        has_bias = norm_layer is None if bias is None else bias
-        layers: list[Module] = [
-            Conv2d(in_channels, out_channels, kernel_size, stride, pad, dilation, groups, has_bias)
-        ]
-        if norm_layer is not None:
-            layers.append(norm_layer(out_channels))
-        if activation_layer is not None:
-            layers.append(activation_layer() if inplace is None else activation_layer(inplace=inplace))
-        super().__init__(*layers)
-        self.out_channels = out_channels
-
-
-class SqueezeExcitation(Module):
-    """x[N, C, H, W] times a factor for each channel, made of all channels' means (Hu et al. 2018, arXiv 1709.01507)."""
-
-    def __init__(
-        self,
-        input_channels: int,
-        squeeze_channels: int,
-        activation: Layer = ReLU,
-        scale_activation: Layer = Sigmoid,
-    ) -> None:
-        super().__init__()
-        self.avgpool = AdaptiveAvgPool2d(1)
-        self.fc1 = Conv2d(input_channels, squeeze_channels, 1)
-        self.fc2 = Conv2d(squeeze_channels, input_channels, 1)
-        self.activation = activation()
-        self.scale_activation = scale_activation()
-
-    def forward(self, input: Tensor) -> Tensor:
-        squeezed = self.activation(self.fc1(self.avgpool(input)))
-        return self.scale_activation(self.fc2(squeezed)) * input
-
-
-class StochasticDepth(Module):
-    """In training 0 with probability p, else x / (1 - p); of the whole batch or of each row (Huang et al. 2016).
-
-    Raises ArgumentError unless 0 <= p <= 1 and mode is "batch" or "row".
-    """
-
-    def __init__(self, p: float, mode: str) -> None:
-        super().__init__()
-        if not 0 <= p <= 1:
-            raise ArgumentError(f"drop probability has to be between 0 and 1, but got {p}")
-        if mode not in ("batch", "row"):
-            raise ArgumentError(f"mode has to be either 'batch' or 'row', but got {mode}")
-        self.p, self.mode = p, mode
-
-    def forward(self, input: Tensor) -> Tensor:
-        if not self.training or self.p == 0:
-            return input
-        kept = 1.0 - self.p
-        rows = [input.shape[0] if self.mode == "row" else 1]
-        noise = empty((*rows, *[1] * (input.ndim - 1)), dtype=input.dtype).bernoulli_(kept)
-        return input * (noise / kept if kept > 0 else noise)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(p={self.p}, mode={self.mode})"
+from cutaway.nn import BatchNorm2d, Conv2d, GroupNorm, LayerNorm, Linear, Module, init
 
 
 class LayerNorm2d(LayerNorm):
@@ -112,31 +17,6 @@ class LayerNorm2d(LayerNorm):
     def forward(self, x: Tensor) -> Tensor:
         moved = x.permute(0, 2, 3, 1)
         return layer_norm(moved, self.normalized_shape, self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
-
-
-class Permute(Module):
-    """The dimensions in another order."""
-
-    def __init__(self, dims: Sequence[int]) -> None:
-        super().__init__()
-        self.dims = list(dims)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.permute(self.dims)
-
-
-class MLP(Sequential):
-    """Linear, activation and dropout for each of `hidden_channels`, the last one without the activation."""
-
-    def __init__(
-        self, in_channels: int, hidden_channels: Sequence[int], activation_layer: Layer = ReLU, dropout: float = 0.0
-    ) -> None:
-        layers: list[Module] = []
-        c = in_channels
-        for width in hidden_channels[:-1]:
-            layers += [Linear(c, width), activation_layer(), Dropout(dropout)]
-            c = width
-        super().__init__(*layers, Linear(c, hidden_channels[-1]), Dropout(dropout))
 
 
 def drawn(network: str, init_weights: bool | None) -> bool:

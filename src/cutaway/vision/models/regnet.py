@@ -17,7 +17,7 @@ from cutaway.core.tensor import Tensor
 from cutaway.nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, Module, ReLU, Sequential, init
 from cutaway.vision.models.build import builder
 from cutaway.vision.models.mobilenet import divisible
-from cutaway.vision.models.parts import Conv2dNormActivation, Layer, SqueezeExcitation
+from cutaway.vision.ops.misc import Conv2dNormActivation, Layer, SqueezeExcitation
 
 
 class Stage(NamedTuple):

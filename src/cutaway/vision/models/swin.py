@@ -17,7 +17,8 @@ from cutaway.core.tensor import Tensor
 from cutaway.functional import dropout, linear, pad
 from cutaway.nn import GELU, AdaptiveAvgPool2d, Conv2d, Flatten, LayerNorm, Linear, Module, Parameter, Sequential, init
 from cutaway.vision.models.build import builder
-from cutaway.vision.models.parts import MLP, Layer, Permute, StochasticDepth
+from cutaway.vision.ops.misc import MLP, Layer, Permute
+from cutaway.vision.ops.stochastic_depth import StochasticDepth
 
 
 class PatchMerging(Module):
@@ -124,7 +125,7 @@ class SwinTransformerBlock(Module):
         self.attn = ShiftedWindowAttention(dim, window_size, shift_size, num_heads, attention_dropout, dropout)
         self.stochastic_depth = StochasticDepth(stochastic_depth_prob, "row")
         self.norm2 = norm_layer(dim)
-        self.mlp = MLP(dim, [int(dim * mlp_ratio), dim], GELU, dropout)
+        self.mlp = MLP(dim, [int(dim * mlp_ratio), dim], activation_layer=GELU, dropout=dropout)
         for m in self.mlp.modules():
             if isinstance(m, Linear):
                 init.xavier_uniform_(m.weight)

@@ -29,7 +29,7 @@ from cutaway.nn import (
     init,
 )
 from cutaway.vision.models.build import builder
-from cutaway.vision.models.parts import MLP, Layer
+from cutaway.vision.ops.misc import MLP, Layer
 
 _norm = partial(LayerNorm, eps=1e-6)
 
@@ -38,7 +38,7 @@ class MLPBlock(MLP):
     """Two linear layers with GELU between them."""
 
     def __init__(self, in_dim: int, mlp_dim: int, dropout: float) -> None:
-        super().__init__(in_dim, [mlp_dim, in_dim], GELU, dropout)
+        super().__init__(in_dim, [mlp_dim, in_dim], activation_layer=GELU, dropout=dropout)
         for m in self.modules():
             if isinstance(m, Linear):
                 init.xavier_uniform_(m.weight)
