@@ -81,6 +81,19 @@ def test_what_is_made_is_taken_at_once(tmp_path):
     assert found["beside"] == max(1, found["cpus"] - 1) and found["free"]
 
 
+def test_it_makes_plans_for_pytorch_programs(tmp_path):
+    """Whose classes say that they are `torch`'s."""
+    program = (
+        "cutaway.use_deterministic_algorithms(True)\nfrom cutaway.interop.pytorch import install; install()\nimport torch\n"
+        "x = torch.linspace(-3, 3, 5000).reshape(50, 100).requires_grad_()\n"
+        "n = calls_until_native(lambda: torch.nn.functional.softmax(x, 1, dtype=torch.float32))\n"
+        "m = calls_until_native(lambda: torch.nn.functional.layer_norm(x, x.shape[1:]) if len(plans()) == 1 else 0)\n"
+        "say(calls=n, compiled=len(compiled), plans=plans())"
+    )
+    found = run(program, tmp_path)
+    assert found["plans"] == ["softmax", "layer_norm"] and found["calls"] > 100 and found["compiled"] == 0
+
+
 def test_deterministic_runs_do_not_depend_on_earlier_ones(tmp_path):
     program = DETERMINISTIC + (
         "n = calls_until_native(lambda: F.softplus(x).sum().backward())\nsay(calls=n, grad=x.grad.sum().item())"

@@ -15,16 +15,16 @@ import contextlib
 import math
 import multiprocessing
 import os
-import pickle
 import select
 import subprocess
 import sys
 import time
+from io import BytesIO
 from pathlib import Path
 
 from cutaway.core.settings import are_deterministic_algorithms_enabled
 from cutaway.engine import threads
-from cutaway.engine.eager.request import Request
+from cutaway.engine.eager.request import Request, Words
 from cutaway.engine.llvm import cache
 
 ON = os.environ.get("CUTAWAY_AHEAD", "") != "off"
@@ -55,11 +55,12 @@ class Maker:
 
     def ask(self, name: str, r: Request, worth: float) -> bool:
         """Ask for a plan; False if that cannot be done now.  worth: those with more go first."""
-        text = pickle.dumps((worth, name, r))
-        if len(text) > LONGEST:
+        text = BytesIO()
+        Words(text).dump((worth, name, r))
+        if text.tell() > LONGEST:
             return False
         try:
-            if os.write(self.requests, text) != len(text):
+            if os.write(self.requests, text.getvalue()) != text.tell():
                 return False
         except OSError:  # full, or the process has ended
             return False

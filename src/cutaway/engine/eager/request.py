@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -12,12 +13,12 @@ import numpy as np
 
 from cutaway.core.autograd import RECORDING, Leaf
 from cutaway.core.aval import Aval
+from cutaway.core.dtypes import ALL, get_default_dtype
 from cutaway.core.dtypes import dtype as DType
-from cutaway.core.dtypes import get_default_dtype
 from cutaway.core.op import PARTS
 from cutaway.core.package import named
 from cutaway.core.refusal import RAW
-from cutaway.core.tensor import Tensor
+from cutaway.core.tensor import Size, Tensor
 from cutaway.engine.eager.native import order_of
 from cutaway.engine.eager.plan import Input, Plan, Refused
 from cutaway.engine.eager.walk import Walk
@@ -49,6 +50,26 @@ class Request(NamedTuple):
         with named("cutaway"):
             words = f"{self._replace(named={})} {sorted(self.named.items())}"
         return hashlib.sha256(f"plan|{generator()}|{target().key}|{words}".encode()).hexdigest()
+
+
+class Words(pickle.Pickler):
+    """Requests in bytes, in which Cutaway's classes go by its own names: while a PyTorch program runs they say `torch`."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """How dtypes and sizes are made again."""
+        if isinstance(obj, DType):
+            return make_dtype, (obj.name,)
+        return (make_size, (tuple(obj),)) if type(obj) is Size else NotImplemented
+
+
+def make_dtype(name: str) -> DType:
+    """The dtype of this name."""
+    return next(d for d in ALL if d.name == name)
+
+
+def make_size(numbers: tuple[int, ...]) -> Size:
+    """A Size."""
+    return Size(numbers)
 
 
 def request(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
