@@ -29,7 +29,7 @@ from cutaway.core.errors import (
     ShapeError,
     TraceError,
 )
-from cutaway.core.grad_names import Name
+from cutaway.core.grad_names import AGAIN, SQUARED, Name, tell
 from cutaway.core.handle import RemovableHandle
 from cutaway.core.op import ATTRIBUTE, AVAL, INPUT, INTERPRETER, OTHER, RESULT, SCOPE, STAGE, Op
 from cutaway.core.package import package
@@ -306,6 +306,12 @@ class Node:
         arriving = g._data
         arrays = not create_graph and type(arriving) is np.ndarray and arriving.itemsize > 2 and INTERPRETER.get() is None
         op = self.op
+        spoken = getattr(self, "spoken", "") if create_graph else ""
+        if spoken in SQUARED and op.name == "mul" and self.parents[0] is self.parents[1]:
+            parent = self.parents[0]
+            if parent is not None and (wanted is None or parent in wanted):
+                yield parent, tell(g * (2 * self._read(INPUT, 1, 0, True)).conj(), "Mul", (), {}), True
+            return
         for i, parent in enumerate(self.parents):
             if parent is not None and (wanted is None or parent in wanted):
                 rule = op.rule(i) if op.variadic else op.rules[i]
@@ -314,6 +320,8 @@ class Node:
                 if data is None:
                     gi = rule.fn(g, *[self._read(kind, key, i, create_graph) for kind, key in rule.plan])
                     data = gi._data
+                    if create_graph and gi is not g:
+                        tell(gi, AGAIN.get(spoken or op.name) or ("Mul" if i and op.name == "div" else ""), (), {})
                 else:
                     gi = _Tensor._wrap(data)
                 shape, dtype = self.metas[i]

@@ -25,6 +25,7 @@ from cutaway.core.errors import (
     KindError,
     ShapeError,
 )
+from cutaway.core.grad_names import tell
 from cutaway.core.narrow import in_single
 from cutaway.core.op import INTERPRETER, STAGE, castable, composite
 from cutaway.core.ops import contract, elementwise, movement, reduce
@@ -561,7 +562,15 @@ def _given(name: str, sizes: tuple[Any, ...]) -> None:
 def reshape(x: Tensor, *shape: Any) -> Tensor:
     """The same elements in another shape: a view where possible, else a copy."""
     _given("reshape", shape)
-    return movement.reshape(x, shape=infer("reshape", x, sizes_of("reshape", shape)))
+    y = movement.reshape(x, shape=infer("reshape", x, sizes_of("reshape", shape)))
+    return y if y._node is None or not x._view else _told(x, y)
+
+
+def _told(x: Tensor, y: Tensor) -> Tensor:
+    """y, the view x in another shape, whose gradient is called as PyTorch does: by the way it came to be."""
+    if type(y._data) is not np.ndarray or x.is_contiguous():
+        return y
+    return tell(y, "ReshapeAlias" if np.may_share_memory(x._data, y._data) else "UnsafeView", (), {})
 
 
 def view(x: Tensor, *shape: Any) -> Tensor:
@@ -620,16 +629,19 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     a, b = normalize_dim(start_dim, x._data.ndim, "flatten"), normalize_dim(end_dim, x._data.ndim, "flatten")
     if a > b:
         raise ShapeError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim} in {show(x)}")
+    if a == b:
+        return x
     n = 1
     for k in x._data.shape[a : b + 1]:
         n *= k
-    return movement.reshape(x, shape=(*x._data.shape[:a], n, *x._data.shape[b + 1 :]))
+    y = movement.reshape(x, shape=(*x._data.shape[:a], n, *x._data.shape[b + 1 :]))
+    return y if y._node is None or not x._view else _told(x, y)
 
 
 def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """One dimension taken apart into several."""
     d = normalize_dim(dim, x._data.ndim, "unflatten")
-    return reshape(x, (*x._data.shape[:d], *sizes, *x._data.shape[d + 1 :]))
+    return movement.reshape(x, shape=infer("unflatten", x, (*x._data.shape[:d], *sizes, *x._data.shape[d + 1 :])))
 
 
 def permute(x: Tensor, *dims: Any) -> Tensor:

@@ -190,6 +190,13 @@ CALLED: dict[str, Words] = {
     "cosine_similarity": "Sum:1", "scaled_dot_product_attention": "ScaledDotProductFlashAttentionForCpu",
 }  # fmt: skip
 
+# Under create_graph a gradient has a gradient of its own: what PyTorch calls that, by the name or operation of the first.
+AGAIN = {
+    **dict.fromkeys(["tanh", "Tanh"], "TanhBackward"), **dict.fromkeys(["sigmoid", "Sigmoid"], "SigmoidBackward"),
+    **dict.fromkeys(["Pow", "Pow:0", "Pow:2", "Reciprocal"], "Mul"),
+}  # fmt: skip
+SQUARED = ("Pow", "Pow:0")  # x * x here, whose gradient comes in two halves; one product 2 x g there
+
 
 def tell(y: T, words: Words, args: tuple[Any, ...], kwargs: dict[str, Any], own: bool = False) -> T:
     """y, whose gradient is called so; `own`: also where y is the very tensor that was given (in place)."""

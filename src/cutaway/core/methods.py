@@ -644,7 +644,7 @@ class Methods:
 
     def ravel(self) -> Tensor:
         """As a vector."""
-        return _d.flatten(self)
+        return _tell(_d.flatten(self), "View", (self,), {})
 
     def unflatten(self, dim: int, sizes: Any) -> Tensor:
         """One dimension taken apart."""

@@ -151,9 +151,9 @@ class LBFGS(Optimizer):
         ys = float(y @ s)
         if not ys > CURVED:
             return
-        for name, value in (("old_dirs", Tensor._wrap(y)), ("old_stps", Tensor._wrap(s)), ("ro", 1.0 / ys)):
-            memory[name] = [*memory[name], value][-history_size:]
-        memory["H_diag"] = ys / float(y @ y)
+        for name, value in (("old_dirs", y), ("old_stps", s), ("ro", np.asarray(1.0 / ys, y.dtype))):
+            memory[name] = [*memory[name], Tensor._wrap(value)][-history_size:]
+        memory["H_diag"] = Tensor._wrap(np.asarray(ys / float(y @ y), y.dtype))
 
 
 def direction(g: np.ndarray, pairs: list[Pair], scale: float) -> np.ndarray:

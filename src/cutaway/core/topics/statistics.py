@@ -106,7 +106,13 @@ class Statistics:
             low, high = float(a.min()), float(a.max())
         if low == high:
             low, high = low - 1, high + 1
-        return d.constant(np.histogram(a, bins, (low, high))[0].astype(self._data.dtype))
+        if not np.isfinite([low, high]).all():
+            raise ArgumentError(f"histc: the range [{low}, {high}] of {show(self)} is not finite; give min and max")
+        dtype = self._data.dtype if self._data.itemsize > 2 else np.dtype(np.float32)
+        a, ends = a.astype(dtype).ravel(), np.asarray([low, high], dtype)
+        a = a[(a >= ends[0]) & (a <= ends[1])]
+        at = ((a - ends[0]) * dtype.type(bins) / (ends[1] - ends[0])).astype(np.int64)  # in its own precision, as PyTorch
+        return d.constant(np.bincount(np.minimum(at, bins - 1), minlength=bins).astype(self._data.dtype))
 
     def cov(self: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
         """Covariances of variables x[V, N] in rows: [V, V].
