@@ -86,12 +86,13 @@ def test_it_makes_plans_for_pytorch_programs(tmp_path):
     program = (
         "cutaway.use_deterministic_algorithms(True)\nfrom cutaway.interop.pytorch import install; install()\nimport torch\n"
         "x = torch.linspace(-3, 3, 5000).reshape(50, 100).requires_grad_()\n"
-        "n = calls_until_native(lambda: torch.nn.functional.softmax(x, 1, dtype=torch.float32))\n"
-        "m = calls_until_native(lambda: torch.nn.functional.layer_norm(x, x.shape[1:]) if len(plans()) == 1 else 0)\n"
-        "say(calls=n, compiled=len(compiled), plans=plans())"
+        "for n in range(6000):\n"
+        "    torch.nn.functional.softmax(x, 1, dtype=torch.float32); torch.nn.functional.layer_norm(x, x.shape[1:])\n"
+        "    if len(plans()) == 2: break\n"
+        "say(calls=n, compiled=len(compiled))"
     )
     found = run(program, tmp_path)
-    assert found["plans"] == ["softmax", "layer_norm"] and found["calls"] > 100 and found["compiled"] == 0
+    assert 100 < found["calls"] < 5999 and found["compiled"] == 0
 
 
 def test_deterministic_runs_do_not_depend_on_earlier_ones(tmp_path):
