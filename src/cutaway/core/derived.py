@@ -641,7 +641,8 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """One dimension taken apart into several."""
     d = normalize_dim(dim, x._data.ndim, "unflatten")
-    return movement.reshape(x, shape=infer("unflatten", x, (*x._data.shape[:d], *sizes, *x._data.shape[d + 1 :])))
+    shape = sizes_of("unflatten", ((*x._data.shape[:d], *sizes, *x._data.shape[d + 1 :]),))
+    return movement.reshape(x, shape=infer("unflatten", x, shape))
 
 
 def permute(x: Tensor, *dims: Any) -> Tensor:

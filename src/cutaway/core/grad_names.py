@@ -220,7 +220,7 @@ def nodes_of(given: tuple[Any, ...]) -> list[Any]:
     for x in given:
         for t in x if isinstance(x, (tuple, list)) else (x,):
             node = getattr(t, "_node", x)
-            if node is not x and (node is not None or t._data.dtype.kind not in "biu"):
+            if node is not x and (node is not None or t._numbers.dtype.kind not in "biu"):  # of a sparse one, too
                 found.append(node)
     return found
 

@@ -35,7 +35,7 @@ UNASKED = frozenset(
 MAKERS = frozenset("as_tensor asarray scalar_tensor tensor".split())
 # Methods and properties of Tensor that no one is asked about.
 SILENT = frozenset(
-    "__dict__ __dir__ __getattr__ __hash__ __init_subclass__ __new__ __torch_function__ as_subclass".split()
+    "__dict__ __dir__ __hash__ __init_subclass__ __new__ __torch_function__ as_subclass".split()
 )
 # An operator goes by the name of the method that it is in PyTorch; those that are not here go by their own.
 NAMED = {
