@@ -68,3 +68,25 @@ def test_nodes_in_between_are_the_same_at_each_look():
     loss = cutaway.nn.functional.cross_entropy(cutaway.zeros(2, 3, requires_grad=True), cutaway.tensor([0, 1]))
     first = loss.grad_fn.next_functions[0][0]
     assert first is loss.grad_fn.next_functions[0][0] and first.name() == "LogSoftmaxBackward0"
+
+
+IN_PLACE = "h.relu_() h.clamp_(0,1) h.sigmoid_() F.relu(h,inplace=True) F.elu(h,inplace=True) F.dropout(h,0.5,inplace=True)".split()
+
+
+@pytest.mark.parametrize("source", IN_PLACE)
+def test_no_node_of_an_in_place_function_lists_itself(source):
+    x = cutaway.randn(2, 3, requires_grad=True)
+    before = (h := x * 2).grad_fn
+    node = eval(source, {"h": h, "F": cutaway.nn.functional}).grad_fn
+    reached, stack = set(), [node]
+    while stack:
+        at = stack.pop()
+        assert all(n is not at for n, _ in at.next_functions)
+        stack += [n for n, _ in at.next_functions if n is not None and n not in reached]
+        reached.add(at)
+    assert before in reached
+
+
+@pytest.mark.parametrize("source", IN_PLACE[:3])
+def test_in_place_functions_list_what_was_there_before(source):
+    check(f"(lambda h: {source})(h * 2)")

@@ -210,7 +210,9 @@ def tell(y: T, words: Words, args: tuple[Any, ...], kwargs: dict[str, Any], own:
         if text:
             node.spoken = text
             if args and not node.whole:
-                node.given = words, nodes_of((*args, *kwargs.values()) if kwargs else args)
+                nodes = nodes_of((*args, *kwargs.values()) if kwargs else args)
+                if node not in nodes:  # in place, the argument is the result by now
+                    node.given = words, nodes
     return y
 
 
