@@ -36,7 +36,22 @@ def root(t: Any) -> np.ndarray:
     return a
 
 
-class UntypedStorage:
+class Storage:
+    """What storages of both kinds say of the place where they are."""
+
+    @property
+    def device(self) -> device:
+        """The CPU."""
+        return device("cpu")
+
+    is_cuda = property(lambda self: False, doc="False.")
+
+    def is_shared(self) -> bool:
+        """False: other processes get copies."""
+        return False
+
+
+class UntypedStorage(Storage):
     """Memory as bytes: `UntypedStorage(8)`, `UntypedStorage([1, 2])`, `x.untyped_storage()`, or a file's (`from_file`)."""
 
     def __init__(self, *content: Any) -> None:
@@ -96,17 +111,6 @@ class UntypedStorage:
         """1."""
         return 1
 
-    @property
-    def device(self) -> device:
-        """The CPU."""
-        return device("cpu")
-
-    is_cuda = property(lambda self: False, doc="False.")
-
-    def is_shared(self) -> bool:
-        """False: other processes get copies."""
-        return False
-
     def untyped(self) -> UntypedStorage:
         """Itself."""
         return self
@@ -158,7 +162,7 @@ class UntypedStorage:
         return f"{rows}[{package()}.storage.UntypedStorage(device=cpu) of size {len(self)}]"
 
 
-class TypedStorage:
+class TypedStorage(Storage):
     """The same memory as elements of a dtype; deprecated in PyTorch, where old programs still have it."""
 
     def __init__(self, *, wrap_storage: UntypedStorage, dtype: dtype, _internal: bool = True) -> None:
@@ -198,17 +202,6 @@ class TypedStorage:
         """PyTorch's old name of the class, as "torch.FloatStorage"."""
         return f"{package()}.{type_name(self.dtype)}Storage"
 
-    @property
-    def device(self) -> device:
-        """The CPU."""
-        return device("cpu")
-
-    is_cuda = property(lambda self: False, doc="False.")
-
-    def is_shared(self) -> bool:
-        """False: other processes get copies."""
-        return False
-
     def cpu(self) -> TypedStorage:
         """Itself."""
         return self
@@ -247,7 +240,7 @@ def typed(t: Any) -> TypedStorage:
 
 def is_storage(obj: Any) -> bool:
     """True for a storage."""
-    return isinstance(obj, (UntypedStorage, TypedStorage))
+    return isinstance(obj, Storage)
 
 
 __all__ = ["TypedStorage", "UntypedStorage", "is_storage"]
