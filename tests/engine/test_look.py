@@ -22,6 +22,7 @@ from cutaway.engine.look.rehearsal import rehearse
 from cutaway.engine.machine import Machine, machine
 from cutaway.engine.passes import PASSES
 from cutaway.engine.program import contractions
+from cutaway.engine.threads import pool
 from cutaway.nn import functional as F
 from cutaway.optim import Adam
 
@@ -227,6 +228,13 @@ def test_a_timeline_covers_every_thread_in_order(step, threads):
         assert line.busy(t) + line.waiting(t) <= line.nanoseconds * (1 + 1e-9)
     assert min(e.start for e in line) == 0
     assert max(e.end for e in line) == line.nanoseconds
+
+
+def test_a_timeline_has_as_many_threads_as_asked_for_on_a_busy_machine(step, monkeypatch):
+    company = pool().company
+    monkeypatch.setattr(company, "left", 1000)  # runs had to wait: the next ones go alone
+    assert step[0].timeline(2).threads == 2
+    assert company.left == 1000
 
 
 def test_no_one_passes_a_barrier_before_all_have_come(step):

@@ -138,7 +138,7 @@ def measure(t: Target, threads: int) -> Machine:
         def run(turns: int, threads: int) -> float:
             job[0] = turns
             start = perf_counter()
-            pool.run(address, job.ctypes.data, out.ctypes.data, threads)
+            pool.run(address, job.ctypes.data, out.ctypes.data, threads, exactly=True)
             return perf_counter() - start
 
         turns = 1  # found on one thread: others may take long to come, which is not what is asked

@@ -119,7 +119,7 @@ def rehearse(program: Program, threads: int = 0) -> Times:
     for turn in range(MOST):
         if turn >= LEAST and perf_counter() > end and runs:
             break
-        ran = pool.run(address, job.ctypes.data, start, nth)
+        ran = pool.run(address, job.ctypes.data, start, nth, exactly=True)
         if turn and ran == nth:  # the first run wakes threads and fills caches; one beside another run has one thread
             runs.append(notes.copy())
     if not runs:

@@ -105,19 +105,21 @@ class Pool:
         """How many threads a run should use by default."""
         return get_num_threads()
 
-    def run(self, address: int, table: int, arena: int, nth: int) -> int:
+    def run(self, address: int, table: int, arena: int, nth: int, exactly: bool = False) -> int:
         """Call the program at `address` on `nth` threads, return when all are done; how many there were.
 
-        It is one thread if another run is under way, or the interpreter is about to exit.
+        They are fewer where that pays on a busy machine, unless `exactly` so many are to be measured. It is one thread if
+        another run is under way, or the interpreter is about to exit.
         """
-        nth = self.company.wanted(nth)
+        if not exactly:
+            nth = self.company.wanted(nth)
         if nth > self.threads:
             nth = self._grow(nth)
         if nth == 1:
             return self._launch(self.control, address, table, arena, 1)
         start = time.perf_counter_ns()
         nth = self._launch(self.control, address, table, arena, nth)
-        if nth > 1:
+        if nth > 1 and not exactly:
             self.company.took(address, time.perf_counter_ns() - start)
         return nth
 
