@@ -93,6 +93,33 @@ def test_as_op_by_op(kind, case):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * max(1.0, float(np.abs(b).max())))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_sequences_of_all_lengths_share_a_walk(kind):
+    lengths = 7, 3, 1, 12
+    with accelerate.numpy_only():
+        wants = [everything(kind, times=t) for t in lengths]
+    gots, count = [everything(kind, times=lengths[0])], len(walks())
+    gots += [everything(kind, times=t) for t in lengths[1:]]
+    assert len(walks()) == count
+    for got, want in zip(gots, wants, strict=True):
+        for a, b in zip(got, want, strict=True):
+            np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5 * max(1.0, float(np.abs(b).max())))
+    none = cutaway.randn(0, 5, 3)
+    with accelerate.numpy_only(), pytest.raises(Exception) as op_by_op:
+        getattr(nn, kind)(3, 8, 2)(none)
+    with pytest.raises(op_by_op.type):
+        getattr(nn, kind)(3, 8, 2)(none)
+
+
+def test_the_weights_product_has_a_kernel_for_each_length(monkeypatch):
+    monkeypatch.setattr(walk_module, "WORK", 1)
+    layer = nn.GRU(3, 4)
+    for times in (6, 9, 6):
+        layer(cutaway.randn(times, 2, 3))[0].sum().backward()
+    (walk,) = walks()
+    assert sorted(walk._products) == [5 * 2, 8 * 2]
+
+
 def test_without_recording_nothing_is_kept():
     layer, x = nn.LSTM(3, 4), cutaway.randn(6, 2, 3)
     recorded = layer(x)[0]

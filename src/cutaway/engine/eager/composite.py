@@ -18,7 +18,7 @@ from cutaway.engine.eager import ahead
 from cutaway.engine.eager.native import order_of
 from cutaway.engine.eager.node import CompositeNode
 from cutaway.engine.eager.plan import Plan, number_array
-from cutaway.engine.eager.request import can_travel, make, request
+from cutaway.engine.eager.request import RECURRENCE, can_travel, make, request
 from cutaway.engine.eager.walk import Walk
 from cutaway.engine.eager.worth import EARLY, making, saved
 
@@ -66,6 +66,8 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
             key += kind, a
         else:
             return NOT
+    if fn is RECURRENCE:  # without the number of times, where there are any
+        key = [k[1:] if type(k) is tuple and len(k) == 3 and k[0] else k for k in key]
     signature = tuple(key)
     plan = CALLS.get(signature, 0.0)
     if type(plan) is Plan or type(plan) is Walk:

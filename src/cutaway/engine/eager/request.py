@@ -73,13 +73,16 @@ def make_size(numbers: tuple[int, ...]) -> Size:
 
 
 def request(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
-    """This call."""
+    """This call. What one step of a recurrence does is the same for any number of them: it is asked for with one."""
     tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
     recording = RECORDING.get()
     inputs = []
     for t in tensors:
         wants = 0 if t._node is None or not recording else 1 if type(t._node) is Leaf else 2
-        inputs.append((t._data.shape, t._data.dtype, order_of(t._data) or (), wants))
+        shape = t._data.shape
+        if fn is RECURRENCE and len(shape) == 3:
+            shape = min(shape[0], 1), *shape[1:]
+        inputs.append((shape, t._data.dtype, order_of(t._data) or (), wants))
     return Request(
         fn.__module__, fn.__qualname__, tuple([Slot if isinstance(a, Tensor) else a for a in args]),
         {k: Slot if isinstance(a, Tensor) else a for k, a in kwargs.items()}, tuple(inputs), recording,

@@ -1,7 +1,7 @@
 """Walk: a recurrent layer in eager mode. One step is traced and compiled, and its program runs once for each time.
 
 The same is done with the step's gradient, from the last time to the first. What belongs to all times together (the gradient
-of the weights) is one product afterwards.
+of the weights) is one product afterwards. So one Walk serves sequences of any length.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ from cutaway.functional.recurrent import from_state, next_state, recurrence
 
 OFTEN = 50  # products of one size for the weight's gradient, before they have a kernel of their own
 
+
 class Walk:
-    """For one signature of `recurrence`: what Plan is for other composites."""
+    """For one signature of `recurrence`, whatever the number of times: what Plan is for other composites."""
 
     used = one_op = False
     numbers = writes = ()
@@ -50,19 +51,17 @@ class Walk:
         self.biased, self.masked = bias is absent, going is absent
         self.first = 2 + self.biased + self.masked  # the first state among the Tensors
         self.states = len(state)
-        self.metas = tuple([(i.aval.shape, i.aval.dtype) for i in inputs])
         ahead = inputs[0].aval
         if any(i.aval.size == 0 for i in inputs) or ahead.dtype.kind != "f" or ahead.dtype.itemsize < 4:
             raise Refused
-        self.times = ahead.shape[0]
         self.hidden = inputs[self.first].aval  # [N, H]
-        self.meta = (self.times, *self.hidden.shape), self.hidden.dtype
+        self.metas, self.meta = (), (self.hidden.shape, self.hidden.dtype)  # a node knows its own
         self.differentiable = any(i.wants for i in inputs)
         self.saves = tuple(range(len(inputs)))
         self.saves_y, self.keeps = True, True
         self.saved_arguments = self.matters = list(self.saves)
-        self._product: Native | None = None
-        self._multiplied = 0
+        self._multiplied: dict[int, int] = {}  # how often, by the number of terms
+        self._products: dict[int, Native] = {}
         self._trace()
 
     def call(self, *given: Tensor) -> tuple[Tensor, ...]:
@@ -75,10 +74,12 @@ class Walk:
     ) -> tuple[Tensor, ...]:
         """What `recurrence` gives: h of all times, and the last state."""
         states = self.forward(arrays)
-        last = 0 if self.backwards else self.times - 1
+        last = 0 if self.backwards else -1
         results = [Tensor._wrap(a) for a in (states[0], *[s[last].copy() for s in states[: self.states]])]
         if self.differentiable:
             node = WalkNode(self, parents, saved, arrays + states, results[0], None)
+            node.metas = tuple([(data.shape, data.dtype) for data, _, _ in saved])
+            node.meta = states[0].shape, states[0].dtype
             for k, y in enumerate(results):
                 y._node = output_node(node, k, y)
         return tuple(results)
@@ -160,11 +161,12 @@ class Walk:
     def forward(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Each state at all times [T, N, H], and what the gradient needs besides."""
         ahead, w_hh, bias, going, state = self._named(self._row_major(arrays))
-        results = [_for_all_times(self.times, v.aval) for v in (*self.new, *self.made)]
+        times = len(ahead)
+        results = [_for_all_times(times, v.aval) for v in (*self.new, *self.made)]
         turned = np.ascontiguousarray(w_hh.T)
         after = [self._along(s) for s in results]
         arguments = [*self._arguments(ahead, turned, bias, going), *self._before(state, after)]
-        self._forward.repeat(self.times, arguments, after)
+        self._forward.repeat(times, arguments, after)
         return results
 
     def gradients(self, arrays: Sequence[np.ndarray], arriving: dict[int, np.ndarray]) -> list[np.ndarray | None]:
@@ -173,24 +175,24 @@ class Walk:
         arrays: the inputs, and what forward gave; arriving: gradients of h of all times (0), and of the last state.
         """
         given = self._row_major(arrays[: len(self.inputs)])
-        states = arrays[len(self.inputs) :]
+        states, times = arrays[len(self.inputs) :], len(given[0])
         ahead, w_hh, bias, going, state = self._named(given)
         after = [self._along(s) for s in states]
         arguments = [*self._arguments(ahead, w_hh, bias, going), *self._before(state, after), *after]
         each = Aval(ahead.shape[1:], ahead.dtype)
-        g_ahead = _for_all_times(self.times, each)
-        g_behind = g_ahead if self.alike else _for_all_times(self.times, each)
+        g_ahead = _for_all_times(times, each)
+        g_behind = g_ahead if self.alike else _for_all_times(times, each)
         results = [self._along(g_ahead)] if self.alike else [self._along(g_ahead), self._along(g_behind)]
         zeros = np.zeros(*self.hidden)  # by name: addresses hold nothing alive
-        nothing = self._fixed(zeros)
+        nothing = _fixed(zeros, times)
         carried = [np.empty((2, *s.shape), s.dtype) for s in state]
         for i, two in enumerate(carried):
-            here = [address_of(two[k % 2]) for k in range(self.times)]
+            here = [address_of(two[k % 2]) for k in range(times)]
             outside = self._along(arriving[0]) if i == 0 and 0 in arriving else nothing
             last = address_of(arriving[1 + i]) if 1 + i in arriving else nothing[0]
             arguments += [outside, [*here[1:], last]]
             results.append(here)
-        self._backward.repeat(self.times, arguments, results, last_first=True)
+        self._backward.repeat(times, arguments, results, last_first=True)
         gradients: list[np.ndarray | None] = [g_ahead, *[None] * (self.first - 1), *[two[0] for two in carried]]
         if self.inputs[1].wants:
             gradients[1] = self._towards_weight(g_behind, states[0], state[0])
@@ -202,14 +204,15 @@ class Walk:
         """Sum over time and batch of g[t, n, :] x h[t - 1, n, :]."""
         rows = g.shape[-1], h.shape[-1]
         first, later, earlier = (-1, g[:-1], h[1:]) if self.backwards else (0, g[1:], h[:-1])
-        found = g[first].T @ initial if self.times == 1 or initial.any() else np.zeros(rows, g.dtype)
-        if self.times > 1:
+        found = g[first].T @ initial if len(g) == 1 or initial.any() else np.zeros(rows, g.dtype)
+        if len(g) > 1:
             a, b = later.reshape(-1, rows[0]), earlier.reshape(-1, rows[1])
-            self._multiplied += 1
-            often = self._multiplied >= OFTEN or AT_ONCE.get()
-            if self._product is None and often and a.size * b.size >= WORK:
-                self._product = _product(len(a), rows, g.dtype)
-            found += a.T @ b if self._product is None else self._product([a, b])[0]
+            product = self._products.get(len(a))
+            if product is None and a.size * b.size >= WORK:
+                self._multiplied[len(a)] = often = self._multiplied.get(len(a), 0) + 1
+                if often >= OFTEN or AT_ONCE.get():
+                    product = self._products[len(a)] = _product(len(a), rows, g.dtype)
+            found += a.T @ b if product is None else product([a, b])[0]
         return found
 
     def _row_major(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -219,21 +222,22 @@ class Walk:
 
     def _along(self, array: np.ndarray) -> Addresses:
         """Where array[t] lies, in the order in which times are walked through."""
-        at = range(address_of(array), address_of(array) + array.nbytes, array.nbytes // self.times)
+        at = range(address_of(array), address_of(array) + array.nbytes, array.nbytes // len(array))
         return at[::-1] if self.backwards else at
 
     def _arguments(self, ahead: np.ndarray, weight: np.ndarray, bias: Any, going: Any) -> list[Addresses]:
-        found = [self._along(ahead), self._fixed(weight)]
+        found = [self._along(ahead), _fixed(weight, len(ahead))]
         if bias is not None:
-            found.append(self._fixed(bias))
+            found.append(_fixed(bias, len(ahead)))
         return found if going is None else [*found, self._along(going)]
-
-    def _fixed(self, array: np.ndarray) -> Addresses:
-        return [address_of(array)] * self.times
 
     def _before(self, state: Sequence[np.ndarray], after: Sequence[Addresses]) -> list[Addresses]:
         """Where the state before each time lies."""
         return [[address_of(s), *a[:-1]] for s, a in zip(state, after, strict=False)]
+
+
+def _fixed(array: np.ndarray, times: int) -> Addresses:
+    return [address_of(array)] * times
 
 
 def _for_all_times(times: int, each: Aval) -> np.ndarray:
