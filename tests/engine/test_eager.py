@@ -652,7 +652,6 @@ def test_the_more_there_is_to_do_the_sooner_there_is_a_program(monkeypatch):
 
     def first(fn: Callable[..., Any], *shapes: tuple[int, ...]) -> int:
         composite.CALLS.clear()
-        composite.AHEAD.clear()
         given = [cutaway.ones(*s) for s in shapes]
         return calls_until_native(lambda: fn(*given), lambda: bool(plans()), 4000)
 

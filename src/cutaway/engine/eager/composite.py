@@ -27,10 +27,35 @@ LEAST = 3  # calls before a plan is made, unless one call takes as long
 MOST = 512  # signatures that are remembered
 
 Signature = tuple[Any, ...]
-CALLS: dict[Signature, Plan | Walk | float | None] = {}  # a plan, or what was spent so far, or None: it cannot be
-AHEAD: dict[Signature, str] = {}  # those that were asked for: by which name; or "", if that cannot be
+NEVER = object()  # in the place of a plan: there cannot be one
 SIMPLE = frozenset([int, float, bool, str, type(None), DType])  # arguments that are taken by value
 KNOWN: dict[type, bool] = {Tensor: True}  # types of Tensors that mean nothing more
+
+
+class Count:
+    """What NumPy has spent on a signature, in microseconds by estimate.  worth: what a plan saves a call."""
+
+    __slots__ = "asked", "each", "look", "need", "spent", "worth"
+
+    def __init__(self, worth: float, need: float) -> None:
+        self.worth, self.need = worth, need
+        self.asked: str | None = None  # by which name another process was asked for the plan; "", if that cannot be
+        self.look = min(EARLY, need)  # spent, at which there is something to decide
+        self.each = worth if worth >= need else min(worth, need / LEAST)
+        self.spent = self.each
+
+    def ask(self, name: str) -> None:
+        """The plan was asked for, by this name; or cannot be: ""."""
+        self.asked = name
+        if name:
+            self.need *= SOONER
+            self.look = 0.0  # it may be made at any time
+            self.each = self.worth if self.worth >= self.need else min(self.worth, self.need / LEAST)
+        else:
+            self.look = self.need
+
+
+CALLS: dict[Signature, Plan | Walk | Count | object] = {}
 
 
 def _plain(kind: type) -> bool:
@@ -69,11 +94,17 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
     if fn is RECURRENCE:  # without the number of times, where there are any
         key = [k[1:] if type(k) is tuple and len(k) == 3 and k[0] else k for k in key]
     signature = tuple(key)
-    plan = CALLS.get(signature, 0.0)
+    plan = CALLS.get(signature)
     if type(plan) is Plan or type(plan) is Walk:
         plan.used = True
+    elif plan is NEVER:
+        return NOT
     else:
-        plan = None if plan is None else _warm(signature, plan, fn, args, kwargs)  # type: ignore[arg-type]
+        if type(plan) is Count:
+            plan.spent += plan.each
+            if plan.spent < plan.look and not AT_ONCE.get():
+                return NOT
+        plan = _warm(signature, plan, fn, args, kwargs)  # type: ignore[arg-type]
         if plan is None:
             return NOT
     for n, order in turned:
@@ -98,45 +129,43 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
 
 
 def _warm(
-    signature: Signature, spent: float, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    signature: Signature, count: Count | None, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Plan | Walk | None:
-    """A call of a signature without a plan: count what NumPy spends on it; its plan, if it is time."""
-    tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
-    if not tensors:
-        _remember(signature, None)
-        return None
-    asked = AHEAD.get(signature)
-    more, need = saved(fn, args, kwargs, sum([t._data.size for t in tensors])), making(fn)
-    if asked:
-        need *= SOONER
-    again, spent = spent > 0, spent + (more if more >= need else min(more, need / LEAST))
-    due = spent >= need or AT_ONCE.get() or bool(asked and ahead.made(asked))
-    if not due and (asked is not None or not again or spent < EARLY):
-        _remember(signature, spent)
+    """A call of a signature without a plan, when something may be due; its plan, if it is time."""
+    if count is None:  # the first call
+        tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
+        if not tensors:
+            _remember(signature, NEVER)
+            return None
+        count = Count(saved(fn, args, kwargs, sum([t._data.size for t in tensors])), making(fn))
+        _remember(signature, count)
+        if count.spent < count.need and not AT_ONCE.get():
+            return None
+    asked = count.asked
+    due = count.spent >= count.need or AT_ONCE.get() or bool(asked and ahead.made(asked))
+    if not due and asked is not None:
         return None
     what = request(fn, args, kwargs)
     if due:
         if asked:
-            ahead.wait(asked, what, need / 1e6)
-        AHEAD.pop(signature, None)
+            ahead.wait(asked, what, count.need / 1e6)
     else:
         name = what.name() if can_travel(what, fn) else ""
         if not name or not ahead.known(name):
-            AHEAD[signature] = name if name and ahead.ask(name, what, more) else ""
-            _remember(signature, spent)
+            count.ask(name if name and ahead.ask(name, what, count.worth) else "")
             return None
     plan = make(what, fn)
-    _remember(signature, plan)
+    _remember(signature, NEVER if plan is None else plan)
     return plan
 
 
-def _remember(signature: Signature, what: Plan | Walk | float | None) -> None:
+def _remember(signature: Signature, what: Plan | Walk | Count | object) -> None:
     """Keep it; of too many, those go first that were not used since they were looked at last."""
+    CALLS.pop(signature, None)
     CALLS[signature] = what
     while len(CALLS) > MOST:
         oldest = next(iter(CALLS))
         known = CALLS.pop(oldest)
-        AHEAD.pop(oldest, None)
         if isinstance(known, (Plan, Walk)) and known.used:
             known.used = False
             CALLS[oldest] = known
