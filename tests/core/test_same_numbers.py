@@ -362,3 +362,15 @@ def test_dropout_spends_no_words():
         cutaway.rand(17)  # words spend no blocks
         masks.append(cutaway.nn.functional.dropout(cutaway.ones(1000), 0.5).tolist())
     assert masks[0] == masks[1] != masks[2]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("power", [3, 3.0, -2, -1, -0.5])
+def test_small_powers_are_multiplied_out(power, dtype):
+    def program(m):
+        x = (m.rand(500, dtype=getattr(m, dtype)) * 6 - (0 if power == -0.5 else 3)).requires_grad_()
+        y = x**power
+        (y * m.rand(500, dtype=getattr(m, dtype))).sum().backward()
+        return [y, x.grad] if power == 3 else y
+
+    agree(program, 0)

@@ -7,6 +7,7 @@ The operators + - * / and comparisons belong to the vocabulary too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -130,6 +131,21 @@ def _whole_already(function: Any) -> Any:
     return rounded
 
 
+POWERS: dict[float, Callable[[Any], Any]] = {
+    3.0: lambda a: a * a * a, 2.0: lambda a: a * a, -1.0: lambda a: 1 / a, -2.0: lambda a: 1 / (a * a),
+    -0.5: lambda a: 1 / np.sqrt(a),
+}  # fmt: skip
+
+
+def _power(a: np.ndarray, b: np.ndarray) -> Any:
+    """a to the power b. A small exponent is multiplied out as in PyTorch, to the last digit: `power` takes 50 ns a number."""
+    if b.ndim == 0 and a.dtype.kind == "f" and b.dtype.kind == "f":
+        quicker = POWERS.get(b.item())
+        if quicker is not None:
+            return quicker(a)
+    return np.power(a, b)
+
+
 class NUMPY:
     """The vocabulary over NumPy arrays."""
 
@@ -139,7 +155,7 @@ class NUMPY:
     erf = staticmethod(erf)
     abs, sign = np.abs, staticmethod(_sign)
     floor, ceil, trunc, round = [staticmethod(_whole_already(f)) for f in (np.floor, np.ceil, np.trunc, np.rint)]
-    maximum, minimum, pow = np.maximum, np.minimum, np.power
+    maximum, minimum, pow = np.maximum, np.minimum, staticmethod(_power)
     where = staticmethod(choose)
     floor_divide = staticmethod(_needs_nonzero("floor_divide", np.floor_divide))
     remainder = staticmethod(_needs_nonzero("remainder", _remainder))

@@ -105,7 +105,7 @@ pow: Op = binary(
     "pow",
     lambda m, a, b: m.pow(a, b),
     (
-        lambda g, a, b: where(b == 0, 0.0, g * b * pow(a, b - 1)),
+        lambda g, a, b: where(b == 0, 0.0, g * (b * pow(a, b - 1))),
         lambda g, y, a, b: where((a == 0) & (b >= 0), 0.0, g * y * log(a)),
     ),
     promote="number",
