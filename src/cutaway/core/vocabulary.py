@@ -138,7 +138,7 @@ POWERS: dict[float, Callable[[Any], Any]] = {
 
 
 def _power(a: np.ndarray, b: np.ndarray) -> Any:
-    """a to the power b. A small exponent is multiplied out as in PyTorch, to the last digit: `power` takes 50 ns a number."""
+    """a to the power b. A small exponent is multiplied out as in PyTorch, to the last digit: `power` takes 50 ns each."""
     if b.ndim == 0 and a.dtype.kind == "f" and b.dtype.kind == "f":
         quicker = POWERS.get(b.item())
         if quicker is not None:

@@ -203,7 +203,10 @@ def _pick(
 ) -> Tensor:
     """-log_p at the target's class, weighted and reduced."""
     index = target if valid is None else where(valid, target, 0)
-    loss = -log_p.gather(dim, index.unsqueeze(dim)).squeeze(dim)
+    picked = log_p.gather(dim, index.unsqueeze(dim))
+    if weight is None and valid is None and reduction != "none":
+        return -reduced(picked, reduction)
+    loss = -picked.squeeze(dim)
     if weight is None:
         return _counted(loss, valid, reduction)
     _per_class(op, weight, log_p, dim)
