@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cutaway.interop.pytorch.names import why_absent
+
 from .test_run import OURS, REAL, printed, run
 
 LINES = """
@@ -111,3 +113,13 @@ def test_safetensors_own_functions_for_pytorch(tmp_path):
     pytest.importorskip("torch")  # the oracle: the same program runs under it
     ours, theirs = (run(tmp_path, SAFETENSORS, start=s) for s in (OURS, REAL))
     assert printed(ours) == printed(theirs)
+
+
+def test_what_is_no_module_or_nothing_says_so():
+    assert why_absent("torch.nn.Module") == "'torch.nn.Module' is no module; write from torch.nn import Module"
+    assert why_absent("torchvision.models.resnets") == (
+        "there is no 'torchvision.models.resnets' in Cutaway; the nearest name is 'torchvision.models.resnet'"
+    )
+    assert why_absent("torch.futures.wait_all") == (
+        "there is no 'torch.futures.wait_all' in Cutaway; docs/parity.md lists what there is"
+    )

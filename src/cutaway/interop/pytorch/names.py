@@ -86,7 +86,6 @@ INSTEAD = {
     "torch.utils._python_dispatch": "torch.overrides.TorchFunctionMode: there is no level of operations below the functions",
     "torch.utils.flop_counter": "torch.overrides.TorchFunctionMode: there is no level of operations below the functions",
 }
-NOT_WRITTEN = ["torchvision"]
 
 
 def home(name: str) -> str | None:
@@ -126,18 +125,24 @@ def why_absent(name: str) -> str:
     while known:
         if known in INSTEAD:
             return f"there is no {known!r} in Cutaway; use {INSTEAD[known]}"
-        if known in NOT_WRITTEN:
-            return f"{known!r} is not written yet in this version of Cutaway"
         known = known.rpartition(".")[0]
-    return f"there is no {name!r} in Cutaway; {_nearest(name)}"
+    parent, _, last = name.rpartition(".")
+    names = _names_in(parent)
+    if last in names:
+        return f"'{name}' is no module; write from {parent} import {last}"
+    return f"there is no {name!r} in Cutaway; {_nearest(parent, last, names)}"
 
 
-def _nearest(name: str) -> str:
-    from difflib import get_close_matches
+def _names_in(module: str) -> list[str]:
     from importlib import import_module
 
-    parent, _, last = name.rpartition(".")
-    ours = home(parent) if parent != "torch" else "cutaway"
-    known = [n for n in dir(import_module(ours)) if n[:1] != "_"] if ours else []
-    close = get_close_matches(last, known, 1, 0.5)
+    ours = home(module) if module != "torch" else "cutaway"
+    names = [n for n in dir(import_module(ours)) if n[:1] != "_"] if ours else []
+    return [n for n in names if n not in OURS] if module == "torch" else names
+
+
+def _nearest(parent: str, last: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(last, known, 1)
     return f"the nearest name is '{parent}.{close[0]}'" if close else "docs/parity.md lists what there is"
