@@ -94,14 +94,15 @@ def test_matmul_of_what_does_not_fit(a, b):
 
 @st.composite
 def equations(draw: Any) -> tuple[str, list[tuple[int, ...]]]:
-    """An einsum of one to three operands over labels of fixed sizes; a label may stand twice in an operand."""
+    """An einsum of one to three operands over labels of fixed sizes, or 1; a label may stand twice in an operand."""
     size = {"i": 2, "j": 3, "k": 1, "l": 2}
     terms = draw(st.lists(st.text("ijkl", max_size=3), min_size=1, max_size=3))
     used = sorted(set("".join(terms)))
     out = draw(st.permutations(used).map("".join))
     out = out[: draw(st.integers(0, len(out)))]
     equation = ",".join(terms) + draw(st.sampled_from(["", f"->{out}"]))
-    return equation, [tuple(size[c] for c in term) for term in terms]
+    ones = [draw(st.sets(st.sampled_from("ijkl"), max_size=2)) for _ in terms]
+    return equation, [tuple(1 if c in one else size[c] for c in term) for term, one in zip(terms, ones, strict=True)]
 
 
 @given(equations())

@@ -1183,8 +1183,9 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
 
     Also `einsum(x, [0, 1], y, [1, 2], [0, 2])`, where numbers below 52 are the labels and ... is Ellipsis.
 
-    Operands are contracted from left to right, each pair as one matrix product.  Raises ShapeError naming the label that
-    disagrees, ArgumentError for an equation that cannot be read.
+    Operands are contracted from left to right, each pair as one matrix product; a dimension of size 1 fits any size of
+    its label, as in broadcasting.  Raises ShapeError naming the label that disagrees, ArgumentError for an equation that
+    cannot be read.
     """
     if isinstance(equation, _t.Tensor):
         equation, operands = _equation_of_lists([equation, *operands])
@@ -1208,7 +1209,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     tensors = [*tensors]
     for n, (term, x) in enumerate(zip(labels, tensors, strict=True)):
         labels[n], tensors[n] = _diagonals(term, x)
-    _equal_sizes(equation, labels, tensors)
+    labels, tensors = _without_ones(equation, labels, tensors)
     term, y = labels[0], tensors[0]
     for n in range(1, len(tensors)):
         later = out + "".join(labels[n + 1 :])
@@ -1278,12 +1279,21 @@ def _diagonals(term: str, x: Tensor) -> tuple[str, Tensor]:
     return term, x
 
 
-def _equal_sizes(equation: str, labels: list[str], tensors: list[Tensor]) -> None:
+def _without_ones(equation: str, labels: list[str], tensors: list[Tensor]) -> tuple[list[str], list[Tensor]]:
+    """Without each dimension of size 1 whose label is longer elsewhere: what is the same all along need not name it."""
     found: dict[str, int] = {}
     for term, x in zip(labels, tensors, strict=True):
         for c, n in zip(term, x._data.shape, strict=True):
-            if found.setdefault(c, n) != n:
+            if found.setdefault(c, n) == 1:
+                found[c] = n
+            elif n not in (1, found[c]):
                 raise ShapeError(f"einsum {equation!r}: {show(*tensors)} disagree at label {c!r} ({found[c]} and {n})")
+    kept, rest = [], []
+    for term, x in zip(labels, tensors, strict=True):
+        ones = [d for d, c in enumerate(term) if x._data.shape[d] != found[c]]
+        kept.append("".join(c for d, c in enumerate(term) if d not in ones))
+        rest.append(squeeze(x, ones) if ones else x)
+    return kept, rest
 
 
 def _sum_out(term: str, x: Tensor, needed: str) -> tuple[str, Tensor]:
