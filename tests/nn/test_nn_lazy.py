@@ -81,7 +81,36 @@ def test_running_statistics_without_weights():
         nn.LazyLinear(3).load_state_dict({})
 
 
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+@pytest.mark.parametrize("optimiser", ["SGD", "Adam", "RMSprop", "Adafactor", "LBFGS"])
+def test_an_optimiser_and_initial_values_before_the_sizes_are_known(optimiser):
+    def losses(torch):
+        torch.manual_seed(2)
+        net = torch.nn.Sequential(torch.nn.LazyLinear(4), torch.nn.Tanh(), torch.nn.LazyLinear(1))
+        for p in net.parameters():
+            assert p.data.normal_(0, 100).shape == (0,) and type(p.data) is torch.Tensor
+        step = getattr(torch.optim, optimiser)(net.parameters(), lr=0.1)
+        x = torch.linspace(-1, 1, 12).reshape(4, 3)
+
+        def loss():
+            step.zero_grad()
+            value = net(x).pow(2).mean()
+            value.backward()
+            return value
+
+        return [step.step(loss).item() for _ in range(3)]
+
+    assert losses(cutaway) == pytest.approx(losses(torch), rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules")
 def test_errors():
+    for names in (nn, torch.nn):
+        with pytest.raises(ValueError):
+            names.LazyLinear(2).weight.numel()
+    for package in (cutaway, torch):
+        with pytest.raises(ValueError):
+            package.optim.Adagrad(package.nn.LazyLinear(2).parameters())
     with pytest.raises(GradError, match="has no shape yet; call the model once"):
         _ = nn.LazyLinear(2).weight.shape
     with pytest.raises(ShapeError, match="LazyConv2d: expected 4 dimensions, or 3 without the batch"):

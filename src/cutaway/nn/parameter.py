@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from cutaway.core.dtypes import as_dtype, check_device, get_default_dtype
-from cutaway.core.errors import ArgumentTypeError, GradError, NotForSparse
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotForSparse
 from cutaway.core.overriding.asked import DISABLED, DisableTorchFunctionSubclass, asks
 from cutaway.core.overriding.subclass import fields
 from cutaway.core.tensor import Size, Tensor
@@ -66,6 +66,9 @@ class Buffer(Tensor):
     persistent: bool
 
 
+_NO_SHAPE = "this parameter of a lazy layer has no shape yet; call the model once on an input, then its sizes are known"
+
+
 class UninitializedParameter(Parameter):
     """A parameter of a lazy layer, whose shape is not known yet.  `materialize(shape)` makes it a Parameter."""
 
@@ -79,9 +82,20 @@ class UninitializedParameter(Parameter):
     @property
     def shape(self) -> Size:
         """Raises GradError: there is no shape yet."""
-        raise GradError(
-            "this parameter of a lazy layer has no shape yet; call the model once on an input, then its sizes are known"
-        )
+        raise GradError(_NO_SHAPE)
+
+    def numel(self) -> int:
+        """Raises ArgumentError: a count of the parameters would leave these out."""
+        raise ArgumentError(f"numel: {_NO_SHAPE}")
+
+    @property
+    def data(self) -> Tensor:
+        """A Tensor of no elements: initial values that a program writes there are lost, the layer draws its own."""
+        return _empty((0,), None, self.dtype)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        Tensor.data.__set__(self, value)  # type: ignore[attr-defined]
 
     def detach(self) -> Tensor:
         """Itself, so that a state_dict shows that there are no values yet."""

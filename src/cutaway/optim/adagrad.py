@@ -50,6 +50,7 @@ class Adagrad(Optimizer):
         super().__init__(params, defaults, implementation)
         for group in self.param_groups:  # PyTorch's state is there before the first step
             for p in group["params"]:
+                p.numel()  # refuses a lazy layer's parameter: the state would not have its size
                 self._memory(p, group)
 
     def start(self, h: Group) -> dict[str, float]:
