@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ from cutaway.core.creation import as_tensor
 from cutaway.core.errors import ArgumentError
 from cutaway.core.tensor import Tensor
 
-__all__ = ["assert_close"]
+__all__ = ["assert_allclose", "assert_close"]
 
 TOLERANCES = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}  # PyTorch's, (rtol, atol)
+EARLIER = {"float16": (1e-3, 1e-3), "float32": (1e-4, 1e-5), "float64": (1e-5, 1e-8)}
 
 
 def assert_close(
@@ -50,6 +52,23 @@ def assert_close(
     if far.any():
         worst = float(np.nanmax(np.abs(left - right)[far])) if not np.isnan(left - right)[far].all() else float("nan")
         _check(False, f"{int(far.sum())} of {far.size} elements differ by up to {worst} (rtol={r}, atol={t})", msg)
+
+
+def assert_allclose(
+    actual: Any, expected: Any, rtol: float | None = None, atol: float | None = None, equal_nan: bool = True, msg: str = ""
+) -> None:
+    """`assert_close` as it was called before: `expected` may be an array or a list, dtypes may differ, NaN equals NaN.
+
+    Warns that it goes (FutureWarning).  The tolerances, if none is given, are the wider ones of EARLIER.  Raises as
+    `assert_close`.
+    """
+    warnings.warn("assert_allclose is the earlier name; use assert_close", FutureWarning, stacklevel=2)
+    a = actual if isinstance(actual, Tensor) else as_tensor(actual)
+    b = expected if isinstance(expected, Tensor) else as_tensor(expected, dtype=a.dtype)
+    if rtol is None and atol is None:
+        coarse = [EARLIER.get(x.dtype.name, (0.0, 0.0)) for x in (a, b)]
+        rtol, atol = (max(c[n] for c in coarse) for n in (0, 1))
+    assert_close(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=False, msg=msg or None)
 
 
 def _check(holds: bool, text: str, msg: Any) -> None:

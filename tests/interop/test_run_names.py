@@ -70,6 +70,11 @@ print(*(torch.linalg.matrix_norm(torch.arange(6.).view(2, 3).requires_grad_(), o
 from torch.autograd.gradcheck import GradcheckError; print(GradcheckError, torch.autograd.gradcheck(torch.sin, torch.ones(2).double().requires_grad_()))
 n = (torch.ones(2, requires_grad=True) * 2).exp().grad_fn; print(type(n), type(n.next_functions[0][0]).__name__, type(n.next_functions[0][0].next_functions[0][0]).__name__, type(y.grad_fn), y.grad_fn.name())
 x = torch.arange(6.).view(2, 3); print(x[[torch.tensor(1), torch.tensor(2)]], x[[[0, 1], [2, 0]]], torch.linspace(-1, 1, 11))
+print(hasattr(torch, "transforms"), hasattr(torch, "models")); import torch.utils.model_zoo as zoo; print(zoo.load_url is torch.hub.load_state_dict_from_url)
+for e, o in (([1, 2.00001], {}), ([1, 2.01], {}), ([1, 2.01], {"rtol": 0, "atol": 0.1}), ([1, 2.0, 3], {}), (torch.tensor([1, 2]), {}), ([1, float("nan")], {})):
+    try: print(torch.testing.assert_allclose(torch.tensor([1.0, 2.0]), e, **o))
+    except AssertionError: print("far")
+torch.testing.assert_allclose(torch.tensor([float("nan"), 1.0]).double(), [float("nan"), 1.000009])
 """
 
 
@@ -81,6 +86,37 @@ def test_each_line_prints_what_pytorch_prints(tmp_path):
     assert ours.splitlines() == theirs.splitlines()
 
 
+
+HUB = """
+import torch
+open("hubconf.py", "w").write("dependencies = ['math']\\nfrom beside_it import size\\ndef line(bias=True):\\n    import torch\\n    return torch.nn.Linear(size, 1, bias)")
+open("beside_it.py", "w").write("size = 3")
+print(torch.hub.load(".", "line", source="local"), torch.hub.load(".", "line", bias=False, source="local", trust_repo=True))
+torch.hub.set_dir("kept"); print(torch.hub.get_dir())
+import os; os.makedirs("kept/checkpoints"); torch.save({"a": torch.ones(2)}, "kept/checkpoints/w-1.pth")
+print(torch.hub.load_state_dict_from_url("https://example.invalid/of/w-1.pth?x=1", map_location="cpu"))
+print(torch.utils.model_zoo.load_url("https://example.invalid/v", model_dir="kept/checkpoints", file_name="w-1.pth"))
+for source, name in (("elsewhere", "line"), ("local", "curve")):
+    try: torch.hub.load(".", name, source=source)
+    except (RuntimeError if source == 'local' else ValueError): print(name, 'is refused')
+open("hubconf.py", "w").write("dependencies = ['no_such_module']")
+try: torch.hub.load(".", "line", source="local")
+except RuntimeError as error: print("no_such_module" in str(error))
+"""
+
+
+def test_hub_loads_what_lies_on_this_machine(tmp_path):
+    pytest.importorskip("torch")
+    program = HUB.replace("import torch", "import torch, torch.utils.model_zoo", 1)
+    for folder in (tmp_path / "ours", tmp_path / "theirs"):
+        folder.mkdir()
+    ours, theirs = (printed(run(tmp_path / s, program, start=start)) for s, start in (("ours", OURS), ("theirs", REAL)))
+    assert ours == theirs
+
+
+def test_hub_says_where_what_it_does_not_fetch_belongs(tmp_path):
+    result = run(tmp_path, "import torch; torch.hub.load('pytorch/vision', 'resnet18')", start=OURS)
+    assert result.returncode == 1 and "source='local'" in result.stderr
 
 
 SAFETENSORS = """

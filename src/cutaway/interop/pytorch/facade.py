@@ -43,5 +43,5 @@ class Facade(ModuleType):
 
 
 # Elsewhere, or of no use in `cutaway`.
-MODULES = frozenset("_C compiler distributed functional multiprocessing return_types types version".split())
-ABOVE = frozenset(name.split(".")[1] for name in PARENTS)
+MODULES = frozenset("_C compiler distributed functional hub multiprocessing return_types types version".split())
+ABOVE = frozenset(name.split(".")[1] for name in PARENTS if name.startswith("torch."))
