@@ -19,8 +19,9 @@ def builder(name: str, make: Callable[..., Module], doc: str) -> Any:
 
     def build(weights: Any = None, progress: bool = True, *, pretrained: bool = False, **options: Any) -> Any:
         if weights not in (None, False) or pretrained:
+            asked = "pretrained=True" if pretrained else f"weights={weights!r}"
             raise ArgumentError(
-                f"{name}: trained weights are not fetched here, got weights={weights!r}; build {name}() and load them "
+                f"{name}: trained weights are not fetched here, got {asked}; build {name}() and load them "
                 "from a file: model.load_state_dict(cutaway.load(path)), with torchvision's .pth as it is"
             )
         return make(**options)
