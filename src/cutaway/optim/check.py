@@ -111,16 +111,14 @@ def tensors_of(op: str, group: Any) -> tuple[list[Tensor], list[str]]:
         if not isinstance(p, Tensor):
             hint = "; write model.parameters()" if hasattr(p, "parameters") else ""
             raise ArgumentTypeError(f"{op}: can only change Tensors, but parameter {i} is {type(p).__name__}{hint}")
+        what = f"parameter {i} ({p.dtype.name}{list(p._data.shape)})"  # a lazy layer's has no shape yet
         if not (p.is_leaf or p.retains_grad):
             raise ArgumentError(
-                f"{op}: parameter {i} ({p.dtype.name}{list(p.shape)}) is the result of {p.grad_fn.name}, not a leaf, "
-                "and changing it would not last; pass the leaf it was computed from, or make it one: "
-                "w = w.detach().requires_grad_()"
+                f"{op}: {what} is the result of {p.grad_fn.name}, not a leaf, and changing it would not last; "
+                "pass the leaf it was computed from, or make it one: w = w.detach().requires_grad_()"
             )
         if id(p) in seen:
-            raise ArgumentError(
-                f"{op}: parameter {i} ({p.dtype.name}) is in the list twice and would take every step twice; list it once"
-            )
+            raise ArgumentError(f"{op}: {what} is in the list twice and would take every step twice; list it once")
         seen.add(id(p))
     return tensors, names
 
