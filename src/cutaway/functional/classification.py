@@ -80,7 +80,7 @@ def cross_entropy(
 def surprise(input: Tensor, target: Tensor, dim: int, reduction: str) -> Tensor:
     """Cross entropy where every target is a class: scores z[N, C, ...], classes along `dim`, int64 t[N, ...]."""
     y = input.logsumexp(dim, keepdim=True) - input.gather(dim, target.unsqueeze(dim))
-    return reduced(y.squeeze(dim) if reduction == "none" else y, reduction)
+    return _reduced_along(y, dim, reduction)
 
 
 def _soft_cross_entropy(
@@ -190,6 +190,11 @@ def _class_weights(weight: Tensor, target: Tensor, valid: Tensor | None) -> Tens
     return weight[where(valid, target, 0)].masked_fill(~valid, 0.0)
 
 
+def _reduced_along(loss: Tensor, dim: int, reduction: str) -> Tensor:
+    """The reduction of a loss that still has its dimension of classes, of size 1."""
+    return reduced(loss.squeeze(dim) if reduction == "none" else loss, reduction)
+
+
 def _counted(loss: Tensor, valid: Tensor | None, reduction: str) -> Tensor:
     """The reduction over the elements that count."""
     if valid is None:
@@ -204,8 +209,8 @@ def _pick(
     """-log_p at the target's class, weighted and reduced."""
     index = target if valid is None else where(valid, target, 0)
     picked = log_p.gather(dim, index.unsqueeze(dim))
-    if weight is None and valid is None and reduction != "none":
-        return -reduced(picked, reduction)
+    if weight is None and valid is None:
+        return -_reduced_along(picked, dim, reduction)
     loss = -picked.squeeze(dim)
     if weight is None:
         return _counted(loss, valid, reduction)

@@ -95,7 +95,7 @@ class UninitializedParameter(Parameter):
 
     @data.setter
     def data(self, value: Tensor) -> None:
-        Tensor.data.__set__(self, value)  # type: ignore[attr-defined]
+        Tensor.data.__set__(self, value)  # type: ignore[attr-defined]  # mypy sees what a property gives, not the property
 
     def detach(self) -> Tensor:
         """Itself, so that a state_dict shows that there are no values yet."""

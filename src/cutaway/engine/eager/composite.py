@@ -18,7 +18,7 @@ from cutaway.engine.eager import ahead
 from cutaway.engine.eager.native import order_of
 from cutaway.engine.eager.node import CompositeNode
 from cutaway.engine.eager.plan import Plan, number_array
-from cutaway.engine.eager.request import RECURRENCE, can_travel, make, request
+from cutaway.engine.eager.request import RECURRENCE, can_travel, make, request, timeless
 from cutaway.engine.eager.walk import Walk
 from cutaway.engine.eager.worth import EARLY, making, saved
 
@@ -38,24 +38,28 @@ class Count:
     __slots__ = "asked", "each", "look", "need", "spent", "worth"
 
     def __init__(self, worth: float, need: float) -> None:
-        self.worth, self.need = worth, need
+        self.worth = worth
         self.asked: str | None = None  # by which name another process was asked for the plan; "", if that cannot be
         self.look = min(EARLY, need)  # spent, at which there is something to decide
-        self.each = worth if worth >= need else min(worth, need / LEAST)
+        self._due_at(need)
         self.spent = self.each
+
+    def _due_at(self, need: float) -> None:
+        """From now on a plan is due when so much is spent, which a call adds `each` to."""
+        self.need = need
+        self.each = self.worth if self.worth >= need else min(self.worth, need / LEAST)
 
     def ask(self, name: str) -> None:
         """The plan was asked for, by this name; or cannot be: ""."""
         self.asked = name
         if name:
-            self.need *= SOONER
+            self._due_at(self.need * SOONER)
             self.look = 0.0  # it may be made at any time
-            self.each = self.worth if self.worth >= self.need else min(self.worth, self.need / LEAST)
         else:
             self.look = self.need
 
 
-CALLS: dict[Signature, Plan | Walk | Count | object] = {}
+CALLS: dict[Signature, object] = {}  # a Plan, a Walk, a Count, or NEVER
 
 
 def _plain(kind: type) -> bool:
@@ -91,8 +95,8 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
             key += kind, a
         else:
             return NOT
-    if fn is RECURRENCE:  # without the number of times, where there are any
-        key = [k[1:] if type(k) is tuple and len(k) == 3 and k[0] else k for k in key]
+    if fn is RECURRENCE:
+        key = [timeless(k) if type(k) is tuple else k for k in key]
     signature = tuple(key)
     plan = CALLS.get(signature)
     if type(plan) is Plan or type(plan) is Walk:
@@ -100,11 +104,12 @@ def run(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
     elif plan is NEVER:
         return NOT
     else:
-        if type(plan) is Count:
-            plan.spent += plan.each
-            if plan.spent < plan.look and not AT_ONCE.get():
+        count = plan if isinstance(plan, Count) else None
+        if count is not None:
+            count.spent += count.each
+            if count.spent < count.look and not AT_ONCE.get():
                 return NOT
-        plan = _warm(signature, plan, fn, args, kwargs)  # type: ignore[arg-type]
+        plan = _warm(signature, count, fn, args, kwargs)
         if plan is None:
             return NOT
     for n, order in turned:
@@ -159,9 +164,8 @@ def _warm(
     return plan
 
 
-def _remember(signature: Signature, what: Plan | Walk | Count | object) -> None:
+def _remember(signature: Signature, what: object) -> None:
     """Keep it; of too many, those go first that were not used since they were looked at last."""
-    CALLS.pop(signature, None)
     CALLS[signature] = what
     while len(CALLS) > MOST:
         oldest = next(iter(CALLS))

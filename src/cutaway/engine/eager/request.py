@@ -73,21 +73,24 @@ def make_size(numbers: tuple[int, ...]) -> Size:
 
 
 def request(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
-    """This call. What one step of a recurrence does is the same for any number of them: it is asked for with one."""
+    """This call; a recurrence's for one time."""
     tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
     recording = RECORDING.get()
     inputs = []
     for t in tensors:
         wants = 0 if t._node is None or not recording else 1 if type(t._node) is Leaf else 2
-        shape = t._data.shape
-        if fn is RECURRENCE and len(shape) == 3:
-            shape = min(shape[0], 1), *shape[1:]
+        shape = timeless(t._data.shape) if fn is RECURRENCE else t._data.shape
         inputs.append((shape, t._data.dtype, order_of(t._data) or (), wants))
     return Request(
         fn.__module__, fn.__qualname__, tuple([Slot if isinstance(a, Tensor) else a for a in args]),
         {k: Slot if isinstance(a, Tensor) else a for k, a in kwargs.items()}, tuple(inputs), recording,
         get_default_dtype(),
     )  # fmt: skip
+
+
+def timeless(shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A shape among a recurrence's, with one time in the place of all: a step does the same for any number of them."""
+    return (min(shape[0], 1), *shape[1:]) if len(shape) == 3 else shape
 
 
 def found(r: Request) -> Callable[..., Any] | None:

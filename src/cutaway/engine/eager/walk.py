@@ -38,7 +38,8 @@ class Walk:
     """For one signature of `recurrence`, whatever the number of times: what Plan is for other composites."""
 
     used = one_op = False
-    numbers = writes = ()
+    numbers = writes = metas = ()
+    meta: Any = None  # a WalkNode has its own shapes, and has them all
     op, attrs = OPS["copy"], dict[str, Any]()
 
     def __init__(self, label: str, args: Sequence[Any], inputs: Sequence[Input], absent: object) -> None:
@@ -55,7 +56,6 @@ class Walk:
         if any(i.aval.size == 0 for i in inputs) or ahead.dtype.kind != "f" or ahead.dtype.itemsize < 4:
             raise Refused
         self.hidden = inputs[self.first].aval  # [N, H]
-        self.metas, self.meta = (), (self.hidden.shape, self.hidden.dtype)  # a node knows its own
         self.differentiable = any(i.wants for i in inputs)
         self.saves = tuple(range(len(inputs)))
         self.saves_y, self.keeps = True, True
@@ -77,9 +77,7 @@ class Walk:
         last = 0 if self.backwards else -1
         results = [Tensor._wrap(a) for a in (states[0], *[s[last].copy() for s in states[: self.states]])]
         if self.differentiable:
-            node = WalkNode(self, parents, saved, arrays + states, results[0], None)
-            node.metas = tuple([(data.shape, data.dtype) for data, _, _ in saved])
-            node.meta = states[0].shape, states[0].dtype
+            node = WalkNode(self, parents, saved, arrays + states, results[0])
             for k, y in enumerate(results):
                 y._node = output_node(node, k, y)
         return tuple(results)
@@ -261,6 +259,13 @@ class WalkNode(CompositeNode):
     __slots__ = ()
 
     plan: Any
+
+    def __init__(
+        self, plan: Walk, parents: tuple[Node | None, ...], saved: list[Saved], arrays: list[np.ndarray], y: Tensor
+    ) -> None:
+        super().__init__(plan, parents, saved, arrays, y, None)
+        self.metas = tuple([(data.shape, data.dtype) for data, _, _ in saved])
+        self.meta = y._data.shape, y._data.dtype
 
     def gradients(self, g: Any, wanted: Wanted, create_graph: bool) -> Iterator[tuple[Node, Any, bool]]:
         """(parent, gradient, fresh) for each parent that wants one; `g` holds a gradient for some of the results."""

@@ -15,6 +15,7 @@ from cutaway.core.errors import ArgumentError, StateError
 
 __all__ = ["download_url_to_file", "get_dir", "help", "list", "load", "load_state_dict_from_url", "set_dir"]
 
+COPY = "get a copy of it and give load its folder, with source='local'"
 _folder: str | None = None  # that set_dir gave
 
 
@@ -67,13 +68,13 @@ def load_state_dict_from_url(
     folder = os.path.join(get_dir(), "checkpoints") if model_dir is None else os.fspath(model_dir)
     path = os.path.join(folder, file_name or os.path.basename(urlparse(url).path))
     if not os.path.exists(path):
-        raise ArgumentError(f"load_state_dict_from_url: {url} is not fetched here; put the file at {path}")
+        raise _not_fetched("load_state_dict_from_url", url, f"put the file at {path}")
     return cutaway.load(path, map_location=map_location, weights_only=weights_only)
 
 
 def download_url_to_file(url: str, dst: str, hash_prefix: str | None = None, progress: bool = True) -> None:
     """Raises ArgumentError: nothing is fetched."""
-    raise ArgumentError(f"download_url_to_file: {url} is not fetched here; put the file at {dst}")
+    raise _not_fetched("download_url_to_file", url, f"put the file at {dst}")
 
 
 def _hubconf(folder: Any, source: str) -> ModuleType:
@@ -105,6 +106,5 @@ def _entry(module: ModuleType, model: str) -> Any:
     return entry
 
 
-def _not_fetched(name: str, repository: Any) -> ArgumentError:
-    instead = "get a copy of it and give load its folder, with source='local'"
-    return ArgumentError(f"{name}: {repository} is not fetched here; {instead}")
+def _not_fetched(name: str, what: Any, instead: str = COPY) -> ArgumentError:
+    return ArgumentError(f"{name}: {what} is not fetched here; {instead}")
