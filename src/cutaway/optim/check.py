@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, NameRefused
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NameRefused
 from cutaway.core.tensor import Tensor
 
 
@@ -85,6 +85,15 @@ def list_of_groups(op: str, params: Any) -> list[dict[str, Any]]:
     return entries
 
 
+def _described(i: int, p: Tensor) -> str:
+    """A parameter in the words of an error; a lazy layer's has no shape yet."""
+    try:
+        shape = str(list(p.shape))
+    except GradError:
+        shape = ""
+    return f"parameter {i} ({p.dtype.name}{shape})"
+
+
 def tensors_of(op: str, group: Any) -> tuple[list[Tensor], list[str]]:
     """The parameters of a group, and their names where `named_parameters()` was given.
 
@@ -111,14 +120,15 @@ def tensors_of(op: str, group: Any) -> tuple[list[Tensor], list[str]]:
         if not isinstance(p, Tensor):
             hint = "; write model.parameters()" if hasattr(p, "parameters") else ""
             raise ArgumentTypeError(f"{op}: can only change Tensors, but parameter {i} is {type(p).__name__}{hint}")
-        what = f"parameter {i} ({p.dtype.name}{list(p._data.shape)})"  # a lazy layer's has no shape yet
         if not (p.is_leaf or p.retains_grad):
             raise ArgumentError(
-                f"{op}: {what} is the result of {p.grad_fn.name}, not a leaf, and changing it would not last; "
+                f"{op}: {_described(i, p)} is the result of {p.grad_fn.name}, not a leaf, and changing it would not last; "
                 "pass the leaf it was computed from, or make it one: w = w.detach().requires_grad_()"
             )
         if id(p) in seen:
-            raise ArgumentError(f"{op}: {what} is in the list twice and would take every step twice; list it once")
+            raise ArgumentError(
+                f"{op}: {_described(i, p)} is in the list twice and would take every step twice; list it once"
+            )
         seen.add(id(p))
     return tensors, names
 
