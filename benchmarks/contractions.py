@@ -142,7 +142,7 @@ def peak(t: Target) -> float:
         total = f.b.fadd(total, a)
     f.store(total, f.args[1], 0)
     f.b.ret_void()
-    code = Code(compile_object(module, t, optimise=False), t)
+    code = Code(compile_object(module, t, optimise=False))
     call = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)(code.address("peak"))
     memory = np.zeros(64, np.float32)
     n = 20_000
@@ -182,7 +182,7 @@ def main() -> None:
         module = ir.Module()
         for i, p in enumerate(problems):
             emit(module, f"f{i}", p, t)
-        code = Code(compile_object(module, t, optimise=False), t)
+        code = Code(compile_object(module, t, optimise=False))
         built = time.perf_counter() - started
         a, b, c = (aligned(reach(problems, which), i) for i, which in enumerate("abc"))
         scratch = aligned(max(scratch_bytes(p, t) for p in problems) // 4 + 16, 3)

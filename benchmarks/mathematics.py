@@ -66,7 +66,7 @@ def main() -> None:
         for name in NAMES:
             for width in (1, lanes):
                 emit(module, name, kind, width, t.bits)
-        code = Code(compile_object(module, t, True), t)
+        code = Code(compile_object(module, t, True))
         for name in NAMES:
             x, y = (rng.uniform(0.05, 0.95, N).astype(dtype) for _ in range(2))
             out = np.empty_like(x)

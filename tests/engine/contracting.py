@@ -89,7 +89,7 @@ class Batch:
         module = ir.Module()
         for i, p in enumerate(problems):
             emit(module, f"f{i}", p, self.target)
-        self.code = Code(compile_object(module, self.target, optimise=False), self.target)
+        self.code = Code(compile_object(module, self.target, optimise=False))
 
     def run(self, i: int, a: np.ndarray, b: np.ndarray, c: np.ndarray, threads: int = 1) -> None:
         """Problem number i on arrays (flat or not), each thread's part after the other."""

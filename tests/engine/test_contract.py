@@ -104,7 +104,7 @@ def test_convolution_and_its_gradients(stride: int, pad: int, dilation: int, gro
 def compiled(p: Problem, epilogue: Any, extra: int, isa: str = "") -> Code:
     module = ir.Module()
     emit(module, "f", p, target(isa), epilogue, extra)
-    return Code(compile_object(module, target(isa), optimise=False), target(isa))
+    return Code(compile_object(module, target(isa), optimise=False))
 
 
 @pytest.mark.parametrize("isa", isas())

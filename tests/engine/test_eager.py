@@ -21,7 +21,7 @@ from cutaway import nn, optim
 from cutaway.core import accelerate
 from cutaway.core.errors import CutawayError, GradError, IndexOutOfRange, ShapeError
 from cutaway.core.tensor import Tensor
-from cutaway.engine.eager import blocks, composite, contraction, request, update
+from cutaway.engine.eager import blocks, composite, contraction, record, request, update
 from cutaway.engine.eager.native import Native
 from cutaway.engine.eager.plan import Plan
 from cutaway.nn import functional as F
@@ -130,6 +130,43 @@ def test_as_op_by_op(case, dtype):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
         largest = float(np.abs(b).max(initial=1.0))  # of the terms that a small number may be the difference of
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * max(1.0, 0.02 * largest))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.name}-{'-'.join(map(str, c.shapes))}")
+def test_a_plan_of_a_record_is_the_plan(case, monkeypatch):
+    """Written down, read, and run: the same bits, without a trace, unless a gradient comes in an order not met before."""
+    want = everything(case)
+    traced: list[str] = []
+    trace = Plan.trace
+    monkeypatch.setattr(Plan, "trace", lambda self: traced.append(self.label) or trace(self))
+    read = 0
+    for signature, plan in composite.CALLS.items():
+        text = record.write(plan) if isinstance(plan, Plan) else b""
+        if text:
+            composite.CALLS[signature] = again = Plan(plan.label, plan.call, plan.inputs)
+            assert record.read(again, text)
+            read += 1
+    assert read or case.name == "dropout"  # whose numbers are drawn anew at each call
+    for a, b in zip(everything(case), want, strict=True):
+        assert a.tobytes() == b.tobytes()
+    assert not traced
+
+
+def test_a_plan_of_a_record_traces_for_what_it_does_not_know(tmp_path, monkeypatch):
+    x, w = cutaway.randn(9, 200, 200, requires_grad=True), cutaway.randn(3, 200)
+    y = F.linear(x, w)
+    y.sum().backward()
+    (plan,) = [p for p in composite.CALLS.values() if isinstance(p, Plan) and p.label == "linear"]
+    text = record.write(plan)
+    again = Plan(plan.label, plan.call, plan.inputs)
+    assert record.read(again, text)
+    arrays = [x._data, w._data]
+    g = cutaway.randn(200, 3, 9)._data  # arrives in another order
+    arrays += again.forward(arrays)
+    got, want = (p.backward((2, 0, 1))([*arrays, g]) for p in (again, plan))
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(got, want, strict=True)) and again._whole is not None
+    monkeypatch.setenv("CUTAWAY_OBJECT_CACHE", str(tmp_path))  # where nothing is
+    assert not record.read(Plan(plan.label, plan.call, plan.inputs), text)
 
 
 PRODUCTS: dict[str, tuple[tuple[tuple[int, ...], ...], Callable[[Tensor, Tensor], Tensor]]] = {
@@ -655,14 +692,14 @@ def test_the_more_there_is_to_do_the_sooner_there_is_a_program(monkeypatch):
         given = [cutaway.ones(*s) for s in shapes]
         return calls_until_native(lambda: fn(*given), lambda: bool(plans()), 4000)
 
-    monkeypatch.setattr(composite.ahead, "known", lambda name: False)
+    monkeypatch.setattr(composite.ahead, "known", lambda name: None)
     small, large, huge = (3, 4), (64, 64, 16), (1024, 1024, 64)
     assert 3000 < first(F.softplus, small) < 4000  # when NumPy has taken on it, by estimate, what compiling takes
     assert 50 < first(F.softplus, large) < 150
     assert first(F.softplus, huge) == 1  # one call takes longer
     image, kernel = (8, 16, 32, 32), (16, 16, 3, 3)
     assert 10 < first(F.conv2d, image, kernel) < 100 < first(lambda x, w: F.conv2d(x, w, stride=4), image, kernel)
-    monkeypatch.setattr(composite.ahead, "known", lambda name: True)
+    monkeypatch.setattr(composite.ahead, "known", lambda name: b"")
     assert first(F.softplus, small) < 30  # an earlier run has left its machine code
     assert first(F.conv2d, image, kernel) == 2
 

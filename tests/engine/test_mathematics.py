@@ -98,7 +98,7 @@ def compiled(isa: str) -> tuple[Code, str]:
     """Code for one instruction set, and its assembly."""
     t = target(isa)
     parsed = assemble(emit_all(isa), t, True)
-    return Code(machine(t).emit_object(parsed), t), machine(t).emit_assembly(parsed)
+    return Code(machine(t).emit_object(parsed)), machine(t).emit_assembly(parsed)
 
 
 def run(isa: str, name: str, form: str, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
@@ -274,7 +274,7 @@ def compile_elementwise(kind: ir.Type, emit, arguments: int):
         0, f.args[-1], body=lambda i, _: f.store(emit(f, *[f.load(p, i, kind) for p in values]), f.args[arguments], i)
     )
     f.b.ret_void()
-    code = Code(machine(t).emit_object(assemble(module, t, True)), t)
+    code = Code(machine(t).emit_object(assemble(module, t, True)))
 
     def call(*arrays: np.ndarray) -> np.ndarray:
         out = np.empty_like(arrays[0])

@@ -126,7 +126,7 @@ class Backward:
             from cutaway.engine.eager.native import Native
 
             part = extract(self._graph, self._wanted, self._place, self._stored)
-            self._native = Native(part, [False] * len(self._wanted))
+            self._native = Native.of(part, [False] * len(self._wanted))
         return self._native(arrays)
 
 

@@ -127,11 +127,11 @@ class Maker:
 _maker: list[Maker] = []  # one, once it was needed; or none
 
 
-def known(name: str) -> bool:
-    """Whether an earlier run has left this plan's machine code."""
+def known(name: str) -> bytes | None:
+    """The record that an earlier run has left of this plan; None if there is none, or numbers may not depend on that."""
     if not ON or are_deterministic_algorithms_enabled() or (_maker and name in _maker[0].asked):
-        return False
-    return cache.find(name) is not None
+        return None
+    return cache.find(name)
 
 
 def ask(name: str, r: Request, worth: float) -> bool:

@@ -21,6 +21,7 @@ from cutaway.engine.eager.plan import Plan, number_array
 from cutaway.engine.eager.request import RECURRENCE, can_travel, make, request, timeless
 from cutaway.engine.eager.walk import Walk
 from cutaway.engine.eager.worth import EARLY, making, saved
+from cutaway.engine.llvm import cache
 
 SOONER = 0.5  # of what making a plan takes: when one is due at the latest that another process has been asked for
 LEAST = 3  # calls before a plan is made, unless one call takes as long
@@ -151,15 +152,18 @@ def _warm(
     if not due and asked is not None:
         return None
     what = request(fn, args, kwargs)
+    record = None
     if due:
         if asked:
             ahead.wait(asked, what, count.need / 1e6)
+            record = cache.find(asked) if can_travel(what, fn) else None
     else:
         name = what.name() if can_travel(what, fn) else ""
-        if not name or not ahead.known(name):
+        record = ahead.known(name) if name else None
+        if record is None:
             count.ask(name if name and ahead.ask(name, what, count.worth) else "")
             return None
-    plan = make(what, fn)
+    plan = make(what, fn, record)
     _remember(signature, NEVER if plan is None else plan)
     return plan
 

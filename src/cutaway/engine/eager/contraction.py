@@ -68,6 +68,6 @@ def _make(op: Op, arrays: list[np.ndarray], orders: list[tuple[int, ...]], attrs
             v = builder.input(Aval(shape, x.dtype), Source("argument", index=n, name=str(n)))
             inputs.append(builder.op("permute", v, dims=inverse(order)) if order else v)
         y = builder.op(op.name, *inputs, **attrs)
-        return Native(Graph(builder.values, [y]).verify(), [False])
+        return Native.of(Graph(builder.values, [y]).verify(), [False])
     except RAW:
         return None

@@ -20,6 +20,7 @@ from threading import Thread
 from cutaway.core.autograd import RECORDING
 from cutaway.core.dtypes import set_default_dtype
 from cutaway.engine.eager.plan import Plan
+from cutaway.engine.eager.record import write
 from cutaway.engine.eager.request import Request, found, make
 from cutaway.engine.llvm import cache
 from cutaway.engine.llvm.target import hurry
@@ -33,7 +34,7 @@ LAST = 20.0  # seconds
 
 
 def work(name: str, r: Request) -> None:
-    """Make a plan, both halves of it, and say in the cache that it is there."""
+    """Make a plan, both halves of it, and put in the cache what is known of it."""
     set_default_dtype(r.default)
     token = RECORDING.set(r.recording)
     try:
@@ -43,7 +44,7 @@ def work(name: str, r: Request) -> None:
             plan.backward(plan.usual)
     finally:
         RECORDING.reset(token)
-    cache.put(name, b"")
+    cache.put(name, write(plan) if isinstance(plan, Plan) else b"")
 
 
 def step_back() -> None:

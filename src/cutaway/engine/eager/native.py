@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cutaway.engine import threads
 from cutaway.engine.eager.blocks import LARGE, empty
 from cutaway.engine.graph import Graph, Value
+from cutaway.engine.llvm import jit
+from cutaway.engine.llvm.jit import Code
 from cutaway.engine.llvm.target import target
 from cutaway.engine.passes import PASSES, clean
 from cutaway.engine.passes.rewrite import Builder
@@ -51,38 +53,74 @@ class Result(NamedTuple):
     block: int  # bytes, if it is large
 
 
+class Facts(NamedTuple):
+    """What a compiled graph is besides its code: all of it can be kept in a file, and the graph be forgotten.
+
+    arguments: (number among the arrays, number in the table); fixed: (number in the table, constant)
+    arena, own: bytes of scratch memory, and more of it for each thread; alone: if it runs on one thread always
+    """
+
+    key: str
+    slots: int
+    arguments: Sequence[tuple[int, int]]
+    fixed: Sequence[tuple[int, np.ndarray]]
+    results: Sequence[Result]
+    arena: int
+    own: int
+    alone: bool
+
+    @staticmethod
+    def of(words: Sequence[Any]) -> Facts:
+        """These facts, of a file."""
+        key, slots, arguments, fixed, results, *rest = words
+        return Facts(key, slots, arguments, fixed, [Result(*r) for r in results], *rest)
+
+
 class Native:
     """A compiled graph whose inputs are arguments. Several threads may run it at a time.
 
     Results that `loose` names may come in another order of memory than row-major, where that saves a copy.
     """
 
-    def __init__(self, graph: Graph, loose: Sequence[bool]) -> None:
+    def __init__(self, facts: Facts, code: Code) -> None:
+        self.facts, self.code = facts, code
+        self.arguments, self.results, self.alone = facts.arguments, facts.results, facts.alone
+        self.address, self.pool = code.address("program"), threads.pool()
+        self.threads = 1 if self.alone else threads.get_num_threads()
+        self.scratch = facts.arena + facts.own * self.threads
+        self._jobs: list[Job] = []  # to be used; each is one run's
+
+    @staticmethod
+    def of(graph: Graph, loose: Sequence[bool]) -> Native:
+        """Compile it."""
         for one in PASSES:
             graph = one(graph).verify()
         graph, orders = _peel(graph, loose)
-        self.graph = graph
-        program = self.program = Program(schedule(graph), target())
+        program = Program(schedule(graph), target())
         slots = program.memory.slots
-        self.arguments: list[tuple[int, int]] = []
-        self.held = []
-        fixed = []
+        arguments: list[tuple[int, int]] = []
+        fixed: list[tuple[int, np.ndarray]] = []
         for v in graph.inputs:
             if v not in slots or v.source is None:
                 continue
             if v.source.kind == "argument":
-                self.arguments.append((v.source.index, slots[v].number))
+                arguments.append((v.source.index, slots[v].number))
             else:
                 assert v.source.kind == "constant", v.source
-                self.held.append(np.ascontiguousarray(v.source.value))
-                fixed.append((slots[v].number, address_of(self.held[-1])))
-        self.results = []
+                fixed.append((slots[v].number, np.ascontiguousarray(v.source.value)))
+        results = []
         for v, dims in zip(graph.outputs, orders, strict=True):
             slot = slots[v]
-            self.results.append(Result(*v.aval, slot.number, dims, slot.nbytes if slot.nbytes >= LARGE else 0))
-        self.scratch, self.threads = program.arena_bytes, program.threads
-        self._fixed = fixed
-        self._jobs: list[Job] = []  # to be used; each is one run's
+            results.append(Result(*v.aval, slot.number, dims, slot.nbytes if slot.nbytes >= LARGE else 0))
+        arena, own = program.memory.arena, program.own
+        facts = Facts(program.key, len(program.table), arguments, fixed, results, arena, own, program.alone)
+        return Native(facts, program.code)
+
+    @staticmethod
+    def again(facts: Facts) -> Native | None:
+        """One that was compiled before; None if its code is no longer in the cache."""
+        code = jit.find_linked(facts.key, target())
+        return None if code is None else Native(facts, code)
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The results for these arguments, which lie in row-major order; so do the results, before their permutation."""
@@ -109,12 +147,11 @@ class Native:
         return out
 
     def _run(self, job: Job, arena: int) -> None:
-        program = self.program
-        if program.alone:
+        if self.alone:
             job.arena = arena
-            program.pool.alone(job.pointer)
+            self.pool.alone(job.pointer)
         else:
-            program.pool.run(program.address, job.where, arena, min(self.threads, threads.get_num_threads()))
+            self.pool.run(self.address, job.where, arena, min(self.threads, threads.get_num_threads()))
 
     def repeat(
         self, times: int, arguments: Sequence[Addresses], results: Sequence[Addresses], last_first: bool = False
@@ -136,9 +173,9 @@ class Native:
         try:
             return self._jobs.pop()
         except IndexError:
-            job = Job(self.program.address, len(self.program.table))
-            for number, address in self._fixed:
-                job.table[number] = address
+            job = Job(self.address, self.facts.slots)
+            for number, constant in self.facts.fixed:
+                job.table[number] = address_of(constant)
             return job
 
 

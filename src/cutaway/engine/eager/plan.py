@@ -18,11 +18,17 @@ from cutaway.core.op import INTERPRETER, OPS, STAGE
 from cutaway.core.ops.movement import inverse
 from cutaway.core.tensor import Tensor
 from cutaway.engine.cut import above, extract, kept, saved_values
-from cutaway.engine.eager.native import Dims, Native
+from cutaway.engine.eager.native import Dims, Facts, Native
 from cutaway.engine.graph import Graph, Source, Value, below
 from cutaway.engine.passes import clean
 from cutaway.engine.symbol import Symbol
 from cutaway.engine.trace import Tracer, symbol_of
+
+# What is known of a plan besides its programs, in words.
+KEPT = (
+    "differentiable", "meta", "attrs", "saves", "writes", "one_op", "order", "usual", "saves_y", "saved_arguments",
+    "keeps", "matters", "towards",
+)  # fmt: skip
 
 
 class Refused(Exception):
@@ -91,9 +97,35 @@ class Plan:
     used = False  # again, since the last time that someone looked for plans to drop
 
     def __init__(self, label: str, fn: Callable[..., Any], inputs: Sequence[Input]) -> None:
-        """Trace `fn(*tensors)`.  Raises Refused, or whatever the function raises."""
+        """The plan of `fn(*tensors)`; nothing is known of it before `trace` or `take`."""
         self.label, self.call, self.inputs = label, fn, list(inputs)
         self.metas = tuple([(i.aval.shape, i.aval.dtype) for i in inputs])
+        self.numbers: list[tuple[Callable[[], Any], Aval]] = []
+        self._whole: Graph | None = None
+        self._backward: dict[Dims, Native] = {}
+        self._known: dict[Dims, Facts] = {}  # gradient programs that were compiled before
+
+    def keep(self) -> dict[str, Any] | None:
+        """All that `take` needs, in values that can be written down; None if it is not for another process."""
+        if self.numbers:
+            return None
+        programs = {"forward": self.forward.facts, "backward": [(k, p.facts) for k, p in self._backward.items()]}
+        return {"op": self.op.name, **{name: getattr(self, name) for name in KEPT}, **programs}
+
+    def take(self, kept: dict[str, Any]) -> bool:
+        """Be the plan that `keep` told of, without a trace; False if its code is gone."""
+        forward = Native.again(Facts.of(kept["forward"]))
+        if forward is None:
+            return False
+        self.forward, self.op = forward, OPS[kept["op"]]
+        for name in KEPT:
+            setattr(self, name, kept[name])
+        self._known = {order: Facts.of(facts) for order, facts in kept["backward"]}
+        return True
+
+    def trace(self) -> None:
+        """See what the function does, and compile it.  Raises Refused, or whatever the function raises."""
+        inputs = self.inputs
         tracer = Recorder()
         handles = []
         for n, i in enumerate(inputs):
@@ -105,7 +137,7 @@ class Plan:
         tracer.handles = handles
         token, stage = INTERPRETER.set(tracer), STAGE.set(tracer)
         try:
-            y = fn(*handles)
+            y = self.call(*handles)
             if type(y) is not Tensor or symbol_of(y) is None or any(y._cell is t._cell for t in handles):
                 raise Refused
             self.value = tracer.value_of(y)
@@ -166,7 +198,7 @@ class Plan:
         saved = saved_values(whole, {y, *written}, late, roots, place, forbidden)
         made = [v for v in saved if v not in place and v is not y]
         loose = [True] * (1 + len(made)) + [False] * len(written)
-        self.forward = Native(extract(whole, [y, *made, *written], place), loose)
+        self.forward = Native.of(extract(whole, [y, *made, *written], place), loose)
         self.order = self.forward.results[0].dims
         self.usual = inverse(self.order) if self.order else ()  # how the result lies in memory, and mostly its gradient
         # The gradient program reads: saved arguments by number, then y and what was made.
@@ -177,7 +209,6 @@ class Plan:
         self.matters = sorted(n for v, n in place.items() if v in read and 0 <= n < len(self.inputs))
         self._whole, self._made, self._y, self._g, self._place = whole, made, y, g, place
         self._gradients = gradients
-        self._backward: dict[Dims, Native] = {}
         self.towards = [n for n, v in enumerate(gradients) if v is not None]
 
     def backward(self, order: Dims) -> Native:
@@ -191,18 +222,24 @@ class Plan:
         return found
 
     def _make_backward(self, order: Dims) -> Native:
+        facts = self._known.get(order)
+        found = None if facts is None else Native.again(facts)
+        if found is not None:
+            return found
+        if self._whole is None:
+            self.trace()
+        assert self._whole is not None and self._g is not None
         n = len(self.inputs) + len(self.numbers)
         place = dict(self._place)
         stored: dict[Value, Dims | None] = {}
         for k, (v, result) in enumerate(zip([self._y, *self._made], self.forward.results)):
             place[v] = n + k
             stored[v] = result.dims
-        assert self._g is not None
         place[self._g] = n + 1 + len(self._made)
         stored[self._g] = inverse(order) if order else None
         outputs = [v for v in self._gradients if v is not None]
         loose = [self.inputs[k].wants == 2 for k in self.towards]
-        return Native(extract(self._whole, outputs, place, stored), loose)
+        return Native.of(extract(self._whole, outputs, place, stored), loose)
 
 
 def number_array(read: Callable[[], Any], aval: Aval) -> np.ndarray:

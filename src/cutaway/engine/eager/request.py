@@ -21,6 +21,7 @@ from cutaway.core.refusal import RAW
 from cutaway.core.tensor import Size, Tensor
 from cutaway.engine.eager.native import order_of
 from cutaway.engine.eager.plan import Input, Plan, Refused
+from cutaway.engine.eager.record import read
 from cutaway.engine.eager.walk import Walk
 from cutaway.engine.llvm.target import target
 from cutaway.engine.program import generator
@@ -106,8 +107,8 @@ def can_travel(r: Request, fn: Callable[..., Any]) -> bool:
     return not PARTS[0] and r.module in sys.modules and found(r) is fn
 
 
-def make(r: Request, fn: Callable[..., Any]) -> Plan | Walk | None:
-    """The plan for a call; None where it must go op by op (an error will be said there)."""
+def make(r: Request, fn: Callable[..., Any], record: bytes | None = None) -> Plan | Walk | None:
+    """The plan for a call; None where it must go op by op (an error will be said there).  record: what is known of it."""
     inputs = [Input(Aval(shape, dtype), order, wants) for shape, dtype, order, wants in r.inputs]
 
     def call(*given: Tensor) -> Any:
@@ -118,6 +119,11 @@ def make(r: Request, fn: Callable[..., Any]) -> Plan | Walk | None:
         )
 
     try:
-        return Walk(fn.__name__, r.arguments, inputs, Slot) if fn is RECURRENCE else Plan(fn.__name__, call, inputs)
+        if fn is RECURRENCE:
+            return Walk(fn.__name__, r.arguments, inputs, Slot)
+        plan = Plan(fn.__name__, call, inputs)
+        if not (record and read(plan, record)):
+            plan.trace()
     except (Refused, *RAW):
         return None
+    return plan

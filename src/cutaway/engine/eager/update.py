@@ -71,7 +71,7 @@ def _warm(before: Spent, optimizer: Any, params: list[Tensor]) -> Spent:
     if AT_ONCE.get() or spent >= MAKING:
         return Spent(spent, True, True)
     look = not before.looked and before is not START and spent >= EARLY
-    return Spent(spent, before.looked or look, look and ahead.known(_name(optimizer, params)))
+    return Spent(spent, before.looked or look, look and ahead.known(_name(optimizer, params)) is not None)
 
 
 def _name(optimizer: Any, params: list[Tensor]) -> str:

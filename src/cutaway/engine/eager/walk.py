@@ -141,7 +141,7 @@ class Walk:
         saved = saved_values(graph, set(results), late, set(gradients), place, set()) if gradients else []
         self.new, self.made = results, [v for v in saved if v not in place and v not in results]
         outputs = [*results, *self.made]
-        self._forward = Native(extract(graph, outputs, place), [False] * len(outputs))
+        self._forward = Native.of(extract(graph, outputs, place), [False] * len(outputs))
         if not gradients:
             return
         before = len(self.inputs) + len(outputs)
@@ -152,7 +152,7 @@ class Walk:
             elif n == 1:
                 stored[v] = (1, 0)  # here, W_h is read as it is
         place.update({v: len(self.inputs) + k for k, v in enumerate(outputs)})
-        self._backward = Native(extract(graph, gradients, place, stored), [False] * len(gradients))
+        self._backward = Native.of(extract(graph, gradients, place, stored), [False] * len(gradients))
 
     # --- all times --------------------------------------------------------------------------------------------------
 
@@ -250,7 +250,7 @@ def _product(terms: int, rows: tuple[int, int], dtype: np.dtype) -> Native:
         builder.input(Aval((terms, r), dtype), Source("argument", index=n, name=str(n))) for n, r in enumerate(rows)
     ]
     y = builder.op("matmul", builder.op("permute", a, dims=(1, 0)), b)
-    return Native(Graph(builder.values, [y]).verify(), [False])
+    return Native.of(Graph(builder.values, [y]).verify(), [False])
 
 
 class WalkNode(CompositeNode):

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from functools import lru_cache
 
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
 from cutaway.engine.llvm import beside, cache
-from cutaway.engine.llvm.target import Effort, Target, machine
+from cutaway.engine.llvm.target import Effort, Target, machine, target
+
+
+@lru_cache(1)
+def loader() -> llvm.LLJIT:
+    """The loader of this process: each piece of object code is a library of its own there, whose names no other sees."""
+    return llvm.create_lljit_compiler(machine(target()))
 
 
 class Code:
     """Loaded object code; it stays valid as long as this object lives."""
 
-    def __init__(self, blob: bytes, t: Target, *more: bytes) -> None:
-        self.size = sum(map(len, (blob, *more)))
-        self._objects = [llvm.ObjectFileRef.from_data(b) for b in (blob, *more)]
-        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine(t))
-        for one in self._objects:
-            self._engine.add_object_file(one)
-        self._engine.finalize_object()
+    count = itertools.count()  # a library's name is never used again
+
+    def __init__(self, *blobs: bytes) -> None:
+        self.size = sum(map(len, blobs))
+        self.name = f"code{next(Code.count)}"
+        library = llvm.JITLibraryBuilder().add_current_process()
+        for blob in blobs:
+            library.add_object_img(blob)
+        self._held = [library.link(loader(), self.name)]
 
     def address(self, name: str) -> int:
         """Where the function `name` starts."""
-        found = self._engine.get_function_address(name)
-        assert found, f"the object code holds no {name}"
-        return int(found)
+        found = loader().lookup(self.name, name)
+        self._held.append(found)
+        return int(found[name])
 
 
 def parse(text: str) -> llvm.ModuleRef:
@@ -85,10 +95,19 @@ def part(blob: bytes) -> tuple[bytes, bytes]:
 def build(key: str, make: Callable[[], ir.Module], t: Target, optimise: bool) -> Code:
     """The code for `key` (which must say all that it depends on besides the target): from the cache, or made anew."""
     blob = cache.get_or_make(f"{t.key}|{optimise}|{key}", lambda: compile_object(make(), t, optimise))
-    return Code(blob, t)
+    return Code(blob)
 
 
 def build_linked(key: str, make: Callable[[], tuple[ir.Module, ir.Module]], t: Target) -> Code:
     """As `build`, for the two modules of `objects`."""
-    first, second = part(cache.get_or_make(f"{t.key}|two|{key}", lambda: join(*objects(*make(), t))))
-    return Code(first, t, second)
+    return Code(*part(cache.get_or_make(_linked_key(key, t), lambda: join(*objects(*make(), t)))))
+
+
+def find_linked(key: str, t: Target) -> Code | None:
+    """What `build_linked` has left in the cache."""
+    blob = cache.find(_linked_key(key, t))
+    return None if blob is None else Code(*part(blob))
+
+
+def _linked_key(key: str, t: Target) -> str:
+    return f"{t.key}|two|{key}"
