@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from cutaway.core.autograd import Leaf, walk
+from cutaway.core.autograd import RECORDING, Leaf, walk
 from cutaway.core.aval import Aval
 from cutaway.core.op import INTERPRETER, OPS, STAGE
 from cutaway.core.ops.movement import inverse
@@ -227,7 +227,11 @@ class Plan:
         if found is not None:
             return found
         if self._whole is None:
-            self.trace()
+            token = RECORDING.set(True)  # as when the plan was made: a backward does not record
+            try:
+                self.trace()
+            finally:
+                RECORDING.reset(token)
         assert self._whole is not None and self._g is not None
         n = len(self.inputs) + len(self.numbers)
         place = dict(self._place)
