@@ -16,8 +16,7 @@ from __future__ import annotations
 import operator
 import os
 import sys
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
 WORDS = 624  # of the Mersenne Twister's state
 FEW = 256  # words: up to here `random_raw`, which takes eight bytes for four, is quicker than `integers`
+MOST_IDLE = 8  # streams that are kept to be seeded anew
 FIXED_SEED = 67280421310721  # of a Generator that was not seeded: PyTorch's default
 
 # The state as bytes is PyTorch's: a state saved there can be loaded here, and the other way round. PyTorch leaves
@@ -66,7 +66,8 @@ class Generator:
     _seed: int
     _offset: int  # in the Philox stream, in blocks
     _spare_normal: float | None  # Box-Muller makes two; the second waits for the next small draw
-    _source: np.random.Generator | None  # made at the first draw: numpy.random takes 15 ms to import
+    _source: np.random.Generator | None = None  # made at the first draw: numpy.random takes 15 ms to import
+    _idle: ClassVar[list[np.random.Generator]] = []  # making one takes thirty times as long as seeding it
 
     def __init__(self, device: device | str = "cpu") -> None:
         check_device(device)
@@ -98,7 +99,7 @@ class Generator:
         """The next n words of the stream: uint32[n], each uniform over 0 .. 2^32 - 1."""
         source = self._source
         if source is None:
-            source = self._source = _mersenne(_init_words(self._seed), WORDS)
+            source = self._source = _seeded(self._seed)
         if n <= FEW:
             return source.bit_generator.random_raw(n).astype(np.uint32)
         native = accelerate.words
@@ -170,14 +171,22 @@ class Generator:
         return Generator().set_state(self.state_bytes())
 
     def _start(self, seed: int) -> None:
+        self._leave()
         self._seed, self._offset = seed, 0
-        self._spare_normal = self._source = None
+        self._spare_normal = None
+
+    def _leave(self) -> None:
+        """No one reads this stream any more."""
+        if self._source is not None and len(self._idle) < MOST_IDLE:
+            self._idle.append(self._source)
+        self._source = None
+
+    __del__ = _leave
 
     def _position(self) -> tuple[np.ndarray, int]:
         """The Mersenne Twister's words and how many of them are spent, 1 .. 624."""
-        if self._source is None:
-            return _init_words(self._seed), WORDS
-        inner = self._source.bit_generator.state["state"]
+        source = _seeded(self._seed) if self._source is None else self._source
+        inner = source.bit_generator.state["state"]
         return inner["key"], int(inner["pos"])
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -202,22 +211,17 @@ def _check_seed(seed: object, op: str = "manual_seed") -> int:
     return number % 2**64
 
 
-def _init_words(seed: int) -> np.ndarray:
-    """The words that the low 32 bits of a seed spread to (Matsumoto & Nishimura 2002, init_genrand): uint32[624].
+def _seeded(seed: int) -> np.random.Generator:
+    """NumPy's Mersenne Twister, its words spread from the low 32 bits of a seed (Matsumoto & Nishimura 2002, init_genrand).
 
     w[0] = seed, w[i] = 1812433253 (w[i-1] ^ (w[i-1] >> 30)) + i mod 2^32; NumPy's legacy generator starts in this way.
     """
-    global _seeder
-    with _SEEDING:
-        if _seeder is None:
-            _seeder = np.random.RandomState(np.random.MT19937(0))
-        _seeder.seed(seed & 0xFFFFFFFF)
-        words: np.ndarray = _seeder.get_state(legacy=False)["state"]["key"]
-    return words
-
-
-_SEEDING = threading.Lock()
-_seeder: np.random.RandomState | None = None  # numpy.random takes 15 ms to import
+    try:
+        source = Generator._idle.pop()
+    except IndexError:
+        source = np.random.Generator(np.random.MT19937(0))
+    np.random.RandomState(source.bit_generator).seed(seed & 0xFFFFFFFF)
+    return source
 
 
 def _mersenne(key: np.ndarray, position: int) -> np.random.Generator:
