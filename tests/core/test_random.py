@@ -237,6 +237,20 @@ def test_any_order_of_calls_keeps_step(pair):
             same_bits(R.uniform((n,), dtype=np.float64, generator=ours), b)
 
 
+def test_generators_that_come_and_go_keep_apart(torch):
+    """One that is gone leaves its twister to another, which starts at its own seed."""
+    held = []
+    for seed in range(40):
+        ours, theirs = R.Generator().manual_seed(seed), torch.Generator().manual_seed(seed)
+        same_bits(R.uniform((3,), generator=ours), torch.rand(3, generator=theirs))
+        if seed % 3 == 0:
+            held.append((ours, theirs))
+        if seed % 5 == 0:
+            ours.manual_seed(seed + 1), theirs.manual_seed(seed + 1)
+        for one, other in held:
+            same_bits(R.uniform((2,), generator=one), torch.rand(2, generator=other))
+
+
 # seeds and states
 
 
