@@ -166,6 +166,7 @@ def test_a_plan_of_a_record_traces_for_what_it_does_not_know(tmp_path, monkeypat
     with cutaway.no_grad():  # as in a backward
         got, want = (p.backward((2, 0, 1))([*arrays, g]) for p in (again, plan))
     assert all(a.tobytes() == b.tobytes() for a, b in zip(got, want, strict=True)) and again._whole is not None
+    assert record.write(again) == record.write(plan)  # both know both orders
     monkeypatch.setenv("CUTAWAY_OBJECT_CACHE", str(tmp_path))  # where nothing is
     assert not record.read(Plan(plan.label, plan.call, plan.inputs), text)
 

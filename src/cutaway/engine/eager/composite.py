@@ -152,18 +152,19 @@ def _warm(
     if not due and asked is not None:
         return None
     what = request(fn, args, kwargs)
-    record = None
+    name, record = "", None
     if due:
         if asked:
             ahead.wait(asked, what, count.need / 1e6)
-            record = cache.find(asked) if can_travel(what, fn) else None
+            name = asked if can_travel(what, fn) else ""
+            record = cache.find(name) if name else None
     else:
         name = what.name() if can_travel(what, fn) else ""
         record = ahead.known(name) if name else None
         if record is None:
             count.ask(name if name and ahead.ask(name, what, count.worth) else "")
             return None
-    plan = make(what, fn, record)
+    plan = make(what, fn, name, record)
     _remember(signature, NEVER if plan is None else plan)
     return plan
 

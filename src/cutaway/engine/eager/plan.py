@@ -95,6 +95,7 @@ class Plan:
     """For one signature: `forward`, and a gradient program for each order in which the arriving gradient may lie."""
 
     used = False  # again, since the last time that someone looked for plans to drop
+    learned: Callable[[Plan], None] | None = None  # who keeps a record of it, and is told of a new gradient program
 
     def __init__(self, label: str, fn: Callable[..., Any], inputs: Sequence[Input]) -> None:
         """The plan of `fn(*tensors)`; nothing is known of it before `trace` or `take`."""
@@ -103,13 +104,13 @@ class Plan:
         self.numbers: list[tuple[Callable[[], Any], Aval]] = []
         self._whole: Graph | None = None
         self._backward: dict[Dims, Native] = {}
-        self._known: dict[Dims, Facts] = {}  # gradient programs that were compiled before
+        self._known: dict[Dims, Facts] = {}  # gradient programs that were compiled, here or before
 
     def keep(self) -> dict[str, Any] | None:
         """All that `take` needs, in values that can be written down; None if it is not for another process."""
         if self.numbers:
             return None
-        programs = {"forward": self.forward.facts, "backward": [(k, p.facts) for k, p in self._backward.items()]}
+        programs = {"forward": self.forward.facts, "backward": list(self._known.items())}
         return {"op": self.op.name, **{name: getattr(self, name) for name in KEPT}, **programs}
 
     def take(self, kept: dict[str, Any]) -> bool:
@@ -243,7 +244,11 @@ class Plan:
         stored[self._g] = inverse(order) if order else None
         outputs = [v for v in self._gradients if v is not None]
         loose = [self.inputs[k].wants == 2 for k in self.towards]
-        return Native.of(extract(self._whole, outputs, place, stored), loose)
+        made = Native.of(extract(self._whole, outputs, place, stored), loose)
+        self._known[order] = made.facts
+        if self.learned is not None:
+            self.learned(self)
+        return made
 
 
 def number_array(read: Callable[[], Any], aval: Aval) -> np.ndarray:

@@ -21,8 +21,9 @@ from cutaway.core.refusal import RAW
 from cutaway.core.tensor import Size, Tensor
 from cutaway.engine.eager.native import order_of
 from cutaway.engine.eager.plan import Input, Plan, Refused
-from cutaway.engine.eager.record import read
+from cutaway.engine.eager.record import read, write
 from cutaway.engine.eager.walk import Walk
+from cutaway.engine.llvm import cache
 from cutaway.engine.llvm.target import target
 from cutaway.engine.program import generator
 from cutaway.functional.recurrent import recurrence
@@ -107,8 +108,11 @@ def can_travel(r: Request, fn: Callable[..., Any]) -> bool:
     return not PARTS[0] and r.module in sys.modules and found(r) is fn
 
 
-def make(r: Request, fn: Callable[..., Any], record: bytes | None = None) -> Plan | Walk | None:
-    """The plan for a call; None where it must go op by op (an error will be said there).  record: what is known of it."""
+def make(r: Request, fn: Callable[..., Any], name: str = "", record: bytes | None = None) -> Plan | Walk | None:
+    """The plan for a call; None where it must go op by op (an error will be said there).
+
+    record: what is known of it, under this name in the cache, where what is found out more is kept.
+    """
     inputs = [Input(Aval(shape, dtype), order, wants) for shape, dtype, order, wants in r.inputs]
 
     def call(*given: Tensor) -> Any:
@@ -124,6 +128,8 @@ def make(r: Request, fn: Callable[..., Any], record: bytes | None = None) -> Pla
         plan = Plan(fn.__name__, call, inputs)
         if not (record and read(plan, record)):
             plan.trace()
+        if name:
+            plan.learned = lambda plan: cache.put(name, write(plan))
     except (Refused, *RAW):
         return None
     return plan
