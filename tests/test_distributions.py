@@ -130,6 +130,15 @@ def test_cdf_and_rsample():
     assert loc.grad.item() == 5 and math.isclose(scale.grad.item(), ((x - 1) / 2).sum().item(), rel_tol=1e-5)
 
 
+@pytest.mark.parametrize("given", ["probs", "logits"])
+def test_a_categorical_says_what_it_has_computed(given):
+    said = []
+    for d, t in ((ours, cutaway), (theirs, torch)):
+        one = d.Categorical(**{given: t.ones(2, 4)})
+        said.append([repr(one), (one.sample(), repr(one))[1], (one.log_prob(t.ones(2)), repr(one))[1], (one.entropy(), repr(one))[1]])
+    assert [s.replace("cutaway.", "torch.") for s in said[0]] == said[1]
+
+
 BAD = [
     lambda d, t: d.Normal(0.0, -1.0),
     lambda d, t: d.Normal(t.zeros(2), t.tensor([1.0, 0.0])),

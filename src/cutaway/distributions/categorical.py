@@ -25,6 +25,7 @@ class Categorical(Distribution):
 
     arg_constraints = {"probs": simplex, "logits": real_vector}
     has_enumerate_support = True
+    _asked = False  # for a log_prob
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
         either("Categorical", probs, logits)
@@ -90,6 +91,7 @@ class Categorical(Distribution):
         shape = broadcast_shapes(tuple(x.shape), tuple(self.batch_shape), op="log_prob")
         # A native program does not look whether x is a class.
         at_once = self._validate_args and "logits" not in self.__dict__
+        self._asked = True
         rows = self.probs if at_once else self.logits
         if rows.shape[:-1] != shape:
             rows = rows.expand(*shape, self._num_events)
@@ -98,6 +100,12 @@ class Categorical(Distribution):
     def entropy(self) -> Tensor:
         """-sum p log p; a class of probability 0 adds nothing."""
         return class_entropy(self.probs, self.logits)
+
+    def __repr__(self) -> str:
+        """With the logits, too, once a log_prob was asked for: PyTorch's has computed them then."""
+        if self._asked:
+            _ = self.logits
+        return super().__repr__()
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
         """0 .. K - 1, along the first dimension."""
