@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import platform
 import sys
 from collections.abc import Callable
-from functools import lru_cache
+from threading import Lock
+from typing import ClassVar
 
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
 from cutaway.engine.llvm import beside, cache
 from cutaway.engine.llvm.target import Effort, Target, machine, target
+
+RENEWED = 512  # libraries after which a loader is left, as it keeps nine kilobytes of each that is gone
 
 
 class Engine:
@@ -31,27 +33,26 @@ class Engine:
 
 
 class Library:
-    """Object code as a library of the process's one ORC loader: a tenth of a millisecond."""
+    """Object code as a library of an ORC loader, which others share: a tenth of a millisecond."""
 
     tried = sys.platform == "linux" and platform.machine() == "x86_64"  # where LLVM's own tests of it are run, and ours
-    count = itertools.count()  # a library's name is never used again
+    shared: ClassVar[list[llvm.LLJIT]] = []  # the loader in use
+    count, lock = 0, Lock()
 
     def __init__(self, blobs: tuple[bytes, ...]) -> None:
-        self.name = f"code{next(Library.count)}"
+        with self.lock:
+            if Library.count % RENEWED == 0:
+                self.shared[:] = [llvm.create_lljit_compiler(machine(target()))]
+            Library.count += 1  # so a name is never used again
+            (self.loader,), self.name = self.shared, f"code{Library.count}"
         builder = llvm.JITLibraryBuilder().add_current_process()
         for blob in blobs:
             builder.add_object_img(blob)
-        self.held = [builder.link(self.loader(), self.name)]
-
-    @staticmethod
-    @lru_cache(1)
-    def loader() -> llvm.LLJIT:
-        """The loader, in which names of one library are not seen by another."""
-        return llvm.create_lljit_compiler(machine(target()))
+        self.held = [builder.link(self.loader, self.name)]
 
     def find(self, name: str) -> int:
         """The address of a function.  Raises RuntimeError if there is none."""
-        found = self.loader().lookup(self.name, name)
+        found = self.loader.lookup(self.name, name)
         self.held.append(found)
         return int(found[name])
 
