@@ -274,6 +274,16 @@ def test_seeds(torch):
     assert str(R.Generator().manual_seed(8)) == "<cutaway.Generator seed=8>"
 
 
+def test_seeds_that_are_whole_numbers_of_another_type(torch, monkeypatch):
+    assert R.manual_seed(3.0).initial_seed() == torch.manual_seed(3.0).initial_seed() == 3
+    with pytest.raises(ArgumentTypeError, match=r"write manual_seed\(3\)"):
+        R.Generator().manual_seed(3.0)  # as in PyTorch
+    monkeypatch.setattr("cutaway.core.strict._lenient", True)
+    for seed in (1.5, "7"):
+        with pytest.warns(UserWarning, match="whole number"):
+            assert R.manual_seed(seed).initial_seed() == torch.manual_seed(seed).initial_seed()
+
+
 def test_default_generator_starts_at_a_seed_from_the_system():
     code = "from cutaway.core import random as R; print(R.initial_seed())"
     runs = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout for _ in range(2)}
@@ -283,8 +293,8 @@ def test_default_generator_starts_at_a_seed_from_the_system():
 @pytest.mark.parametrize(
     ("seed", "error", "text"),
     [
-        (1.5, ArgumentTypeError, "integer, got 1.5"),
-        (3.0, ArgumentTypeError, r"write manual_seed\(3\)"),
+        (1.5, ArgumentTypeError, "whole number, got 1.5"),
+        (float("inf"), ArgumentTypeError, "integer, got inf"),
         ("7", ArgumentTypeError, "got '7'"),
         (None, ArgumentTypeError, "None"),
         (2**64, ArgumentError, "18446744073709551616"),

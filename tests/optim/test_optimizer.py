@@ -418,3 +418,21 @@ def test_bad_calls(call, error, text):
     with pytest.raises(error, match=text) as caught:
         call()
     assert isinstance(caught.value, CutawayError)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
+def test_a_parameter_that_is_in_the_list_twice_steps_twice_in_a_pytorch_program(name, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr("cutaway.core.strict._lenient", True)
+    found = []
+    for t in (cutaway, torch):
+        p, q = (t.nn.Parameter(t.ones(n)) for n in (2, 3))
+        with pytest.warns(UserWarning):
+            optimiser = getattr(t.optim, name)([p, q, p], lr=0.1)
+        for _ in range(3):
+            optimiser.zero_grad()
+            (p.sum() ** 2 + q.sum()).backward()
+            optimiser.step()
+        found.append([p.tolist(), q.tolist(), list(optimiser.state_dict()["state"])])
+    np.testing.assert_allclose(found[0][0] + found[0][1], found[1][0] + found[1][1], rtol=1e-6)
+    assert found[0][2] == found[1][2]

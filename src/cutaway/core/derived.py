@@ -408,7 +408,7 @@ def unique(
         floating("unique", x)
     # NumPy's stubs have an overload for each choice of literal flags, and none for flags that are variables.
     out: Any = np.unique(  # type: ignore[call-overload]
-        values(x), return_inverse=return_inverse, return_counts=return_counts, axis=dim
+        values(x), return_inverse=return_inverse, return_counts=return_counts, axis=dim, equal_nan=False
     )
     if not isinstance(out, tuple):
         return constant(out)

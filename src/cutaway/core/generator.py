@@ -25,6 +25,7 @@ from cutaway.core.aval import Aval
 from cutaway.core.dtypes import CPU, check_device, device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, KindError, StateError
 from cutaway.core.refusal import describe
+from cutaway.core.strict import refuse_or_warn
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -238,8 +239,16 @@ default_generator.seed()
 def manual_seed(seed: int) -> Generator:
     """Restart `default_generator` at a seed; gives it. All that is random afterwards is reproducible.
 
-    Raises ArgumentTypeError when seed is not an integer, ArgumentError when it is out of -2^63 .. 2^64 - 1.
+    Raises ArgumentTypeError when seed is not a whole number, ArgumentError when it is out of -2^63 .. 2^64 - 1.
     """
+    if isinstance(seed, (float, str)):
+        try:
+            whole = int(seed)
+        except (ValueError, OverflowError):
+            return default_generator.manual_seed(seed)  # says what is wrong
+        if whole != seed:
+            refuse_or_warn(KindError(f"manual_seed: the seed must be a whole number, got {seed!r}"), f"it is {whole}")
+        seed = whole
     return default_generator.manual_seed(seed)
 
 

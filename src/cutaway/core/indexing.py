@@ -70,8 +70,11 @@ def _items(key: Any, shape: tuple[int, ...]) -> list[Any]:
     if used > len(shape):
         raise IndexOutOfRange(f"index: too many indices ({used}) for a tensor of shape {list(shape)}")
     dots = [n for n, k in enumerate(items) if k is Ellipsis]
-    if len(dots) > 1:
-        raise IndexOutOfRange(f"index: an index can hold only one Ellipsis, got {len(dots)}")
+    if len(dots) > 1:  # the first stands for all dimensions that are left
+        after = items[dots[1] :]
+        if len(shape) > used and any(k is not Ellipsis for k in after):
+            raise IndexOutOfRange(f"index: the second ... of {len(dots)} has no dimensions left; write one")
+        items = items[: dots[1]] + [k for k in after if k is not Ellipsis]
     missing = [_FULL] * (len(shape) - used)
     return items[: dots[0]] + missing + items[dots[0] + 1 :] if dots else items + missing
 

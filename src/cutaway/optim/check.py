@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NameRefused
+from cutaway.core.strict import refuse_or_warn
 from cutaway.core.tensor import Tensor
 
 
@@ -126,9 +127,8 @@ def tensors_of(op: str, group: Any) -> tuple[list[Tensor], list[str]]:
                 "pass the leaf it was computed from, or make it one: w = w.detach().requires_grad_()"
             )
         if id(p) in seen:
-            raise ArgumentError(
-                f"{op}: {_described(i, p)} is in the list twice and would take every step twice; list it once"
-            )
+            twice = f"{op}: {_described(i, p)} is in the list twice and would take every step twice; list it once"
+            refuse_or_warn(ArgumentError(twice), "it takes every step twice")
         seen.add(id(p))
     return tensors, names
 
