@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 WORDS = 624  # of the Mersenne Twister's state
 FEW = 256  # words: up to here `random_raw`, which takes eight bytes for four, is quicker than `integers`
-MOST_IDLE = 8  # streams that are kept to be seeded anew
 FIXED_SEED = 67280421310721  # of a Generator that was not seeded: PyTorch's default
 
 # The state as bytes is PyTorch's: a state saved there can be loaded here, and the other way round. PyTorch leaves
@@ -69,6 +68,7 @@ class Generator:
     _spare_normal: float | None  # Box-Muller makes two; the second waits for the next small draw
     _source: np.random.Generator | None = None  # made at the first draw: numpy.random takes 15 ms to import
     _idle: ClassVar[list[np.random.Generator]] = []  # making one takes thirty times as long as seeding it
+    _most_idle = 8  # of them are kept; known to the class, as a module's names are gone when the interpreter ends
 
     def __init__(self, device: device | str = "cpu") -> None:
         check_device(device)
@@ -178,7 +178,7 @@ class Generator:
 
     def _leave(self) -> None:
         """No one reads this stream any more."""
-        if self._source is not None and len(self._idle) < MOST_IDLE:
+        if self._source is not None and len(self._idle) < self._most_idle:
             self._idle.append(self._source)
         self._source = None
 
