@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -69,3 +70,14 @@ def seeded(seed: int) -> None:
     cutaway.manual_seed(seed)
     if torch := sys.modules.get("torch"):
         torch.manual_seed(seed)
+
+
+@pytest.fixture
+def doubles(tv) -> Iterator[None]:
+    """float64 as the default dtype of both libraries: a number drawn then takes twice as much of the stream."""
+    torch = sys.modules["torch"]
+    for library in (cutaway, torch):
+        library.set_default_dtype(library.float64)
+    yield
+    for library in (cutaway, torch):
+        library.set_default_dtype(library.float32)

@@ -286,6 +286,12 @@ def test_fake_data_is_torchvision_s(size, tv):
         ours[5]
 
 
+def test_fake_data_is_drawn_in_the_default_dtype(tv, doubles):
+    for (image, label), (other, same) in zip(*(d.FakeData(3, (3, 6, 5)) for d in (datasets, tv.datasets)), strict=False):
+        off = (np.asarray(image, np.int16) - np.asarray(other, np.int16) + 128) % 256 - 128
+        assert label == same and np.abs(off).max() <= 1
+
+
 def test_fake_data_by_pytorch_s_generator():
     torch = pytest.importorskip("torch")
     ours = datasets.FakeData(4, (3, 6, 5), 9, random_offset=2, transform=transforms.PILToTensor())

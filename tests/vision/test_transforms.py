@@ -116,6 +116,20 @@ def test_on_tensors(expression, kind, tv):
     assert repr(ours) == repr(theirs)
 
 
+@pytest.mark.parametrize(
+    "expression",
+    ["T.RandomResizedCrop(24)", "T.RandomGrayscale(0.5)", "T.RandomApply([T.RandomCrop(9)])", "T.AutoAugment()"],
+)
+def test_draws_are_of_the_default_dtype(expression, photo, tv, doubles):
+    ours, theirs = spelled(expression, T), spelled(expression, tv.transforms)
+    seeded(3)
+    mine = [np.asarray(ours(Image.fromarray(photo)), np.int16) for _ in range(8)]
+    seeded(3)
+    for a in mine:
+        b = np.asarray(theirs(Image.fromarray(photo)), np.int16)
+        assert a.shape == b.shape and np.abs(a - b).max() <= 1
+
+
 ERASING = """
 T.RandomErasing()  T.RandomErasing(1.0)  T.RandomErasing(1.0,value=(0.1,0.2,0.3))  T.RandomErasing(1.0,value="random")
 T.RandomErasing(0.8,scale=(0.3,0.9),ratio=(0.5,2.0),value=3)  T.RandomErasing(1.0,scale=(1.0,1.0),ratio=(1.0,1.0))

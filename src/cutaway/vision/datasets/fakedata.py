@@ -13,6 +13,7 @@ from cutaway.core.generator import Generator
 from cutaway.core.tensor import Tensor
 from cutaway.vision.datasets.vision import Transform, VisionDataset
 from cutaway.vision.pillow import image_or_array
+from cutaway.vision.transforms import draws
 
 
 class FakeData(VisionDataset):
@@ -40,7 +41,7 @@ class FakeData(VisionDataset):
         if index >= len(self):
             raise IndexOutOfRange(f"FakeData: index {index} out of range, there are {len(self)} items")
         generator = Generator().manual_seed(int(index) + self.random_offset)
-        floats = random.normal(tuple(self.image_size), generator=generator)
+        floats = draws.normals(tuple(self.image_size), generator)
         label = from_numpy(random.randint((1,), 0, self.num_classes, generator=generator))[0]
         pixels = (floats * 255).astype(np.int64).astype(np.uint8).transpose(1, 2, 0)
         image, target = self.transformed(image_or_array(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels), label)

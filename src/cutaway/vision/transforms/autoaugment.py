@@ -163,7 +163,7 @@ class AutoAugment(_Policy):
     def get_params(transform_num: int) -> tuple[int, Tensor, Tensor]:
         """(which pair, two numbers of 0 .. 1, two signs), drawn."""
         which = draws.integer(0, transform_num)
-        return which, Tensor._wrap(random.uniform((2,))), Tensor._wrap(random.randint((2,), 0, 2))
+        return which, Tensor._wrap(draws.uniforms((2,))), Tensor._wrap(random.randint((2,), 0, 2))
 
     def forward(self, img: Any) -> Any:
         which, probabilities, signs = self.get_params(len(self.policies))

@@ -6,12 +6,10 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from cutaway.core import random as core_random
 from cutaway.core.errors import ArgumentTypeError
 from cutaway.core.refusal import describe
 from cutaway.nn import Module
+from cutaway.vision.transforms import draws
 from cutaway.vision.transforms.arguments import listed
 
 
@@ -54,7 +52,8 @@ class RandomApply(Module):
         self.p = p
 
     def forward(self, img: Any) -> Any:
-        if np.float32(self.p) < core_random.uniform((1,))[0]:
+        u = draws.uniforms((1,))
+        if u.dtype.type(self.p) < u[0]:
             return img
         for t in self.transforms:
             img = t(img)

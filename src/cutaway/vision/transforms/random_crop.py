@@ -7,7 +7,6 @@ import numbers
 from collections.abc import Sequence
 from typing import Any
 
-from cutaway.core import random
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.functions import from_numpy, tensor
@@ -162,7 +161,7 @@ class RandomErasing(Module):
             area, shape = _area_and_shape(height * width, scale, ratio)
             h, w = round(math.sqrt(area * shape)), round(math.sqrt(area / shape))
             if h < height and w < width:
-                new = from_numpy(random.normal((c, h, w))) if value is None else tensor(value)[:, None, None]
+                new = from_numpy(draws.normals((c, h, w))) if value is None else tensor(value)[:, None, None]
                 top = draws.integer(0, height - h + 1)
                 return top, draws.integer(0, width - w + 1), h, w, new
         return 0, 0, height, width, img

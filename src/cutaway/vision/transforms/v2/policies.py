@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cutaway.core import random
 from cutaway.vision.transforms import augmix, autoaugment, draws
 from cutaway.vision.transforms import functional as F
 from cutaway.vision.transforms.v2.sample import over_images
@@ -12,7 +11,7 @@ from cutaway.vision.transforms.v2.sample import over_images
 
 class _Drawn:
     def _turned_round(self) -> bool:
-        return float(random.uniform(())) <= 0.5
+        return float(draws.uniforms(())) <= 0.5
 
     def forward(self, *inputs: Any) -> Any:
         """The sample with its images changed."""
@@ -41,7 +40,7 @@ class AutoAugment(_Drawn, autoaugment.AutoAugment):
         _, h, w = F.get_dimensions(image)
         space = autoaugment._magnitudes(10, h, w)
         for name, p, level in self.policies[draws.integer(0, len(self.policies))]:
-            if float(random.uniform(())) > p:
+            if float(draws.uniforms(())) > p:
                 continue
             magnitude = 0.0 if level is None else float(space[name][level])
             if level is not None and name in autoaugment.SIGNED and self._turned_round():
