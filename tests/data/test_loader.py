@@ -615,4 +615,14 @@ def test_pytorchs_other_arguments_are_accepted():
     loader = DataLoader(
         range(4), 2, False, None, None, 1, None, True, persistent_workers=True, pin_memory_device="", in_order=True
     )
-    assert lists(loader) == [[0, 1], [2, 3]]
+    with pytest.warns(UserWarning, match="pin_memory"):
+        assert lists(loader) == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_pinned_memory_is_warned_of_when_an_epoch_begins(workers):
+    torch = pytest.importorskip("torch")
+    for loader_class in (DataLoader, torch.utils.data.DataLoader):
+        loader = loader_class([1, 2], pin_memory=True, num_workers=workers)
+        with pytest.warns(UserWarning, match="pin_memory.*no accelerator"):
+            assert len(list(loader)) == 2

@@ -1,5 +1,7 @@
 """Dropout: what it keeps, how it scales, and that one seed gives one mask."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -100,3 +102,15 @@ def test_refused():
         F.dropout2d(cutaway.ones(3))
     with pytest.raises(ArgumentTypeError, match="dropout: input must be a Tensor, got list"):
         F.dropout([1.0])
+
+
+def test_rows_of_features_are_warned_of_once_a_line_as_in_pytorch():
+    torch = pytest.importorskip("torch")
+    counts = []
+    for library in (cutaway, torch):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("default")
+            for n in (2, 3, 4):
+                library.nn.functional.dropout2d(library.ones(n, 5))
+        counts.append([w.category for w in seen])
+    assert counts[0] == counts[1] == [UserWarning]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -34,7 +35,8 @@ class DataLoader(Generic[T]):
     IterableDataset is read by each, so it must give each a share of its own.  `worker_init_fn(i)` runs once in worker i;
     `timeout` (seconds) bounds the wait for a batch; `persistent_workers` live until the loader is dropped;
     `multiprocessing_context` ("fork", "spawn", "forkserver", or a context of multiprocessing) says how they start;
-    with `in_order=False` batches come as they are ready.  `pin_memory` and `pin_memory_device` change nothing.
+    with `in_order=False` batches come as they are ready.  `pin_memory=True` warns, as there
+    is no accelerator, and `pin_memory_device` changes nothing.
 
     Raises ArgumentError for contradictory or impossible arguments; exceptions of the dataset reach the caller, from workers
     with their traceback in the text; WorkerError if a worker dies.
@@ -95,6 +97,8 @@ class DataLoader(Generic[T]):
         self._ready = True
 
     def __iter__(self) -> Iterator[Any]:
+        if self.pin_memory:
+            warnings.warn("DataLoader: pin_memory=True changes nothing, there is no accelerator", stacklevel=2)
         return Epoch(self.starting_at(0), self)
 
     def starting_at(self, batch: int) -> Iterator[Any]:

@@ -86,7 +86,7 @@ def _drop_channels(op: str, n: int, input: Tensor, p: float, training: bool, inp
     is_tensor(op, input=input)
     probability(op, p)
     if n == 2 and input.ndim == 2:
-        warnings.warn(f"{op}: {show(input)} has no dimensions of space; use dropout for features", stacklevel=4)
+        warnings.warn(f"{op}: an input [N, C] has no dimensions of space; use dropout for features", stacklevel=4)
         n = 0
     if input.ndim not in (n + 1, n + 2):
         raise ShapeError(
