@@ -361,6 +361,58 @@ def test_whole_objects_under_weights_only_false():
         cutaway.load(f)
 
 
+LAYERS = {
+    "convolutions": ((2, 3, 9, 9), lambda nn: [
+        nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), nn.BatchNorm2d(4), nn.ReLU(True), nn.MaxPool2d(2),
+        nn.ConvTranspose2d(4, 4, 2, stride=2, bias=False), nn.GroupNorm(2, 4), nn.PReLU(4), nn.ZeroPad2d(1), nn.Upsample(
+        scale_factor=2), nn.InstanceNorm2d(4, affine=True), nn.PixelShuffle(2), nn.Dropout(), nn.AdaptiveAvgPool2d((2, 3)),
+        nn.Flatten()]),
+    "words": ((2, 5), lambda nn: [
+        nn.Embedding(7, 8, padding_idx=0), nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2),
+        nn.LayerNorm(8), nn.LSTM(8, 3, 2, bidirectional=True, batch_first=True)]),
+    "recurrent": ((4, 5), lambda nn: [nn.RNN(5, 3, nonlinearity="relu")]),
+    "gated": ((4, 5), lambda nn: [nn.Linear(5, 6), nn.GELU("tanh"), nn.GRU(6, 2)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_whole_modules_that_pytorch_saved(kind):
+    torch = pytest.importorskip("torch")
+    rng, (shape, layers) = np.random.default_rng(0), LAYERS[kind]
+    net = torch.nn.Sequential(*layers(torch.nn)).eval()
+    x = rng.integers(1, 7, shape) if kind == "words" else rng.standard_normal(shape).astype(np.float32)
+    f = io.BytesIO()
+    torch.save(net, f)
+    back = cutaway.load(io.BytesIO(f.getvalue()), weights_only=False)
+    assert type(back) is nn.Sequential and not back.training and repr(back) == repr(net)
+    y, z = back(cutaway.from_numpy(x)), net(torch.from_numpy(x))
+    y, z = (v[0] if isinstance(v, tuple) else v for v in (y, z))
+    np.testing.assert_allclose(y.detach().numpy(), z.detach().numpy(), rtol=1e-4, atol=1e-5)
+    assert list(back.state_dict()) == list(net.state_dict())
+    back.train()(cutaway.from_numpy(x))
+    with pytest.raises(UnsafeFileError, match="Sequential"):
+        cutaway.load(io.BytesIO(f.getvalue()))
+    if kind == "gated":
+        with cutaway.serialization.safe_globals([nn.Sequential, nn.Linear, nn.GELU, nn.GRU]):
+            assert repr(cutaway.load(io.BytesIO(f.getvalue()))) == repr(net)
+
+
+def doubled(module, args, kwargs=None):
+    return tuple(2 * a for a in args) if kwargs is None else (tuple(3 * a for a in args), kwargs)
+
+
+def test_hooks_of_whole_modules_that_pytorch_saved():
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Tanh()
+    net.register_forward_pre_hook(doubled)
+    net.register_forward_pre_hook(doubled, with_kwargs=True)
+    f = io.BytesIO()
+    torch.save(net, f)
+    back = cutaway.load(io.BytesIO(f.getvalue()), weights_only=False)
+    assert back(cutaway.tensor([0.1])).item() == pytest.approx(net(torch.tensor([0.1])).item())
+    assert len(back._forward_pre_hooks) == 2
+
+
 def test_whole_objects_of_modules_that_were_not_imported(monkeypatch):
     f = saved(Settings(1))
     monkeypatch.delitem(sys.modules, __name__)

@@ -26,6 +26,7 @@ from cutaway.core.op import SCOPE
 from cutaway.core.refusal import RAW, describe, explain, guard_class, guard_methods
 from cutaway.core.tensor import Tensor
 from cutaway.core.watched import CHANGES, Watched
+from cutaway.nn.adopted import adopted
 from cutaway.nn.hooks import Hook, Hooks, call_with_hooks, registered
 from cutaway.nn.parameter import Buffer, Parameter
 from cutaway.nn.state import EXTRA, Bound, IncompatibleKeys, Returning, load, load_own, told
@@ -124,6 +125,10 @@ class Module:
             if hasattr(state.get(name), mark):
                 del state[name]
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what `__getstate__` gave, or what PyTorch's pickled module holds."""
+        self.__dict__.update(state if "_hooks" in state else adopted(type(self), state))
 
     # --- attributes ---------------------------------------------------------------------------------------------------
 

@@ -101,6 +101,12 @@ class RNNBase(Module):
     def _flat_weights_names(self) -> list[str]:
         return [n for names in self._names for n in names]
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As a Module's; PyTorch's has the names of the weights, and its kind, under other names."""
+        super().__setstate__(state)
+        if "_names" not in state:
+            self.__dict__ |= {"_names": self.__dict__.pop("_all_weights"), "function": state["mode"].lower()}
+
     def reset_parameters(self) -> None:
         """Draw new initial values."""
         bound = 1.0 / math.sqrt(self.hidden_size)

@@ -14,6 +14,7 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,8 @@ def find(module: str, name: str) -> Any:
         return Class(_user[full])
     if full in _table and "." not in name:
         return _table[full]
+    if _user and (ours := _ours(module, name)) in _user.values():
+        return Class(ours)
     if module in ("torch", "torch.storage"):
         problem = lacking(name)
         if problem is not None:
@@ -90,18 +93,36 @@ def find(module: str, name: str) -> Any:
 
 
 def _imported(module: str, name: str, full: str) -> Any:
-    """A class or a function of a module that the program has imported."""
-    found: Any = sys.modules.get(module)
+    """A class or a function of a module that the program has imported, or of ours where the file names PyTorch's."""
+    found: Any = _ours(module, name)
     if found is None:
-        raise UnsafeFileError(
-            f"load: the checkpoint names {_shown(full)}, and the program has not imported {_shown(module)}; do so before"
-        )
-    for part in name.split("."):
-        found = getattr(found, part, None)
+        found = sys.modules.get(module)
+        if found is None:
+            raise UnsafeFileError(
+                f"load: the checkpoint names {_shown(full)}, and the program has not imported {_shown(module)}; do so before"
+            )
+        found = _below(found, name)
     if isinstance(found, type):
         _vouched().add(found)
     elif not callable(found):
         raise UnsafeFileError(f"load: the checkpoint names {_shown(full)}, which is neither a class nor a function here")
+    return found
+
+
+def _ours(module: str, name: str) -> Any:
+    """What PyTorch's `module.name` is here, as `torch.nn.modules.conv`, `Conv2d`; None if there is none."""
+    top, *rest = module.split(".")
+    if top not in ("torch", "torchvision") or not rest or not all(part.isidentifier() for part in rest):
+        return None
+    from cutaway.interop.pytorch.names import home
+
+    place = home(module)
+    return None if place is None else _below(import_module(place), name)
+
+
+def _below(found: Any, name: str) -> Any:
+    for part in name.split("."):
+        found = getattr(found, part, None)
     return found
 
 
