@@ -321,10 +321,34 @@ def test_classes_that_the_user_vouches_for():
         cutaway.load(f)
     assert cutaway.serialization.get_safe_globals() == []
     cutaway.serialization.add_safe_globals([np.dtype, np.ndarray])  # known anyway
-    with pytest.raises(ArgumentTypeError, match="function"):
-        cutaway.serialization.add_safe_globals([os.system])
+    with pytest.raises(ArgumentTypeError, match="classes and functions, got int"):
+        cutaway.serialization.add_safe_globals([3])
+    with pytest.raises(ArgumentTypeError, match="Python's own"):
+        cutaway.serialization.add_safe_globals([eval])
     with pytest.raises(ArgumentTypeError, match="list of classes"):
         cutaway.serialization.add_safe_globals(Settings)
+
+
+class Calls:
+    def __reduce__(self):
+        return os.system, ("false",)
+
+
+def test_functions_that_the_user_vouches_for_are_held_and_not_called():
+    torch = pytest.importorskip("torch")
+    settings = Settings(torch.nn.functional.relu)
+    settings.kinds = [Settings, float, torch.nn.LayerNorm]
+    f, calls = io.BytesIO(), io.BytesIO()
+    torch.save([settings, torch.nn.functional.relu], f)
+    torch.save(Calls(), calls)
+    with cutaway.serialization.safe_globals([Settings, nn.LayerNorm, nn.functional.relu, os.system]):
+        back, relu = cutaway.load(io.BytesIO(f.getvalue()))
+        assert back.width is relu is nn.functional.relu and back.kinds == [Settings, float, nn.LayerNorm]
+        assert cutaway.load(saved(back)).width is relu
+        with pytest.raises(UnsafeFileError, match="wants to call"):
+            cutaway.load(io.BytesIO(calls.getvalue()))
+    with cutaway.serialization.safe_globals([Settings]), pytest.raises(UnsafeFileError, match="relu"):
+        cutaway.load(io.BytesIO(f.getvalue()))
 
 
 class Net(nn.Module):

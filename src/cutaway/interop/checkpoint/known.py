@@ -30,6 +30,7 @@ from cutaway.core.errors import (
 )
 from cutaway.core.layouts import sparse_coo, sparse_csc, sparse_csr
 from cutaway.core.overriding.subclass import FIELDS, attributes, make_subclass
+from cutaway.core.refusal import describe
 from cutaway.core.tensor import Size, Tensor
 from cutaway.interop.checkpoint.storage import DTYPES, Storage, StorageClass, lacking, view
 from cutaway.nn.parameter import Buffer, Parameter
@@ -42,15 +43,6 @@ class Maker:
 
     def __init__(self, name: str, make: Callable[..., Any]) -> None:
         self.name, self.make = name, make
-
-
-class Class:
-    """A class that the user vouched for, or a harmless one of Python's: instances are made without `__init__`."""
-
-    __slots__ = ("cls",)
-
-    def __init__(self, cls: type) -> None:
-        self.cls = cls
 
 
 class DType:
@@ -67,18 +59,18 @@ class DType:
 
 
 def find(module: str, name: str) -> Any:
-    """What `module.name` stands for: a Maker, a Class, a dtype, a storage's dtype.
+    """What `module.name` stands for: a Maker, a class, a function, a dtype, a storage's dtype.
 
     Raises UnsafeFileError for whatever is not on the list, DTypeError for a dtype that does not exist here.
     """
     module = {"__builtin__": "builtins", "copy_reg": "copyreg"}.get(module, module)
     full = f"{module}.{name}"
     if full in _user:
-        return Class(_user[full])
+        return _user[full]
     if full in _table and "." not in name:
         return _table[full]
     if _user and (ours := _ours(module, name)) in _user.values():
-        return Class(ours)
+        return ours
     if module in ("torch", "torch.storage"):
         problem = lacking(name)
         if problem is not None:
@@ -200,9 +192,8 @@ def _from_type(function: Any, cls: Any, args: Any, state: Any) -> Any:
     if maker.name not in ("_rebuild_tensor_v2", "_rebuild_parameter", "_rebuild_parameter_with_state"):
         raise FileFormatError(f"load: a tensor is said to be made by {maker.name}; the file is damaged")
     made = maker.make(*values)
-    kind = cls.cls if isinstance(cls, Class) else cls
-    if isinstance(kind, type) and issubclass(kind, Tensor) and kind not in (Tensor, Parameter):
-        made = make_subclass(kind, made, made.requires_grad)
+    if isinstance(cls, type) and issubclass(cls, Tensor) and cls not in (Tensor, Parameter):
+        made = make_subclass(cls, made, made.requires_grad)
     _attributes(made, state)
     return made
 
@@ -254,10 +245,9 @@ def _counter(values: Any = None) -> Counter[Any]:
 
 
 def _default(factory: Any = None) -> defaultdict[Any, Any]:
-    cls = factory.cls if isinstance(factory, Class) else None
-    if factory is not None and cls not in _FACTORIES:
+    if factory is not None and factory not in _FACTORIES:
         raise UnsafeFileError("load: a defaultdict makes its values by something else than a plain type; save dict(x)")
-    return defaultdict(cls)
+    return defaultdict(factory)
 
 
 def _set(values: Any = ()) -> set[Any]:
@@ -328,9 +318,9 @@ def _classes() -> dict[str, Any]:
     import types
 
     return {
-        "argparse.Namespace": Class(argparse.Namespace),
-        "types.SimpleNamespace": Class(types.SimpleNamespace),
-        **{f"builtins.{c.__name__}": Class(c) for c in _FACTORIES},
+        "argparse.Namespace": argparse.Namespace,
+        "types.SimpleNamespace": types.SimpleNamespace,
+        **{f"builtins.{c.__name__}": c for c in _FACTORIES},
     }
 
 
@@ -431,8 +421,8 @@ def new(what: Any, args: tuple[Any, ...]) -> Any:
     """An object of a class on the list (NEWOBJ), without its `__init__`.  Raises UnsafeFileError for any other."""
     if isinstance(what, Maker):
         return what.make(*args)
-    if isinstance(what, Class) and what.cls not in _FACTORIES:
-        return what.cls.__new__(what.cls, *args)
+    if isinstance(what, type) and (what in _SPACES or what in _user.values()):
+        return what.__new__(what, *args)
     if isinstance(what, type) and what in _vouched():
         return _blank(what, args)
     if what is Parameter:
@@ -445,8 +435,8 @@ def call(what: Any, args: tuple[Any, ...]) -> Any:
     """The result of a maker (REDUCE).  Raises UnsafeFileError for anything else: no other function is ever called."""
     if isinstance(what, Maker):
         return what.make(*args)
-    if isinstance(what, Class) and _is_enum(what.cls) and len(args) == 1:
-        return what.cls(hashable(args[0]))
+    if isinstance(what, type) and what in _user.values() and _is_enum(what) and len(args) == 1:
+        return what(hashable(args[0]))
     if isinstance(what, type) and what in _vouched() and (_is_enum(what) or full_name(what) in STANDARD):
         return what(*args)
     raise UnsafeFileError(
@@ -456,8 +446,8 @@ def call(what: Any, args: tuple[Any, ...]) -> Any:
 
 
 def _kind(what: Any) -> str:
-    if isinstance(what, Class):
-        return f"{what.cls.__module__}.{what.cls.__qualname__}"
+    if isinstance(what, type) and what in _user.values():
+        return full_name(what)
     return what.__name__ if isinstance(what, type) else f"a {type(what).__name__}"
 
 
@@ -524,27 +514,27 @@ def _is_vouched(cls: type) -> bool:
     return cls in _user.values() or cls in _vouched()
 
 
-_user: dict[str, type] = {}
-_SPACES = tuple(c.cls for full, c in _classes().items() if not full.startswith("builtins."))
+_user: dict[str, Any] = {}  # classes and functions
+_SPACES = tuple(c for full, c in _classes().items() if not full.startswith("builtins."))
 
 
 def add_safe_globals(safe_globals: Iterable[Any]) -> None:
-    """Let checkpoints hold objects of these classes; (class, "module.name") says how the file calls it.
+    """Let checkpoints hold objects of these classes, and these functions; (class, "module.name") says how the file calls it.
 
     An object is made by `__new__`, without `__init__`, and given its attributes, by `__setstate__` where the class has
-    one; members of an Enum are looked up. Functions are taken if loading knows them anyway (NumPy's); any other is
-    refused with ArgumentTypeError, as calling it with what a file says would be to execute the file.
+    one; members of an Enum are looked up. A function may be held by an object (an activation, say); a file that wants it
+    called is refused, as that would be to execute the file. Raises ArgumentTypeError for what is neither, and Python's own.
     """
     _user.update(_named(safe_globals))
 
 
 def get_safe_globals() -> list[Any]:
-    """The classes that `add_safe_globals` was given."""
+    """The classes and functions that `add_safe_globals` was given."""
     return list(dict.fromkeys(_user.values()))
 
 
 def clear_safe_globals() -> None:
-    """Forget the classes that `add_safe_globals` was given."""
+    """Forget the classes and functions that `add_safe_globals` was given."""
     _user.clear()
 
 
@@ -560,20 +550,17 @@ def safe_globals(safe_globals: Iterable[Any]) -> Iterator[None]:
         _user.update(before)
 
 
-def _named(given: Iterable[Any]) -> dict[str, type]:
+def _named(given: Iterable[Any]) -> dict[str, Any]:
     if not isinstance(given, (list, tuple, set, frozenset)):
         raise ArgumentTypeError(f"add_safe_globals: expected a list of classes, got {type(given).__name__}")
-    classes: dict[str, type] = {}
+    classes: dict[str, Any] = {}
     for entry in given:
         what, full = entry if type(entry) is tuple and len(entry) == 2 else (entry, "")
         full = full or f"{getattr(what, '__module__', '?')}.{getattr(what, '__qualname__', '?')}"
         if full in _table or full.rpartition(".")[0] in ("numpy", "numpy.dtypes", "numpy.core.multiarray", _CORE):
             continue
-        if not isinstance(what, type):
-            raise ArgumentTypeError(
-                f"add_safe_globals: {full} is a function; only classes can be vouched for here, as calling a function "
-                "with what a file says would be to execute the file"
-            )
+        if not callable(what):
+            raise ArgumentTypeError(f"add_safe_globals: expected classes and functions, got {describe(what)}")
         if what.__module__ == "builtins":
             raise ArgumentTypeError(f"add_safe_globals: {full} is Python's own and has no place in a checkpoint")
         classes[full] = what
