@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from cutaway import nn
 from cutaway.interop.pytorch.names import why_absent
+from cutaway.optim import lr_scheduler
 
 from .test_run import OURS, REAL, printed, run
 
@@ -157,3 +161,47 @@ def test_what_is_no_module_or_nothing_says_so():
     assert why_absent("torch.futures.wait_all") == (
         "there is no 'torch.futures.wait_all' in Cutaway; docs/parity.md lists what there is"
     )
+
+
+PLACES = """
+import importlib, pickle, re, sys, torch
+bare = "Tensor Size dtype device layout memory_format no_grad enable_grad set_grad_enabled finfo iinfo autocast"
+sections = {"torch": bare.split()}
+for line in open(sys.argv[1], encoding="utf-8"):
+    if line.startswith("["):
+        space = line.strip().strip("[]")
+    elif line.strip() and line[0] != "#" and " ! " not in line and space in sys.argv:
+        sections.setdefault(space, []).extend(line.partition(" = ")[0].split())
+for space, names in sections.items():
+    for name in names:
+        cls = getattr(importlib.import_module(space), name)
+        if isinstance(cls, type) and name != "SDPBackend":
+            print(space, name, cls.__module__, getattr(importlib.import_module(cls.__module__), cls.__qualname__) is cls)
+from torch.optim import lr_scheduler
+linear = torch.nn.Linear(2, 1); sgd = torch.optim.SGD(linear.parameters(), lr=0.1)
+print(type(linear), type(linear.weight), str(type(torch.nn.ReLU())) == "<class 'torch.nn.modules.activation.ReLU'>")
+print(lr_scheduler.StepLR(sgd, 1).__module__ == lr_scheduler.__name__, torch.typename(sgd), torch.Generator.__module__)
+print(type(pickle.loads(pickle.dumps(linear))), pickle.loads(pickle.dumps(torch.nn.LSTM)) is torch.nn.LSTM)
+class Mine(torch.nn.Linear): pass
+print(Mine, torch.nn.Linear in Mine.__mro__)
+torch.save([linear, torch.nn.Tanh], "m.pt"); again = torch.load("m.pt", weights_only=False); print(type(again[0]), again[1])
+"""
+SPACES = """
+torch.nn torch.optim torch.optim.lr_scheduler torch.optim.swa_utils torch.utils.data torch.distributions torch.amp
+torch.distributions.transforms torch.nn.utils.rnn torch.autograd torch.autograd.graph torch.overrides
+"""
+
+
+def test_classes_say_that_they_lie_where_pytorch_keeps_them(tmp_path):
+    pytest.importorskip("torch")
+    names = str(Path(__file__).parents[2] / "tools" / "parity_names.txt")
+    ours, theirs = (printed(run(tmp_path, PLACES, names, *SPACES.split(), start=start)) for start in (OURS, REAL))
+    assert ours.count("torch.nn.modules.") > 150 and ours.splitlines() == theirs.splitlines()
+
+
+def test_without_a_program_of_pytorchs_they_say_where_they_lie():
+    from cutaway.interop.pytorch import installed
+
+    with installed():
+        assert nn.Conv2d.__module__ == "torch.nn.modules.conv" and lr_scheduler.__name__ == "torch.optim.lr_scheduler"
+    assert nn.Conv2d.__module__ == "cutaway.nn.conv" and lr_scheduler.__name__ == "cutaway.optim.lr_scheduler"

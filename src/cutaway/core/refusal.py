@@ -21,6 +21,7 @@ from cutaway.core.aval import Aval
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, IndexOutOfRange, NotForSparse
 from cutaway.core.grad_names import CALLED, tell
 from cutaway.core.overriding.asked import first
+from cutaway.core.package import is_ours
 from cutaway.core.spelling import into, respelled
 
 RAW = (CutawayError, TypeError, AttributeError, ValueError, IndexError, KeyError, OverflowError, ZeroDivisionError)
@@ -70,7 +71,7 @@ def function(fn: F) -> F:
 
 def guard_class(cls: type, names: Sequence[str] = ("__init__",)) -> None:
     """Guard these of its methods if `cls` is Cutaway's own: for `__init_subclass__`; a user's classes stay as they are."""
-    if getattr(cls, "__module__", "").startswith("cutaway."):  # a class that exec made may have none
+    if is_ours(cls):
         guard_methods(cls, [name for name in names if name in vars(cls)])
 
 

@@ -17,6 +17,7 @@ from cutaway.core.dtypes import float32, float64, get_default_dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotWritten
 from cutaway.core.handle import RemovableHandle, StateHooks
 from cutaway.core.op import SCOPE, STAGE
+from cutaway.core.package import is_ours
 from cutaway.core.refusal import guard_class, guarded
 from cutaway.core.tensor import Tensor
 from cutaway.core.watched import WatchedGroup, WatchedList, WatchedMemories
@@ -310,7 +311,7 @@ class Optimizer:
             state_dict = state_dict.copy()
             for hook in [*hooks.loading.values()]:
                 state_dict = _or(hook(self, state_dict), state_dict)
-        counted = type(self).__module__.startswith("cutaway.") or type(self).update is not Optimizer.update
+        counted = is_ours(type(self)) or type(self).update is not Optimizer.update
         groups, state = unpack(self._name, state_dict, self.param_groups, self._shape_of, counted)
         for group in groups:
             for name, value in self.defaults.items():

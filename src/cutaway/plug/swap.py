@@ -13,6 +13,7 @@ from typing import Any
 from cutaway import functional, nn, optim
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.op import PARTS
+from cutaway.core.package import is_ours
 from cutaway.core.refusal import describe
 from cutaway.core.tensor import Tensor
 from cutaway.data import augment
@@ -208,7 +209,7 @@ def fitting(name: str, part: Callable[..., Any], theirs: Callable[..., Any]) -> 
 def _ours() -> list[Any]:
     """Cutaway's modules, and the `torch` of a program written for PyTorch."""
     found = [*sys.modules.items()]
-    return [m for n, m in found if n.partition(".")[0] == "cutaway" or type(m).__module__.startswith("cutaway.")]
+    return [m for n, m in found if n.partition(".")[0] == "cutaway" or is_ours(type(m))]
 
 
 def _changed() -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from cutaway.core.accelerate import AT_ONCE
 from cutaway.core.dtypes import FLOATING
 from cutaway.core.op import INTERPRETER
+from cutaway.core.package import is_ours
 from cutaway.core.refusal import RAW
 from cutaway.core.tensor import Tensor
 from cutaway.engine.compile import Compiled
@@ -34,7 +35,7 @@ MOST = 8  # sets of parameters with a gradient that are remembered for an optimi
 
 def run(optimizer: Any, staged: Callable[..., None]) -> bool:
     """True if the step was done natively; `staged` is the step as a trace sees it."""
-    if INTERPRETER.get() is not None or not type(optimizer).__module__.startswith("cutaway."):
+    if INTERPRETER.get() is not None or not is_ours(type(optimizer)):
         return False  # a user's own rule may do more than compute
     params = [p for group in optimizer.param_groups for p in group["params"] if p._grad is not None]
     if not params:

@@ -30,6 +30,7 @@ from cutaway.core.errors import (
 )
 from cutaway.core.layouts import sparse_coo, sparse_csc, sparse_csr
 from cutaway.core.overriding.subclass import FIELDS, attributes, make_subclass
+from cutaway.core.package import home_of
 from cutaway.core.refusal import describe
 from cutaway.core.tensor import Size, Tensor
 from cutaway.interop.checkpoint.storage import DTYPES, Storage, StorageClass, lacking, view
@@ -556,7 +557,7 @@ def _named(given: Iterable[Any]) -> dict[str, Any]:
     classes: dict[str, Any] = {}
     for entry in given:
         what, full = entry if type(entry) is tuple and len(entry) == 2 else (entry, "")
-        full = full or f"{getattr(what, '__module__', '?')}.{getattr(what, '__qualname__', '?')}"
+        full = full or f"{home_of(what) or '?'}.{getattr(what, '__qualname__', '?')}"
         if full in _table or full.rpartition(".")[0] in ("numpy", "numpy.dtypes", "numpy.core.multiarray", _CORE):
             continue
         if not callable(what):

@@ -15,6 +15,7 @@ from cutaway.core.dtypes import FROM_NUMPY, device, dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.layouts import sparse_coo
 from cutaway.core.overriding.subclass import attributes
+from cutaway.core.package import home_of
 from cutaway.core.tensor import Size, Tensor
 from cutaway.core.watched import Watched, WatchedGroup, WatchedList, WatchedMemories
 from cutaway.interop.checkpoint import known
@@ -389,7 +390,7 @@ def _is_path(value: Any) -> bool:
 
 def _place(what: Any) -> tuple[str, str]:
     """Module and name under which loading will find a class or a function.  Raises ArgumentTypeError if there are none."""
-    own, full = getattr(what, "__module__", None) or "builtins", getattr(what, "__qualname__", what.__name__)
+    own, full = home_of(what) or "builtins", getattr(what, "__qualname__", what.__name__)
     for module, name in ((own, full), ("cutaway", what.__name__)):  # cutaway.tanh is a method that stands there, too
         found: Any = sys.modules.get(module)
         for part in name.split("."):

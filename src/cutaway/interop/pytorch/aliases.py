@@ -13,6 +13,7 @@ from typing import Any
 
 from cutaway.core.absent import absent
 from cutaway.interop.pytorch.names import ELSEWHERE, home
+from cutaway.interop.pytorch.places import move
 
 PARENTS = frozenset(name.rpartition(".")[0] for name in ELSEWHERE if name.count(".") > 1) | {"torch.utils"}
 _before: dict[ModuleType, Callable[[str], Any] | None] = {}
@@ -30,7 +31,10 @@ def answer(name: str, module: ModuleType) -> None:
             return import_module(f"{name}.{attribute}")
         if own is None:
             raise absent(name, attribute, dir(module))
-        return own(attribute)
+        value = own(attribute)
+        if isinstance(value, type):
+            move()  # its module may have been loaded just now
+        return value
 
     module.__dict__["__getattr__"] = find
     for below in PARENTS:  # those that were imported by their own name

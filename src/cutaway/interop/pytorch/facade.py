@@ -12,6 +12,7 @@ from cutaway.core.errors import MissingAttribute
 from cutaway.interop.pytorch import itself
 from cutaway.interop.pytorch.aliases import PARENTS
 from cutaway.interop.pytorch.names import INSTEAD, OURS, why_absent
+from cutaway.interop.pytorch.places import move
 from cutaway.interop.pytorch.version import __version__
 
 
@@ -35,6 +36,10 @@ class Facade(ModuleType):
         if name in itself.__all__:
             return getattr(itself, name)
         value = getattr(cutaway.cuda if name == "OutOfMemoryError" else cutaway, name)
+        if isinstance(value, ModuleType):
+            return import_module(f"torch.{name}")
+        if isinstance(value, type):
+            move()  # its module may have been loaded just now
         self.__dict__[name] = value
         return value
 

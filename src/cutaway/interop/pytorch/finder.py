@@ -16,6 +16,7 @@ from cutaway.core.package import set_package
 from cutaway.core.strict import is_lenient, set_lenient
 from cutaway.interop.pytorch.aliases import answer, forget
 from cutaway.interop.pytorch.names import home, why_absent
+from cutaway.interop.pytorch.places import complete, move, move_back
 
 PACKAGES = ("torch", "torchvision")
 # Processes that Python's multiprocessing starts anew get our sys.path, and find there a `torch` that installs this finder.
@@ -52,6 +53,8 @@ class Alias(Loader):
         module = import_module(ours)
         self._spec = module.__spec__
         answer(self.name, module)
+        complete(self.name, module)
+        move()
         return module
 
     def exec_module(self, module: ModuleType) -> None:
@@ -75,7 +78,7 @@ def install() -> None:
     if is_installed():
         return
     set_package("torch")
-    _say_where(PRINTED)
+    move()
     _was_lenient = is_lenient()
     set_lenient(True)
     _before.update(_taken_out())
@@ -90,7 +93,7 @@ def uninstall() -> None:
     set_lenient(_was_lenient)
     set_package("cutaway")
     forget()
-    _say_where({name: name.rpartition(".")[0] for name in PRINTED})
+    move_back()
     sys.meta_path.remove(_finder)
     if SHIM in sys.path:
         sys.path.remove(SHIM)
@@ -114,21 +117,6 @@ def installed() -> Iterator[None]:
     finally:
         if not before:
             uninstall()
-
-
-# Where programs see these classes: `print(type(x))`, `str(type(x)) == "<class 'torch.Tensor'>"`.
-PRINTED = {
-    "cutaway.core.tensor.Tensor": "torch", "cutaway.nn.parameter.Parameter": "torch.nn.parameter",
-    "cutaway.data.loader.DataLoader": "torch.utils.data.dataloader", "cutaway.core.tensor.Size": "torch",
-    "cutaway.core.dtypes.dtype": "torch", "cutaway.core.dtypes.device": "torch", "cutaway.core.layouts.layout": "torch",
-    "cutaway.core.errors.GradcheckError": "torch.autograd.gradcheck",
-}  # fmt: skip
-
-
-def _say_where(places: dict[str, str]) -> None:
-    for name, place in places.items():
-        module, _, cls = name.rpartition(".")
-        getattr(import_module(module), cls).__module__ = place
 
 
 def _taken_out() -> dict[str, ModuleType]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
+from cutaway.core.package import is_ours
 from cutaway.core.tensor import Tensor
 from cutaway.nn.module import Module
 from cutaway.optim.optimizer import Optimizer
@@ -112,7 +113,7 @@ class Reader:
             pass
         elif isinstance(getattr(what, "__self__", None), Optimizer):
             owner = what.__self__
-            if not type(owner).__module__.startswith("cutaway."):
+            if not is_ours(type(owner)):
                 raise Impure(f"{type(owner).__name__} in line {line} is an optimiser of your own")
             self.optimizers[id(owner)] = owner
         elif isinstance(getattr(what, "__self__", None), (Tensor, *PLAIN, tuple)):
@@ -142,7 +143,7 @@ class Reader:
             if hooks is not None and (hooks.before or hooks.after or hooks.grad_output or hooks.grad_input):
                 raise Impure(f"{type(m).__name__} has hooks")
             for cls in type(m).__mro__:  # all of them: one may call the next by super()
-                if "forward" in vars(cls) and not cls.__module__.startswith("cutaway."):
+                if "forward" in vars(cls) and not is_ours(cls):
                     self.function(vars(cls)["forward"], m, cls.__name__, 0)
 
     def function(self, fn: Any, owner: Any, name: str, line: int) -> None:
@@ -204,9 +205,13 @@ def is_pure_library(what: Any) -> bool:
     """True for what comes from a module that has no state of its own."""
     where = getattr(what, "__module__", None) or getattr(type(what), "__module__", "")
     owner = getattr(what, "__self__", None)
+    cls = what if isinstance(what, type) else type(what)
     if owner is not None and not isinstance(owner, (ModuleType, type)):
-        where = type(owner).__module__
+        cls = type(owner)
+        where = cls.__module__
     parts = str(where).split(".")
+    if is_ours(cls):  # while a PyTorch program runs it says another module's name
+        return True
     return parts[0] in PURE_MODULES and not (parts[0] == "numpy" and any(p in parts for p in IMPURE_PARTS))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cutaway.core.errors import TraceError
+from cutaway.core.package import is_ours
 from cutaway.core.tensor import Tensor
 from cutaway.engine.compile import Compiled
 from cutaway.interop.pytorch.loops import Segment
@@ -69,7 +70,7 @@ class Step:
         for name, v in values.items():
             if isinstance(v, Optimizer):
                 reader.optimizers[id(v)] = v
-                if not type(v).__module__.startswith("cutaway."):
+                if not is_ours(type(v)):
                     raise Impure(f"{name} is an optimiser of your own")
         for name in arguments:
             if isinstance(values[name], Tensor) and values[name]._node is not None and not values[name].is_leaf:
