@@ -163,6 +163,31 @@ def test_what_is_no_module_or_nothing_says_so():
     )
 
 
+WARNED = """
+import warnings, torch
+heard = []
+warnings.showwarning = lambda message, category, *rest: heard.append(category.__name__)
+x = torch.ones(1, requires_grad=True)
+{call}
+print(heard)
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "float(x); complex(x)", "float(x * 2)", "torch.tensor([x, 2.0])", "int(x); x.item(); f'{x[0]:.1f}'; x.tolist(); bool(x)",
+        "with torch.no_grad(): float(x)", "float(x.detach())", "torch.ones(2, 3, 1).T; torch.ones(1, 2, 3).T",
+        "torch.tensor(1.0).T; torch.ones(3).T; torch.ones(2, 3).T", "torch.ones(2, 3, 4).mT",
+        "[torch.meshgrid(x, x) for _ in range(3)]; torch.meshgrid(x, x)",
+    ],
+)  # fmt: skip
+def test_what_pytorch_warns_of_once_a_process(tmp_path, call):
+    pytest.importorskip("torch")
+    ours, theirs = (printed(run(tmp_path, WARNED.format(call=call), start=start)) for start in (OURS, REAL))
+    assert ours == theirs
+
+
 PLACES = """
 import importlib, pickle, re, sys, torch
 bare = "Tensor Size dtype device layout memory_format no_grad enable_grad set_grad_enabled finfo iinfo autocast"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 
 import cutaway
+from cutaway.interop.pytorch import installed
 from cutaway.vision import models
 
 
@@ -187,6 +189,35 @@ def test_trained_weights_are_refused_with_the_way_to_have_them(asked):
     (name,) = asked
     with pytest.raises(ValueError, match=rf"resnet18: trained weights are not fetched .* got {name}=.* model.load_state_dict"):
         models.resnet18(**asked)
+
+
+@pytest.mark.parametrize("asked", [{"pretrained": False}, {"weights": False}, {"weights": None}], ids=str)
+def test_the_older_ways_to_ask_for_fresh_weights_warn_as_torchvision_does(asked, tv):
+    said = []
+    for made in (models, tv.models):
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            made.squeezenet1_1(**asked)
+        said.append([w.category for w in heard])
+    assert said[0] == said[1]
+
+
+def test_files_of_torchvision_s_are_found_as_modules_and_as_attributes(tv):
+    program = (
+        "import torchvision, torchvision.models.mobilenetv2, torchvision.models.mobilenetv3 as third\n"
+        "from torchvision.models.shufflenetv2 import ShuffleNetV2\nfrom torchvision.io.image import ImageReadMode\n"
+        "from torchvision.models.swin_transformer import SwinTransformer\n"
+        "spaces = torchvision.transforms.transforms, torchvision.datasets.folder, torchvision.models.resnet, third\n"
+        "names = 'Compose', 'ImageFolder', 'BasicBlock', 'MobileNetV3'\n"
+        "found = [getattr(s, n) for s, n in zip(spaces, names)] + [torchvision.models.mobilenetv2.MobileNetV2]\n"
+        "assert torchvision.io.image.ImageReadMode is ImageReadMode and ShuffleNetV2 and SwinTransformer\n"
+    )
+    ours, theirs = {}, {}
+    with installed():
+        exec(program, ours)
+    exec(program, theirs)
+    assert [c.__name__ for c in ours["found"]] == [c.__name__ for c in theirs["found"]]
+    assert all(c.__module__.startswith("cutaway.") for c in ours["found"])
 
 
 def test_names_of_weights_can_be_imported():

@@ -97,6 +97,7 @@ def _plain(data: Any) -> Any:
             raise ArgumentError(
                 f"tensor: a list may hold tensors of one element, got {show(data)} in it; use cutaway.stack for more"
             )
+        data._warn_of_history()
         return data._data.reshape(())
     if isinstance(data, (list, tuple)) and any(isinstance(x, (Tensor, list, tuple)) for x in data):
         return [_plain(x) for x in data]

@@ -32,7 +32,7 @@ from cutaway.core.ops import contract, elementwise, movement, reduce
 from cutaway.core.ops import index as index_ops
 from cutaway.core.refusal import describe, function, guarded
 from cutaway.core.returned import TYPES
-from cutaway.core.strict import is_lenient, warn_of
+from cutaway.core.strict import warn_once
 
 if TYPE_CHECKING:
     from cutaway.core.tensor import Tensor
@@ -760,8 +760,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     """Coordinate grids of vectors; "ij" (the default): the first varies along dim 0, "xy": along dim 1."""
     if indexing is None:
         indexing = "ij"
-        if is_lenient():
-            warn_of("meshgrid: pass indexing='ij', which is assumed, or 'xy', NumPy's")
+        warn_once("meshgrid: pass indexing='ij', which is assumed, or 'xy', NumPy's")
     parts = need_tensors(
         "meshgrid", tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], _t.Tensor) else list(tensors)
     )

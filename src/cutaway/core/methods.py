@@ -18,6 +18,7 @@ from cutaway.core.narrow import in_single
 from cutaway.core.ops import elementwise as _ew
 from cutaway.core.overriding.asked import first as _first
 from cutaway.core.refusal import guard_methods
+from cutaway.core.strict import warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -666,7 +667,11 @@ class Methods:
 
     @property
     def T(self) -> Tensor:
-        """All dimensions in reverse order (a view)."""
+        """All dimensions in reverse order (a view).  For matrices: others are turned by mT or permute."""
+        if self._data.ndim == 0:
+            warn_once("x.T is deprecated for a tensor of no dimensions, and gives the tensor")
+        elif self._data.ndim != 2:
+            warn_once("x.T is deprecated for tensors of other than 2 dimensions; write x.mT, or x.permute(...)")
         return _d.permute(self, *range(self._data.ndim - 1, -1, -1))
 
     @property

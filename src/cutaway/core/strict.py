@@ -14,6 +14,7 @@ from cutaway.core.errors import CutawayError
 
 _INSIDE = str(Path(__file__).parents[1])
 _lenient = False  # of the process: threads of a program are part of it
+_said: set[str] = set()
 
 
 def is_lenient() -> bool:
@@ -25,6 +26,7 @@ def set_lenient(value: bool) -> None:
     """Warn (True), or refuse (False, the default)."""
     global _lenient
     _lenient = value
+    _said.clear()
 
 
 def refuse_or_warn(error: CutawayError, instead: str) -> None:
@@ -32,6 +34,13 @@ def refuse_or_warn(error: CutawayError, instead: str) -> None:
     if not _lenient:
         raise error
     warnings.warn(f"{error}. Cutaway refuses this elsewhere; here, as in PyTorch, {instead}", stacklevel=_users_frame())
+
+
+def warn_once(text: str) -> None:
+    """While a program written for PyTorch runs, warn of what PyTorch warns of, once a process as it does."""
+    if _lenient and text not in _said:
+        _said.add(text)
+        warn_of(text)
 
 
 def warn_of(text: str) -> None:

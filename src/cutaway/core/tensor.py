@@ -24,6 +24,7 @@ from cutaway.core.op import STAGE
 from cutaway.core.overriding import asked, subclass
 from cutaway.core.package import package
 from cutaway.core.refusal import describe, guard_methods
+from cutaway.core.strict import warn_once
 from cutaway.core.topics import (
     Complex,
     Drawing,
@@ -605,13 +606,19 @@ class Tensor(
         return bool(self._data.item())
 
     def __float__(self) -> float:
+        self._warn_of_history()
         return float(self._number("float"))
 
     def __int__(self) -> int:
         return int(self._number("int"))
 
     def __complex__(self) -> complex:
+        self._warn_of_history()
         return complex(self._number("complex"))
+
+    def _warn_of_history(self) -> None:
+        if self.requires_grad and autograd.is_grad_enabled():
+            warn_once("a number made of a tensor that requires grad has no gradient; write x.detach() first, or x.item()")
 
     def _number(self, name: str) -> Any:
         if self._data.size != 1:

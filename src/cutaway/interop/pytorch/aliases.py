@@ -15,14 +15,26 @@ from cutaway.core.absent import absent
 from cutaway.interop.pytorch.names import ELSEWHERE, home
 from cutaway.interop.pytorch.places import move
 
-PARENTS = frozenset(name.rpartition(".")[0] for name in ELSEWHERE if name.count(".") > 1) | {"torch.utils"}
+PARENTS = frozenset(name.rpartition(".")[0] for name in ELSEWHERE if name.count(".") > 1) | {
+    "torch.utils", "torchvision", "torchvision.datasets", "torchvision.models", "torchvision.transforms",
+}  # fmt: skip
 _before: dict[ModuleType, Callable[[str], Any] | None] = {}
+_answers: dict[str, ModuleType] = {}  # by PyTorch's name
+_reached: set[str] = set()
 
 
 def answer(name: str, module: ModuleType) -> None:
     """Let `module`, which stands for PyTorch's `name`, find by attribute what can be imported below that name."""
-    if name not in PARENTS or module in _before:
-        return
+    if name in PARENTS and module not in _before:
+        _ask_first(name, module)
+    for below in PARENTS - _reached:  # those that were imported by their own name
+        parent, _, last = below.rpartition(".")
+        if parent in _answers and last in vars(_answers[parent]):
+            _reached.add(below)
+            import_module(below)
+
+
+def _ask_first(name: str, module: ModuleType) -> None:
     own: Callable[[str], Any] | None = module.__dict__.get("__getattr__")
     _before[module] = own
 
@@ -37,10 +49,7 @@ def answer(name: str, module: ModuleType) -> None:
         return value
 
     module.__dict__["__getattr__"] = find
-    for below in PARENTS:  # those that were imported by their own name
-        parent, _, last = below.rpartition(".")
-        if parent == name and last in module.__dict__:
-            import_module(below)
+    _answers[name] = module
 
 
 def forget() -> None:
@@ -51,3 +60,5 @@ def forget() -> None:
         else:
             module.__dict__["__getattr__"] = own
     _before.clear()
+    _answers.clear()
+    _reached.clear()

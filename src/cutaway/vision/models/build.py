@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
@@ -17,13 +18,17 @@ MODELS: dict[str, Callable[..., Module]] = {}
 def builder(name: str, make: Callable[..., Module], doc: str) -> Any:
     """The function `name(weights=None, progress=True, **options)`, which is make(**options)."""
 
-    def build(weights: Any = None, progress: bool = True, *, pretrained: bool = False, **options: Any) -> Any:
+    def build(weights: Any = None, progress: bool = True, *, pretrained: bool | None = None, **options: Any) -> Any:
         if weights not in (None, False) or pretrained:
             asked = "pretrained=True" if pretrained else f"weights={weights!r}"
             raise ArgumentError(
                 f"{name}: trained weights are not fetched here, got {asked}; build {name}() and load them "
                 "from a file: model.load_state_dict(cutaway.load(path)), with torchvision's .pth as it is"
             )
+        if pretrained is not None:
+            warnings.warn(f"{name}: pretrained is deprecated; write weights=None, or a member of weights", stacklevel=2)
+        if pretrained is not None or isinstance(weights, bool):
+            warnings.warn(f"{name}: a bool for weights is deprecated; write None, or a member of weights", stacklevel=2)
         return make(**options)
 
     build.__name__ = build.__qualname__ = name
