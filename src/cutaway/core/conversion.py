@@ -8,9 +8,9 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from cutaway.core import dtypes
-from cutaway.core.dtypes import as_dtype, check_device
-from cutaway.core.errors import ArgumentTypeError
+from cutaway.core import dtypes, meta
+from cutaway.core.dtypes import as_dtype, check_device, goes_to_meta
+from cutaway.core.errors import ArgumentTypeError, NoData
 from cutaway.core.layouts import check_format
 from cutaway.core.ops.elementwise import cast
 from cutaway.core.ops.elementwise import copy as copy_op
@@ -39,7 +39,7 @@ class Conversions:
         """In another dtype; a device is accepted if it is the CPU.  Returns itself where nothing changes."""
         for a in args:
             if isinstance(a, Conversions):
-                dtype = dtypes.FROM_NUMPY[a._data.dtype]
+                dtype, device = dtypes.FROM_NUMPY[a._data.dtype], a.device  # type: ignore[attr-defined]
             elif isinstance(a, (dtypes.dtype, type)) or a is None:
                 if dtype is not None and a is not None:
                     raise ArgumentTypeError(f"to: one dtype is needed, got {dtype} and {a}")
@@ -48,7 +48,10 @@ class Conversions:
                 copy = copy or a
             else:
                 device = a
-        check_device(device)
+        if device is not None:
+            to_meta = goes_to_meta(device)
+            if to_meta is not self.is_meta:  # type: ignore[attr-defined]
+                return self._moved(to_meta, dtype)
         check_format("to", memory_format)
         target = self._data.dtype if dtype is None else as_dtype(dtype, "to").np
         if target == self._data.dtype:
@@ -56,6 +59,16 @@ class Conversions:
         if self._data.dtype.kind == "c" and target.kind not in "cb":
             warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=2)
         return cast(self, dtype=target)
+
+    def _moved(self, to_meta: Any, dtype: Any) -> Tensor:
+        """On the other device: without its data.  Raises NoData where they would have to come from nowhere."""
+        if not to_meta:
+            raise NoData(
+                "to: Cannot copy out of meta tensor; no data! Make one with empty_like(x, device='cpu'), and for a module "
+                "call to_empty(device='cpu')"
+            )
+        target = self._data.dtype if dtype is None else as_dtype(dtype, "to").np
+        return meta.empty(self._data.shape, target)  # type: ignore[no-any-return]
 
     def type(self, dtype: Any = None) -> Any:
         """The name of the type, or the tensor in another dtype."""
@@ -68,7 +81,9 @@ class Conversions:
         return self.to(other.dtype)
 
     def cpu(self) -> Tensor:
-        """Itself."""
+        """Itself.  Raises NoData for a meta tensor."""
+        if meta.is_meta(self):
+            return self._moved(False, None)
         return self  # type: ignore[return-value]
 
     def cuda(self, device: Any = None) -> Tensor:

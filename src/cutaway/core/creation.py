@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.core import dtypes, random
+from cutaway.core import dtypes, meta, random
 from cutaway.core.aval import broadcast_shapes, show
 from cutaway.core.derived import along_memory, memory_order, sizes_of
-from cutaway.core.dtypes import FLOATING, INEXACT, as_dtype, check_device, fitting, from_numpy_dtype
+from cutaway.core.dtypes import CPU, FLOATING, INEXACT, as_dtype, fitting, from_numpy_dtype, goes_to_meta
 from cutaway.core.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -24,26 +24,32 @@ from cutaway.core.errors import (
 )
 from cutaway.core.evenly import evenly
 from cutaway.core.layouts import strided
+from cutaway.core.meta import Nothing
 from cutaway.core.op import STAGE
 from cutaway.core.refusal import function, guarded
 from cutaway.core.strict import is_lenient, warn_of
 from cutaway.core.tensor import Tensor
 
 
-def _made(array: np.ndarray, requires_grad: bool = False, device: Any = None) -> Tensor:
-    check_device(device)
-    t = Tensor._wrap(array)
+def _made(array: np.ndarray | Nothing, requires_grad: bool = False, device: Any = None) -> Tensor:
+    if device is not CPU and goes_to_meta(device):
+        t: Tensor = meta.empty(array.shape, array.dtype)
+    else:
+        t = Tensor._wrap(array)  # type: ignore[arg-type]
     return t.requires_grad_() if requires_grad else t
 
 
 def _drawn(
-    draw: Callable[[], np.ndarray], generator: Any, requires_grad: bool = False, device: Any = None
-) -> Tensor:
+    shape: tuple[int, ...], dtype: np.dtype, draw: Callable[[], np.ndarray], generator: Any,
+    requires_grad: bool = False, device: Any = None,
+) -> Tensor:  # fmt: skip
     """A tensor of random numbers; in a staged program an input that is drawn anew at each call."""
+    if goes_to_meta(device):
+        t: Tensor = meta.empty(shape, dtype)
+        return t.requires_grad_() if requires_grad else t
     stage = STAGE.get()
     if stage is None:
         return _made(draw(), requires_grad, device)
-    check_device(device)
     first = random.rehearse(draw, generator)
     t = stage.number(draw, first.dtype, "random", first.shape)
     return t.requires_grad_() if requires_grad else t
@@ -166,7 +172,7 @@ def _filled(name: str, value: Any) -> Any:
         shape = _sizes(name, sizes if size is None else (size,))
         if layout not in (None, strided):
             return _of_layout(name, shape, value, layout, dtype, device, requires_grad)
-        return _made(_full(name, shape, value, _float(dtype, name)), requires_grad, device)
+        return _made(_full(name, shape, value, _float(dtype, name), device), requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor of the given size filled with {value}.  Raises ShapeError for a negative size."
@@ -193,7 +199,9 @@ def _sizes(name: str, args: tuple[Any, ...]) -> tuple[int, ...]:
     return shape
 
 
-def _full(name: str, shape: tuple[int, ...], value: Any, dtype: np.dtype) -> np.ndarray:
+def _full(name: str, shape: tuple[int, ...], value: Any, dtype: np.dtype, device: Any) -> np.ndarray | Nothing:
+    if goes_to_meta(device):
+        return Nothing(shape, dtype)
     return np.full(shape, fitting(name, value, dtype), dtype) if value else np.zeros(shape, dtype)
 
 
@@ -212,7 +220,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
         own = {float: dtypes.get_default_dtype, complex: dtypes.default_complex}.get(type(value))
         dtype = type(value) if own is None else own()
     d = as_dtype(dtype, "full").np
-    return _made(_full("full", _sizes("full", (size,)), value, d), requires_grad, device)
+    return _made(_full("full", _sizes("full", (size,)), value, d, device), requires_grad, device)
 
 
 def _like(name: str, value: Any) -> Any:
@@ -222,7 +230,8 @@ def _like(name: str, value: Any) -> Any:
     ) -> Tensor:  # fmt: skip
         _need(name, input)
         d = input._data.dtype if dtype is None else as_dtype(dtype, name).np
-        return _made(_full(name, input._data.shape, value, d), requires_grad, device)
+        where = input.device if device is None else device
+        return _made(_full(name, input._data.shape, value, d, where), requires_grad, where)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor of the shape and dtype of `input`, filled with {value}."
@@ -323,7 +332,8 @@ def rand(
 ) -> Tensor:
     """Uniform in [0, 1)."""
     shape, d = _sizes("rand", size), _float(dtype, "rand")
-    return _drawn(lambda: random.uniform_numbers(shape, 0.0, 1.0, d, generator), generator, requires_grad, device)
+    draw = lambda: random.uniform_numbers(shape, 0.0, 1.0, d, generator)
+    return _drawn(shape, d, draw, generator, requires_grad, device)
 
 
 @function
@@ -332,7 +342,8 @@ def randn(
 ) -> Tensor:
     """Normal with mean 0 and standard deviation 1."""
     shape, d = _sizes("randn", size), _float(dtype, "randn")
-    return _drawn(lambda: random.normal_numbers(shape, 0.0, 1.0, d, generator), generator, requires_grad, device)
+    draw = lambda: random.normal_numbers(shape, 0.0, 1.0, d, generator)
+    return _drawn(shape, d, draw, generator, requires_grad, device)
 
 
 @guarded
@@ -343,7 +354,7 @@ def rand_like(
     _need("rand_like", input)
     d = input._data.dtype if dtype is None else as_dtype(dtype, "rand_like").np
     draw = along_memory(input, lambda shape: random.uniform_numbers(shape, 0.0, 1.0, d, generator))
-    return _drawn(draw, generator, requires_grad, device)
+    return _drawn(input.shape, d, draw, generator, requires_grad, input.device if device is None else device)
 
 
 @guarded
@@ -355,7 +366,7 @@ def randn_like(
     d = input._data.dtype if dtype is None else as_dtype(dtype, "randn_like").np
     plain = memory_order(input) is None
     draw = along_memory(input, lambda shape: random.normal_numbers(shape, 0.0, 1.0, d, generator, plain))
-    return _drawn(draw, generator, requires_grad, device)
+    return _drawn(input.shape, d, draw, generator, requires_grad, input.device if device is None else device)
 
 
 @function
@@ -381,7 +392,8 @@ def randint(
     if d.kind == "c":
         raise DTypeError(f"randint: draws integers, which are not drawn as {dtype}; convert with .to({dtype})")
     shape, first, end = _sizes("randint", (size,)), index(low), index(high)
-    return _drawn(lambda: random.randint(shape, first, end, d, generator), generator, requires_grad, device)
+    draw = lambda: random.randint(shape, first, end, d, generator)
+    return _drawn(shape, d, draw, generator, requires_grad, device)
 
 
 @guarded
@@ -390,14 +402,15 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
     _need("randint_like", input)
     d = input._data.dtype if dtype is None else as_dtype(dtype, "randint_like").np
     first, end = (0, index(low)) if high is None else (index(low), index(high))
-    return _drawn(along_memory(input, lambda shape: random.randint(shape, first, end, d)), None)
+    draw = along_memory(input, lambda shape: random.randint(shape, first, end, d))
+    return _drawn(input.shape, d, draw, None, False, input.device)
 
 
 @function
 def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
     """The numbers 0 to n - 1 in random order."""
     d = np.dtype(np.int64) if dtype is None else as_dtype(dtype, "randperm").np
-    return _drawn(lambda: random.randperm(n, d, generator), generator, False, device)
+    return _drawn((index(n),), d, lambda: random.randperm(n, d, generator), generator, False, device)
 
 
 @function
@@ -408,7 +421,8 @@ def normal(
     """Normal with the given mean and standard deviation, each a number or a Tensor."""
     if size is not None:
         whole, d = _sizes("normal", (size,)), _float(dtype, "normal")
-        return _drawn(lambda: random.normal_numbers(whole, mean, std, d, generator), generator, requires_grad, device)
+        draw = lambda: random.normal_numbers(whole, mean, std, d, generator)
+        return _drawn(whole, d, draw, generator, requires_grad, device)
     like = mean if isinstance(mean, Tensor) else std
     if not isinstance(like, Tensor):
         raise ArgumentTypeError("normal: with a number for mean and std, say size=")
@@ -418,5 +432,6 @@ def normal(
         least = f"{float(std._data.min())} among {show(std)}" if isinstance(std, Tensor) else std
         raise ArgumentError(f"normal: std must be 0 or more, got {least}")
     shape = broadcast_shapes(*(x._data.shape for x in (mean, std) if isinstance(x, Tensor)), op="normal")
-    made: Tensor = _drawn(lambda: random.normal(shape, 0.0, 1.0, like._data.dtype, generator), generator) * std + mean
+    kind = like._data.dtype
+    made: Tensor = _drawn(shape, kind, lambda: random.normal(shape, 0.0, 1.0, kind, generator), generator) * std + mean
     return made

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cutaway.core.tensor as _t
-from cutaway.core import random
+from cutaway.core import meta, random
 from cutaway.core.aval import broadcast_shapes, normalize_dim, normalize_dims, show
-from cutaway.core.dtypes import FLOATING, INEXACT, as_dtype, check_device, fitting, get_default_dtype, is_narrow, limits
+from cutaway.core.dtypes import FLOATING, INEXACT, as_dtype, fitting, get_default_dtype, goes_to_meta, is_narrow, limits
 from cutaway.core.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -601,6 +601,8 @@ def view(x: Tensor, *shape: Any) -> Tensor:
 def _may_be_seen(x: Tensor, shape: tuple[int, ...]) -> bool:
     """While tracing: True if the memory that a value will have can be seen in this shape without a copy."""
     symbol: Any = x._data
+    if meta.is_meta(x):
+        return symbol.may_be_seen(shape)  # type: ignore[no-any-return]
     if type(symbol) is np.ndarray:  # a parameter, whose memory is there
         memory = x._settle()._data
         return np.may_share_memory(memory.reshape(shape), memory)
@@ -955,7 +957,7 @@ def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
     d = normalize_dim(dim, x._data.ndim, "index_select")
     if index._data.ndim > 1 or index._data.dtype.kind not in "iu":
         raise IndexOutOfRange(f"index_select: the index must be a vector of integers, got {show(index)}")
-    if index._data.size and index._data.min() < 0:
+    if type(index._data) is np.ndarray and index._data.size and index._data.min() < 0:
         raise IndexOutOfRange(f"index_select: index {index._data.min()} is out of range for dim {d} of {show(x)}")
     if x._data.ndim:
         return index_ops.index(x, atleast_1d(index), dims=(d,))
@@ -1411,7 +1413,7 @@ def select(x: Tensor, dim: int, index: int) -> Tensor:
 
 def new(x: Tensor, values: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     """Values as a new tensor, of x's dtype unless told otherwise."""
-    check_device(device)
+    to_meta = goes_to_meta(x.device if device is None else device)
     d = x._data.dtype if dtype is None else as_dtype(dtype).np
     if not isinstance(values, np.ndarray):
         from cutaway.core.creation import tensor
@@ -1420,7 +1422,17 @@ def new(x: Tensor, values: Any, dtype: Any, device: Any, requires_grad: bool) ->
     if values.dtype.kind == "c" and d.kind not in "cb":
         raise DTypeError(f"new_tensor: complex numbers do not fit {d.name}; pass dtype=cutaway.cfloat, or take .real")
     with np.errstate(all="ignore"):
-        y = constant(values.astype(d))
+        y = meta.empty(values.shape, d) if to_meta else constant(values.astype(d))
+    return y.requires_grad_() if requires_grad else y
+
+
+def new_filled(
+    x: Tensor, shape: tuple[int, ...], value: Any, dtype: Any, device: Any, requires_grad: bool
+) -> Tensor:
+    """A new tensor of this shape, full of `value`, of x's dtype unless told otherwise."""
+    if not goes_to_meta(x.device if device is None else device):
+        return new(x, np.full(shape, value), dtype, device, requires_grad)
+    y: Tensor = meta.empty(shape, x._data.dtype if dtype is None else as_dtype(dtype).np)
     return y.requires_grad_() if requires_grad else y
 
 
@@ -1451,6 +1463,8 @@ def along_memory(x: Tensor, draw: Callable[[tuple[int, ...]], np.ndarray]) -> Ca
 
 def bernoulli(x: Tensor, p: Any = None, generator: Any = None) -> Tensor:
     """1 with the probability that stands in x (or p), else 0."""
+    if meta.is_meta(x):
+        return meta.empty(x._data.shape, x._data.dtype)  # type: ignore[no-any-return]
     chance = x._data if p is None else p
     return constant(random.bernoulli(x._data.shape, chance, x._data.dtype, generator))
 

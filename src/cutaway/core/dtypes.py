@@ -8,6 +8,7 @@ precision of the floats that it meets: float64[3] * 1j is complex128.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -310,12 +311,16 @@ class device:
         self.index = int(number) if number else index
 
     def __enter__(self) -> device:
-        """`with device("cpu"):` makes tensors on the CPU inside, as everywhere."""
-        check_device(self)
+        """`with device("meta"):` gives tensors that are made inside a shape and no numbers; "cpu" is as everywhere.
+
+        Raises DeviceError for any other.
+        """
+        is_meta = goes_to_meta(self)
+        _AROUND.set((*_AROUND.get(), is_meta))
         return self
 
     def __exit__(self, *error: object) -> None:
-        pass
+        _AROUND.set(_AROUND.get()[:-1])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, device) and (other.type, other.index) == (self.type, self.index)
@@ -330,7 +335,32 @@ class device:
         return f"device(type='{self.type}'" + ("" if self.index is None else f", index={self.index}") + ")"
 
 
-CPU = device("cpu")
+CPU, META = device("cpu"), device("meta")
+# Of each device in a `with` around us, the outermost first, whether it is meta; the first is the default device.
+_AROUND: ContextVar[tuple[bool, ...]] = ContextVar("around", default=(False,))
+
+
+def goes_to_meta(d: object) -> bool:
+    """Whether a tensor that is made for this device, or for the default one (None), is one of shape and dtype only.
+
+    Raises DeviceError unless it is the CPU or meta.
+    """
+    if d is None:
+        return _AROUND.get()[-1]
+    if d is META or (d is not CPU and device(d).type == "meta"):  # type: ignore[arg-type]
+        return True
+    check_device(d)
+    return False
+
+
+def set_default_device(d: object) -> None:
+    """Where tensors are made that are told no device: the CPU (None), or meta.  Raises DeviceError for another."""
+    _AROUND.set((d is not None and goes_to_meta(d), *_AROUND.get()[1:]))
+
+
+def get_default_device() -> device:
+    """Where tensors are made that are told no device."""
+    return META if _AROUND.get()[-1] else CPU
 
 
 def check_device(d: object) -> None:

@@ -161,6 +161,10 @@ class NotWritten(CutawayError, NotImplementedError):
     """A method that a subclass must write was not written."""
 
 
+class NoData(CutawayError, NotImplementedError, TypeError):
+    """The numbers of a tensor on the device `meta` were asked for, and it has none."""
+
+
 class NotForSparse(NotWritten, AttributeError):
     """An operation was given a sparse tensor and is not written for one.  Called with the operation's name.
 

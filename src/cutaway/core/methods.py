@@ -14,6 +14,7 @@ from cutaway.core.dtypes import INEXACT, is_narrow
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ComplexError
 from cutaway.core.grad_names import tell as _tell
 from cutaway.core.layouts import check_format
+from cutaway.core.meta import is_meta
 from cutaway.core.narrow import in_single
 from cutaway.core.ops import elementwise as _ew
 from cutaway.core.overriding.asked import first as _first
@@ -825,21 +826,21 @@ class Methods:
 
     def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         """Of a size, filled with 0."""
-        return _d.new(self, np.full(_d.sizes_of("new_zeros", size), 0), dtype, device, requires_grad)
+        return _d.new_filled(self, _d.sizes_of("new_zeros", size), 0, dtype, device, requires_grad)
 
     def new_ones(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         """Of a size, filled with 1."""
-        return _d.new(self, np.full(_d.sizes_of("new_ones", size), 1), dtype, device, requires_grad)
+        return _d.new_filled(self, _d.sizes_of("new_ones", size), 1, dtype, device, requires_grad)
 
     def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         """Of a size, filled with 0."""
-        return _d.new(self, np.full(_d.sizes_of("new_empty", size), 0), dtype, device, requires_grad)
+        return _d.new_filled(self, _d.sizes_of("new_empty", size), 0, dtype, device, requires_grad)
 
     def new_full(
         self, size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
         """Of a size, filled with a value."""
-        return _d.new(self, np.full(_d.sizes_of("new_full", (size,)), fill_value), dtype, device, requires_grad)
+        return _d.new_filled(self, _d.sizes_of("new_full", (size,)), fill_value, dtype, device, requires_grad)
 
     # --- in place -----------------------------------------------------------------------------------------------------
 
@@ -1017,6 +1018,8 @@ class Methods:
 
     def fill_(self, value: Any) -> Tensor:
         """Every element set to `value`."""
+        if is_meta(self):
+            return self._assign(_d.constant(self._data), "fill_")
         return self._assign(_d.filled(self, value), "fill_")
 
     def zero_(self) -> Tensor:
@@ -1043,6 +1046,8 @@ class Methods:
 
     def _draw(self, name: str, draw: Any) -> Tensor:
         """Fill with `draw(shape, dims)`, drawn along the memory: `dims` go from the outermost in memory to the innermost."""
+        if is_meta(self):
+            return self._assign(_d.constant(self._data), name)
         steps = self.stride()
         dims = sorted(range(len(steps)), key=lambda d: -steps[d])
         values = draw(tuple(self._data.shape[d] for d in dims), dims)

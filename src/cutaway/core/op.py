@@ -27,10 +27,10 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from cutaway.core import accelerate
-from cutaway.core.errors import NotForSparse
+from cutaway.core.errors import NoData, NotForSparse
 from cutaway.core.grad_names import CALLED, tell
 from cutaway.core.overriding.asked import first
-from cutaway.core.refusal import RAW, explain, of_sparse
+from cutaway.core.refusal import RAW, explain, of_meta, of_sparse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -273,6 +273,8 @@ def composite(formula: str = "") -> Callable[[F], F]:
                 return y if words is None else tell(y, words, args, kwargs, own=True)
             except NotForSparse as met:
                 return of_sparse(fn.__name__, args, kwargs, met)
+            except NoData as met:
+                return of_meta(fn.entry, args, kwargs, met)  # type: ignore[attr-defined]
             except RAW as error:
                 if first(args, kwargs):
                     return fn.entry(*args, **kwargs)  # type: ignore[attr-defined]

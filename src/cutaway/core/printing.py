@@ -132,6 +132,10 @@ def show(t: Tensor) -> str:
     """The text of `repr(t)`."""
     a = t._data
     prefix, end, indent = _shell(t)
+    if type(a) is not np.ndarray and t.is_meta:
+        kind = [] if t.dtype is get_default_dtype() else [f"dtype={t.dtype!r}"]
+        notes = ["device='meta'", f"size={tuple(a.shape)}", *kind, *_history(t)]
+        return _with_notes(f"{prefix}...", notes, indent) + end
     # An empty tensor has no elements that would show whether they are whole.
     default = get_default_dtype().name
     obvious = (default, default_complex().name if a.dtype.kind == "c" else "", "int64", "bool") if a.size else (default,)

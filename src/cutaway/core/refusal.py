@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cutaway.core.aval import Aval
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, IndexOutOfRange, NotForSparse
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, CutawayError, IndexOutOfRange, NoData, NotForSparse
 from cutaway.core.grad_names import CALLED, tell
 from cutaway.core.overriding.asked import first
 from cutaway.core.package import is_ours
@@ -41,6 +41,8 @@ def guarded(fn: F, out: bool = False) -> F:
             return y if words is None else tell(y, words, args, kwargs, own)
         except NotForSparse as met:
             return of_sparse(fn.__name__, args, kwargs, met)
+        except NoData as met:
+            return of_meta(call, args, kwargs, met)
         except RAW as error:
             if first(args, kwargs):
                 return call(*args, **kwargs)
@@ -62,6 +64,13 @@ def of_sparse(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], met: Not
     from cutaway.core.sparse.answer import answer
 
     return answer(name, args, kwargs, met)
+
+
+def of_meta(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], met: NoData) -> Any:
+    """What `fn` gives for meta tensors, now that it has met one where it would look at values."""
+    from cutaway.core.meta import again
+
+    return again(fn, args, kwargs, met)
 
 
 def function(fn: F) -> F:

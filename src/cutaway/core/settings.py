@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from cutaway.core import dtypes
-from cutaway.core.dtypes import CPU, device
+from cutaway.core.dtypes import get_default_device as get_default_device
+from cutaway.core.dtypes import set_default_device as set_default_device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.refusal import describe
 
@@ -52,16 +53,6 @@ def set_float32_matmul_precision(precision: str) -> None:
 def get_float32_matmul_precision() -> str:
     """What `set_float32_matmul_precision` was told; "highest" at first."""
     return _precision
-
-
-def set_default_device(device: Any) -> None:
-    """Accepts the CPU, and None.  Raises DeviceError for any other device."""
-    dtypes.check_device(device)
-
-
-def get_default_device() -> device:
-    """The CPU."""
-    return CPU
 
 
 def set_default_tensor_type(t: Any) -> None:

@@ -14,11 +14,12 @@ from cutaway.core.absent import Absent
 from cutaway.core.aval import normalize_dim, numel, row_major
 from cutaway.core.conversion import Conversions
 from cutaway.core.diary import note
-from cutaway.core.dtypes import CPU, FLOATING, FROM_NUMPY, INEXACT, check_device
-from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, NotWritten, ShapeError
+from cutaway.core.dtypes import CPU, FLOATING, FROM_NUMPY, INEXACT, META, check_device
+from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, NoData, NotWritten, ShapeError
 from cutaway.core.grad_names import tell
 from cutaway.core.handle import RemovableHandle
 from cutaway.core.layouts import check_format, layout, strided
+from cutaway.core.meta import is_meta
 from cutaway.core.methods import Methods
 from cutaway.core.op import STAGE
 from cutaway.core.overriding import asked, subclass
@@ -184,8 +185,8 @@ class Tensor(
 
     @property
     def device(self) -> dtypes.device:
-        """Always the CPU."""
-        return CPU
+        """The CPU, or meta."""
+        return META if is_meta(self) else CPU
 
     @property
     def ndim(self) -> int:
@@ -212,7 +213,12 @@ class Tensor(
         """False."""
         return False
 
-    is_mps = is_meta = is_quantized = is_xpu = is_sparse_csr = is_sparse
+    @property
+    def is_meta(self) -> bool:
+        """True for a tensor on the device meta, which has no data."""
+        return is_meta(self)
+
+    is_mps = is_quantized = is_xpu = is_sparse_csr = is_sparse
 
     @property
     def layout(self) -> layout:
@@ -291,7 +297,9 @@ class Tensor(
         return self._data.dtype.kind == "c"
 
     def data_ptr(self) -> int:
-        """The address of the first element."""
+        """The address of the first element; 0 on the device meta."""
+        if is_meta(self):
+            return 0
         return int(self._settle()._data.__array_interface__["data"][0])
 
     def __len__(self) -> int:
@@ -569,6 +577,8 @@ class Tensor(
 
         Raises GradError if a gradient is recorded (use detach()), ArgumentTypeError for bfloat16, which NumPy lacks.
         """
+        if is_meta(self):
+            raise NoData("numpy: can't convert meta device type tensor to numpy: it has no data")
         if self._node is not None and not force and autograd.RECORDING.get():
             raise GradError("numpy: the tensor requires grad, and NumPy records nothing; call .detach().numpy()")
         if self._data.dtype.kind == "V":

@@ -169,10 +169,14 @@ def trunc_normal_(
 
     if below(b) - below(a) > 0.3:
         tensor.normal_(mean, std, generator=generator)
+        if tensor.is_meta:
+            return tensor
         low, high = tensor._data.dtype.type(a), tensor._data.dtype.type(b)
         while (outside := (tensor._data < low) | (tensor._data > high)).any():
             again = tensor.new_empty(tensor.shape).normal_(mean, std, generator=generator)
             _set(tensor, np.where(outside, again._data, tensor._data))
+        return tensor
+    if tensor.is_meta:
         return tensor
     peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
     tensor.uniform_(a, b, generator=generator)
@@ -249,7 +253,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     """
     if tensor.ndim < 2:
         raise ShapeError(f"orthogonal_: need at least 2 dimensions, got {show(tensor)}")
-    if _is_empty("orthogonal_", tensor):
+    if _is_empty("orthogonal_", tensor) or tensor.is_meta:
         return tensor
     rows, columns = tensor.shape[0], numel(tensor.shape[1:])
     draw = tensor.new_empty((rows, columns)).normal_(0.0, 1.0, generator=generator)._data
@@ -269,6 +273,8 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     if not 0 <= sparsity <= 1:
         raise ArgumentError(f"sparse_: sparsity must lie between 0 and 1, got {sparsity}")
     tensor.normal_(0.0, std, generator=generator)
+    if tensor.is_meta:
+        return tensor
     rows, columns = tensor.shape
     zeros = math.ceil(sparsity * rows)
     value = tensor._data.copy()

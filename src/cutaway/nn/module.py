@@ -8,8 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cutaway.core.autograd import no_grad
+from cutaway.core.creation import zeros_like
 from cutaway.core.diary import note
-from cutaway.core.dtypes import bfloat16, check_device, dtype, float16, float32, float64
+from cutaway.core.dtypes import bfloat16, check_device, dtype, float16, float32, float64, goes_to_meta
 from cutaway.core.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -503,21 +504,25 @@ class Module:
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """`to(dtype)`, `to(device)`, `to(device, dtype)`, `to(tensor)`: convert all floating parameters and buffers.
 
-        The device can only be the CPU.  Raises DTypeError for an integer dtype, DeviceError for another device.
+        The device can only be the CPU, or meta, where nothing has data.  Raises DTypeError for an integer dtype, DeviceError
+        for another device, NoData from meta to the CPU: call to_empty and load the values.
         """
         kwargs.pop("non_blocking", None)
         kwargs.pop("memory_format", None)
         target = kwargs.pop("dtype", None)
-        check_device(kwargs.pop("device", None))
+        device = kwargs.pop("device", None)
         if kwargs:
             raise ArgumentTypeError(f"to: unknown argument {next(iter(kwargs))!r}; use device or dtype")
         for a in args:
             if isinstance(a, dtype):
                 target = a
             elif isinstance(a, Tensor):
-                target = a.dtype
+                target, device = a.dtype, a.device
             elif a is not None and not isinstance(a, bool):
-                check_device(a)
+                device = a
+        if device is not None:
+            goes_to_meta(device)
+            self._apply(lambda t: t.to(device))
         if target is None:
             return self
         if not isinstance(target, dtype):
@@ -535,11 +540,8 @@ class Module:
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
         """Parameters and buffers in new memory, whose values are not to be relied on: zeros here.  Raises DeviceError."""
-        check_device(device)
-        with no_grad():
-            for t in [*self.parameters(recurse), *self.buffers(recurse)]:
-                t.zero_()
-        return self
+        to_meta = goes_to_meta(device)
+        return self._apply(lambda t: zeros_like(t, device="meta" if to_meta else "cpu"), recurse)
 
     def float(self) -> Self:
         """All floating parameters and buffers as float32."""

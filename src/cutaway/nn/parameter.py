@@ -7,7 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from cutaway.core.dtypes import as_dtype, check_device, get_default_dtype
+from cutaway.core import meta
+from cutaway.core.dtypes import as_dtype, get_default_dtype, goes_to_meta
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, GradError, NotForSparse
 from cutaway.core.overriding.asked import DISABLED, DisableTorchFunctionSubclass, asks
 from cutaway.core.overriding.subclass import fields
@@ -116,9 +117,9 @@ def blank(shape: Sequence[int], device: Any = None, dtype: Any = None) -> Parame
 
 
 def _empty(shape: tuple[int, ...], device: Any, dtype: Any) -> Tensor:
-    check_device(device)
+    to_meta = goes_to_meta(device)
     kind = get_default_dtype() if dtype is None else as_dtype(dtype, "Parameter")
-    return Tensor._wrap(np.zeros(shape, kind.np))
+    return meta.empty(shape, kind.np) if to_meta else Tensor._wrap(np.zeros(shape, kind.np))
 
 
 def _marked(data: Tensor, requires_grad: bool) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -187,6 +188,13 @@ def _load_one(module: Module, key: str, name: str, target: Tensor, value: Any, a
             f"the shape in current model is {target.shape}."
         )
     if not assign:
+        if target.is_meta and not value.is_meta:
+            warnings.warn(
+                f"load_state_dict: {key} is on the meta device, where values that are copied to it are not kept; load with "
+                "assign=True, or call to_empty(device='cpu') first",
+                UserWarning,
+                stacklevel=6,
+            )
         with no_grad():
             target.copy_(value)
         return ""
