@@ -53,8 +53,8 @@ newaxis = None
 # Loaded when first named.
 _MODULES = (
     "accelerator", "amp", "autograd", "backends", "cpu", "cuda", "data", "distributions", "engine", "fft", "func",
-    "functional", "gradcheck", "inspect", "interop", "jit", "linalg", "mps", "nn", "onnx", "optim", "overrides", "plug",
-    "profiler", "random", "rl", "serialization", "signal", "sparse", "special", "testing", "utils", "vision", "xpu",
+    "functional", "futures", "gradcheck", "inspect", "interop", "jit", "linalg", "mps", "nn", "onnx", "optim", "overrides",
+    "plug", "profiler", "random", "rl", "serialization", "signal", "sparse", "special", "testing", "utils", "vision", "xpu",
 )  # fmt: skip
 _ELSEWHERE = {
     "compile": "cutaway.compiled",

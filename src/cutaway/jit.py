@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from cutaway.core.absent import absent
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ExportError, FileFormatError, UnsafeFileError
+from cutaway.futures import Future
 from cutaway.nn.module import Module
 
 F = TypeVar("F")
@@ -93,8 +94,6 @@ def is_tracing() -> bool:
 
 def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """A future that holds func(*args, **kwargs), which is computed at once; for `wait`."""
-    from concurrent.futures import Future
-
     future: Future[Any] = Future()
     future.set_result(func(*args, **kwargs))
     return future
@@ -102,7 +101,7 @@ def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 def wait(future: Any) -> Any:
     """What a future holds."""
-    return future.result() if hasattr(future, "result") else future
+    return future.wait() if isinstance(future, Future) else future
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from cutaway.core.layouts import strided
 from cutaway.core.meta import Nothing
 from cutaway.core.op import STAGE
 from cutaway.core.refusal import function, guarded
-from cutaway.core.strict import is_lenient, warn_of
+from cutaway.core.strict import is_lenient, warn_of, warn_once
 from cutaway.core.tensor import Tensor
 
 
@@ -66,6 +66,8 @@ def _from_data(data: Any, dtype: Any, op: str) -> np.ndarray:
     elif isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data)
     else:
+        if type(data) is list and data and type(data[0]) is np.ndarray and data[0].ndim:
+            warn_once("tensor: a list of NumPy arrays is read slowly; stack them first, as in tensor(np.array(arrays))")
         try:
             array = np.asarray(_plain(data))
         except CutawayError:

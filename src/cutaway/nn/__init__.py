@@ -3,7 +3,7 @@
 # ruff: noqa: F401  (every name is re-exported)
 # isort: skip_file
 
-from cutaway.nn import functional, init, parallel, parameter, utils
+from cutaway.nn import functional, grad, init, parallel, parameter, utils
 from cutaway.nn.activation import (
     CELU, ELU, GELU, GLU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU,
     ReLU, ReLU6, RReLU, SELU, SiLU, Sigmoid, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign, Step, Tanh,

@@ -35,7 +35,7 @@ class Hooks:
         self.after: dict[int, Hook] = OrderedDict()
         self.grad_output: dict[int, Hook] = OrderedDict()
         self.grad_input: dict[int, Hook] = OrderedDict()
-
+        self.full: bool | None = None  # of those on grad_input: whether register_full_backward_hook has put them there
 
     def any(self) -> bool:
         """Whether there is one."""

@@ -16,6 +16,7 @@ from cutaway.core.errors import (
     ArgumentTypeError,
     CutawayError,
     DTypeError,
+    GradError,
     KindError,
     MissingAttribute,
     NameRefused,
@@ -324,7 +325,24 @@ class Module:
         Both are tuples, one entry a positional argument or output, None where there is no gradient (PyTorch: zeros, for
         an input that needs none beside one that does).
         """
-        return RemovableHandle.of(self._hook_table().grad_input, Hook(hook), prepend)
+        return self._backward_hook(hook, prepend, True)
+
+    def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """PyTorch's older name: as a full backward hook, with the module's gradients and not its last operation's.
+
+        Raises GradError beside full ones.
+        """
+        return self._backward_hook(hook, False, False)
+
+    def _backward_hook(self, hook: Callable[..., Any], prepend: bool, full: bool) -> RemovableHandle:
+        hooks = self._hook_table()
+        if hooks.full is not None and hooks.full is not full:
+            raise GradError(
+                f"{type(self).__name__}: Cannot use both regular backward hooks and full backward hooks on a single Module. "
+                "Please use only one of them: register_full_backward_hook"
+            )
+        hooks.full = full
+        return RemovableHandle.of(hooks.grad_input, Hook(hook), prepend)
 
     # --- walking the tree ---------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from cutaway.core.absent import absent
 
-_MODULES = ("checkpoint", "data", "tensorboard")
+_MODULES = ("benchmark", "checkpoint", "data", "tensorboard")
 
 
 def __getattr__(name: str) -> Any:
