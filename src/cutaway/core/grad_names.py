@@ -86,6 +86,10 @@ def _split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     return "SplitWithSizes" if any(isinstance(a, (list, tuple)) for a in (*args[1:2], *kwargs.values())) else "Split"
 
 
+def _lerped(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return "Lerp:1" if hasattr(args[2] if len(args) > 2 else kwargs.get("weight"), "_data") else "Lerp"
+
+
 def _entropy(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     target = args[1] if len(args) > 1 else kwargs["target"]
     smooth = kwargs.get("label_smoothing", 0.0) or (len(args) > 7 and args[7])
@@ -148,7 +152,7 @@ CALLED: dict[str, Words] = {
     "std": "Std", "var": "Var", "std_mean": "StdMean", "var_mean": "VarMean", "quantile": "Squeeze:4",
     **dict.fromkeys(["norm", "vector_norm", "frobenius_norm"], "LinalgVectorNorm"), "matrix_norm": _spectral,
     "cumprod": "Cumprod", "rsqrt": "Rsqrt", "reciprocal": "Reciprocal", "log2": "Log2", "log10": "Log10",
-    "hypot": "Hypot", "masked_fill": "MaskedFill", "lerp": "Lerp", "addcmul": "Addcmul", "addcdiv": "Addcdiv",
+    "hypot": "Hypot", "masked_fill": "MaskedFill", "lerp": _lerped, "addcmul": "Addcmul", "addcdiv": "Addcdiv",
     "fmod": "Fmod", "logaddexp": "Logaddexp", "t": "T", "transpose": "Transpose", "swapaxes": "Transpose",
     "unsqueeze": "Unsqueeze", "repeat": "Repeat", "roll": "Roll", "tril": "Tril", "triu": "Triu", "diagonal": "Diagonal",
     "unbind": "Unbind", "select": "Select", "index_select": "IndexSelect", "take": "Take", "sort": "Sort", "topk": "Topk",
@@ -159,7 +163,16 @@ CALLED: dict[str, Words] = {
     "logit": "Logit", "digamma": "Digamma", "lgamma": "Lgamma", "erfinv": "Erfinv", "sinc": "Sinc", "xlogy": "Xlogy",
     "diag_embed": "DiagEmbed", "block_diag": "BlockDiag", "masked_select": "MaskedSelect", "rot90": "Rot90",
     "logcumsumexp": "Logcumsumexp", "cummax": "Cummax", "cummin": "Cummin", "fmax": "Fmax", "fmin": "Fmin",
-    "eig": "LinalgEig", "eigvals": "LinalgEig",
+    **dict.fromkeys(["eig", "eigvals"], "LinalgEig"), **dict.fromkeys(["eigh", "eigvalsh"], "LinalgEigh"),
+    **dict.fromkeys(["svd", "svdvals"], "LinalgSvd"), "qr": "LinalgQr", "slogdet": "LinalgSlogdet", "pinv": "LinalgPinv",
+    "solve_triangular": "LinalgSolveTriangular", "lu": "LinalgLu", "lstsq": "LinalgLstsq", "matrix_exp": "LinalgMatrixExp",
+    "cholesky_solve": "CholeskySolve", "cholesky_inverse": "CholeskyInverse", "lu_solve": "LinalgLuSolve",
+    "householder_product": "LinalgHouseholderProduct", "renorm": "Renorm", "masked_scatter": "MaskedScatter",
+    "scatter_reduce": "ScatterReduce", "index_put": "IndexPut", "index_copy": "IndexCopy", "index_fill": "IndexFill",
+    "as_strided": "AsStrided", "diagonal_scatter": "DiagonalScatter", "select_scatter": "SelectScatter",
+    "slice_scatter": "SliceScatter", "addr": "Addr", "addbmm": "Addbmm", "mvlgamma": "Mvlgamma", "polygamma": "Polygamma",
+    "i0": "I0", "i0e": "SpecialI0E", "i1": "SpecialI1", "i1e": "SpecialI1E", "entr": "SpecialEntr", "zeta": "SpecialZeta",
+    "ndtri": "SpecialNdtri", "log_ndtr": "SpecialLogNdtr", "erfcx": "SpecialErfcx",
     "kthvalue": "Kthvalue", "mode": "Mode", "asinh": "Asinh", "acosh": "Acosh", "atanh": "Atanh", "logsumexp": "Logsumexp",
     "polar": "Polar", "angle": "Angle", "sgn": "Sgn", "vdot": "Vdot", "conj_physical": "ConjPhysical",
     "fftshift": "Roll", "ifftshift": "Roll", "rfft2": "FftR2C", "rfftn": "FftR2C",

@@ -113,7 +113,7 @@ class MultivariateNormal(Distribution):
     def entropy(self) -> Tensor:
         """D (1 + log(2 pi)) / 2 + log det L."""
         each = log_det(self._factor) + 0.5 * self.event_shape[0] * (1.0 + math.log(2 * math.pi))
-        return each.expand(self.batch_shape)
+        return each.expand(self.batch_shape) if self.batch_shape else each
 
     def expand(self, batch_shape: Sequence[int]) -> MultivariateNormal:
         """The same distributions in a larger batch."""

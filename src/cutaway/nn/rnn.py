@@ -98,6 +98,11 @@ class RNNBase(Module):
         return [p for group in self.all_weights for p in group]
 
     @property
+    def _all_weights(self) -> list[list[str]]:
+        """PyTorch's list of their names: programs that freeze or initialise by layer read it."""
+        return [list(names) for names in self._names]
+
+    @property
     def _flat_weights_names(self) -> list[str]:
         return [n for names in self._names for n in names]
 
