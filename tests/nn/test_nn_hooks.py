@@ -194,3 +194,18 @@ def test_compile_in_place():
     copied = copy.deepcopy(module)
     copied.load_state_dict({k: v * 0 for k, v in module.state_dict().items()})
     assert not copied(x).any() and module(x).any()
+
+
+def test_tables_hold_the_functions_themselves():
+    """As in PyTorch, whose programs look into the tables for a hook of their own class."""
+
+    def seen(t):
+        m = t.nn.Linear(2, 2)
+        hooks = [print, repr, sorted]
+        m.register_forward_pre_hook(hooks[0], with_kwargs=True)
+        m.register_forward_hook(hooks[1], always_call=True, with_kwargs=True).remove()
+        m.register_forward_hook(hooks[2], always_call=True)
+        tables = "_forward_pre_hooks", "_forward_hooks", "_forward_pre_hooks_with_kwargs", "_forward_hooks_always_called"
+        return [list(getattr(m, name).values()) for name in tables]
+
+    assert seen(cutaway) == seen(torch)

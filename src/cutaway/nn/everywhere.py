@@ -42,8 +42,9 @@ class Everywhere(RemovableHandle):
         CHANGES.count += 1
 
 
-def _put(table: dict[int, Hook], hook: Hook) -> RemovableHandle:
-    handle = Everywhere.of(table, hook)
+def _put(kind: str, hook: Hook, with_kwargs: bool = False, always: bool = False) -> RemovableHandle:
+    handle = EVERYWHERE.put(kind, hook, False, with_kwargs, always)
+    handle.__class__ = Everywhere
     Module.__call__ = _call  # type: ignore[method-assign]
     CHANGES.count += 1
     return handle
@@ -51,19 +52,19 @@ def _put(table: dict[int, Hook], hook: Hook) -> RemovableHandle:
 
 def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call `hook(module, args)` before the forward of every module; a result other than None replaces the arguments."""
-    return _put(EVERYWHERE.before, Hook(hook))
+    return _put("before", hook)
 
 
 def register_module_forward_hook(
     hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
 ) -> RemovableHandle:
     """Call `hook(module, args, output)` after the forward of every module; a result other than None replaces the output."""
-    return _put(EVERYWHERE.after, Hook(hook, with_kwargs, always_call))
+    return _put("after", hook, with_kwargs, always_call)
 
 
 def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call `hook(module, grad_output)` when a gradient reaches the output of any module; a result replaces it."""
-    return _put(EVERYWHERE.grad_output, Hook(hook))
+    return _put("grad_output", hook)
 
 
 def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
@@ -76,7 +77,7 @@ def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHan
             "register_module_full_backward_hook: cannot use both regular backward hooks and full backward hooks as a global "
             "Module hook; use full ones only"
         )
-    return _put(EVERYWHERE.grad_input, Hook(hook))
+    return _put("grad_input", hook)
 
 
 def register_module_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
@@ -89,7 +90,7 @@ def register_module_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
             "register_module_backward_hook: cannot use both regular backward hooks and full backward hooks as a global "
             "Module hook; use full ones only"
         )
-    handle = _put(EVERYWHERE.grad_input, Hook(hook))
+    handle = _put("grad_input", hook)
     OLD.add(handle.id)
     return handle
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cutaway.core.autograd import Function
 from cutaway.core.errors import ArgumentTypeError
@@ -14,12 +14,7 @@ from cutaway.core.tensor import Tensor
 if TYPE_CHECKING:
     from cutaway.nn.module import Module
 
-class Hook(NamedTuple):
-    """A hook and how to call it."""
-
-    call: Callable[..., Any]
-    with_kwargs: bool = False
-    always: bool = False
+Hook = Callable[..., Any]
 
 
 class Hooks:
@@ -28,6 +23,8 @@ class Hooks:
     THERE: ClassVar = {  # what PyTorch calls these tables; programs count them and clear them
         "_forward_pre_hooks": "before", "_forward_hooks": "after",
         "_backward_pre_hooks": "grad_output", "_backward_hooks": "grad_input",
+        "_forward_pre_hooks_with_kwargs": "with_kwargs", "_forward_hooks_with_kwargs": "with_kwargs",
+        "_forward_hooks_always_called": "always",
     }  # fmt: skip
 
     def __init__(self) -> None:
@@ -35,7 +32,21 @@ class Hooks:
         self.after: dict[int, Hook] = OrderedDict()
         self.grad_output: dict[int, Hook] = OrderedDict()
         self.grad_input: dict[int, Hook] = OrderedDict()
+        self.with_kwargs: dict[int, bool] = OrderedDict()  # the numbers of those that are given the keywords, too
+        self.always: dict[int, bool] = OrderedDict()  # and of those that are called whatever happens
         self.full: bool | None = None  # of those on grad_input: whether register_full_backward_hook has put them there
+
+    def put(
+        self, kind: str, hook: Hook, prepend: bool = False, with_kwargs: bool = False, always: bool = False
+    ) -> RemovableHandle:
+        """Register a hook of this kind."""
+        table: dict[int, Hook] = getattr(self, kind)
+        handle = RemovableHandle.of(table, hook, prepend)
+        for wanted, numbers in ((with_kwargs, self.with_kwargs), (always, self.always)):
+            if wanted:
+                numbers[handle.id] = True
+                handle._tables.append(numbers)
+        return handle
 
     def any(self) -> bool:
         """Whether there is one."""
@@ -73,34 +84,34 @@ def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any
     done: set[int] = set()
     result = None
     try:
-        for hook in tuple(hooks.before.values()):
-            args, kwargs = _run_before(module, hook, args, kwargs)
+        for key, hook in tuple(hooks.before.items()):
+            args, kwargs = _run_before(module, hook, key in hooks.with_kwargs, args, kwargs)
         watch = _Watch(module, hooks) if hooks.grad_output or hooks.grad_input else None
         if watch is not None:
             args = watch.inputs(args)
         result = module.forward(*args, **kwargs)
         for key, hook in tuple(hooks.after.items()):
             done.add(key)
-            changed = hook.call(module, args, kwargs, result) if hook.with_kwargs else hook.call(module, args, result)
+            changed = hook(module, args, kwargs, result) if key in hooks.with_kwargs else hook(module, args, result)
             if changed is not None:
                 result = changed
         return result if watch is None else watch.outputs(result)
     except Exception:
         for key, hook in tuple(hooks.after.items()):
-            if hook.always and key not in done:
-                _ = hook.call(module, args, kwargs, result) if hook.with_kwargs else hook.call(module, args, result)
+            if key in hooks.always and key not in done:
+                _ = hook(module, args, kwargs, result) if key in hooks.with_kwargs else hook(module, args, result)
         raise
 
 
 def _run_before(
-    module: Module, hook: Hook, args: tuple[Any, ...], kwargs: dict[str, Any]
+    module: Module, hook: Hook, with_kwargs: bool, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if not hook.with_kwargs:
-        changed = hook.call(module, args)
+    if not with_kwargs:
+        changed = hook(module, args)
         if changed is None:
             return args, kwargs
         return (changed if isinstance(changed, tuple) else (changed,)), kwargs
-    changed = hook.call(module, args, kwargs)
+    changed = hook(module, args, kwargs)
     if changed is None:
         return args, kwargs
     if isinstance(changed, tuple) and len(changed) == 2:
@@ -169,17 +180,17 @@ class _Watch:
     def _at_outputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
         full = _spread(grads, self.output_places, self.output_count)
         for hook in tuple(self.hooks.grad_output.values()):
-            full = _replaced("full backward pre-hook", full, hook.call(self.module, full))
+            full = _replaced("full backward pre-hook", full, hook(self.module, full))
         self.grad_output = full
         if not self.has_inputs:  # no gradient reaches the inputs: this is the last stop
             for hook in tuple(self.hooks.grad_input.values()):
-                hook.call(self.module, (None,) * self.input_count, full)
+                hook(self.module, (None,) * self.input_count, full)
         return tuple(full[i] for i in self.output_places)
 
     def _at_inputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
         full = _spread(grads, self.input_places, self.input_count)
         for hook in tuple(self.hooks.grad_input.values()):
-            full = _replaced("full backward hook", full, hook.call(self.module, full, self.grad_output))
+            full = _replaced("full backward hook", full, hook(self.module, full, self.grad_output))
         return tuple(full[i] for i in self.input_places)
 
 

@@ -29,7 +29,7 @@ from cutaway.core.refusal import RAW, describe, explain, guard_class, guard_meth
 from cutaway.core.tensor import Tensor
 from cutaway.core.watched import CHANGES, Watched
 from cutaway.nn.adopted import adopted
-from cutaway.nn.hooks import Hook, Hooks, call_with_hooks, registered
+from cutaway.nn.hooks import Hooks, call_with_hooks, registered
 from cutaway.nn.parameter import Buffer, Parameter
 from cutaway.nn.state import EXTRA, Bound, IncompatibleKeys, Returning, load, load_own, told
 from cutaway.nn.state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401 - a name that programs import
@@ -307,17 +307,17 @@ class Module:
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
         """Call `hook(module, args)` before forward; a result other than None replaces the arguments."""
-        return RemovableHandle.of(self._hook_table().before, Hook(hook, with_kwargs), prepend)
+        return self._hook_table().put("before", hook, prepend, with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
     ) -> RemovableHandle:
         """Call `hook(module, args, output)` after forward; a result other than None replaces the output."""
-        return RemovableHandle.of(self._hook_table().after, Hook(hook, with_kwargs, always_call), prepend)
+        return self._hook_table().put("after", hook, prepend, with_kwargs, always_call)
 
     def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call `hook(module, grad_output)` when the gradient reaches the output; a result replaces it."""
-        return RemovableHandle.of(self._hook_table().grad_output, Hook(hook), prepend)
+        return self._hook_table().put("grad_output", hook, prepend)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call `hook(module, grad_input, grad_output)` when the gradient has passed; a result replaces grad_input.
@@ -342,7 +342,7 @@ class Module:
                 "Please use only one of them: register_full_backward_hook"
             )
         hooks.full = full
-        return RemovableHandle.of(hooks.grad_input, Hook(hook), prepend)
+        return hooks.put("grad_input", hook, prepend)
 
     # --- walking the tree ---------------------------------------------------------------------------------------------
 

@@ -77,8 +77,8 @@ class BasePruningMethod:
                 hook = PruningContainer(before)
                 hooks = module._hook_table().before
                 for key, h in hooks.items():
-                    if h.call is before:
-                        hooks[key] = h._replace(call=hook)
+                    if h is before:
+                        hooks[key] = hook
             hook.add_pruning_method(method)
         setattr(module, name, hook.apply_mask(module))
         return hook
@@ -285,7 +285,7 @@ def remove(module: Module, name: str) -> Module:
     if method is None:
         raise ArgumentError(f"prune.remove: {name!r} of {type(module).__name__} is not pruned")
     hooks = module._hook_table().before
-    for key in [k for k, h in hooks.items() if h.call is method]:
+    for key in [k for k, h in hooks.items() if h is method]:
         del hooks[key]
     method.remove(module)
     return module
@@ -294,14 +294,14 @@ def remove(module: Module, name: str) -> Module:
 def is_pruned(module: Module) -> bool:
     """True if any parameter in `module` is pruned."""
     return any(
-        isinstance(h.call, BasePruningMethod) for m in module.modules() for h in m._hook_table().before.values()
+        isinstance(h, BasePruningMethod) for m in module.modules() for h in m._hook_table().before.values()
     )
 
 
 def _found(module: Module, name: str) -> BasePruningMethod | None:
     for h in module._hook_table().before.values():
-        if isinstance(h.call, BasePruningMethod) and h.call._tensor_name == name:
-            return h.call
+        if isinstance(h, BasePruningMethod) and h._tensor_name == name:
+            return h
     return None
 
 

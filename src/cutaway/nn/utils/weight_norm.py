@@ -88,7 +88,7 @@ def hooks(module: Module, name: str, kind: type) -> list[tuple[int, Any]]:
     """The module's hooks of this kind for this parameter, with their numbers."""
     if module._hooks is None:
         return []
-    calls: list[tuple[int, Any]] = [(number, hook.call) for number, hook in module._hooks.before.items()]
+    calls: list[tuple[int, Any]] = [(number, hook) for number, hook in module._hooks.before.items()]
     return [(number, call) for number, call in calls if isinstance(call, kind) and call.name == name]  # type: ignore[attr-defined]
 
 
