@@ -65,6 +65,11 @@ class Row:
         self.key, self.count, self.cpu_time_total = key, 0, 0.0
 
     @property
+    def name(self) -> str:
+        """As `key`."""
+        return self.key
+
+    @property
     def cpu_time(self) -> float:
         """Microseconds a span."""
         return self.cpu_time_total / max(self.count, 1)
@@ -90,15 +95,18 @@ class profile:
 
     def __init__(
         self,
+        enabled: bool = True,
         *,
         activities: Iterable[ProfilerActivity] | None = None,
         schedule: Callable[[int], ProfilerAction] | None = None,
         on_trace_ready: Callable[[profile], Any] | None = None,
         **options: Any,
     ) -> None:
+        self.enabled = enabled  # of torch.autograd.profiler.profile
         self.schedule, self.on_trace_ready = schedule, on_trace_ready
         self.step_num = 0
-        self.spans: list[tuple[str, float, float]] = []  # (name, begin, end) in seconds
+        self.spans: list[tuple[str, float, float]] = []  # (name, begin, end) in seconds, of the last cycle
+        self._told = False  # whether that cycle is over
 
     def __enter__(self) -> profile:
         self.start()
@@ -109,7 +117,8 @@ class profile:
 
     def start(self) -> None:
         """Begin."""
-        _running.append(self)
+        if self.enabled:
+            _running.append(self)
         self._began = time.perf_counter()
 
     def stop(self) -> None:
@@ -128,7 +137,7 @@ class profile:
         if saved and self.schedule is not None:
             if self.on_trace_ready is not None:
                 self.on_trace_ready(self)
-            self.spans = []
+            self._told = True
 
     def _action(self) -> ProfilerAction:
         return ProfilerAction.RECORD if self.schedule is None else self.schedule(self.step_num)
@@ -140,12 +149,25 @@ class profile:
     def add(self, name: str, begin: float, end: float) -> None:
         """Record a span, if the step is an active one."""
         if self._action() in (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE):
+            if self._told:
+                self.spans, self._told = [], False
             self.spans.append((name, begin, end))
+
+    def events(self) -> Rows:
+        """The spans, one by one."""
+        rows = Rows()
+        for name, begin, end in self.spans:
+            rows.append(Row(name))
+            rows[-1].count, rows[-1].cpu_time_total = 1, (end - begin) * 1e6
+        return rows
+
+    function_events = property(events, doc="The spans, one by one.")
 
     def key_averages(self, group_by_input_shape: bool = False, group_by_stack_n: int = 0) -> Rows:
         """The spans by name."""
         rows: dict[str, Row] = {}
         for name, begin, end in self.spans:
+            name = "ProfilerStep*" if name.startswith("ProfilerStep#") else name
             row = rows.setdefault(name, Row(name))
             row.count += 1
             row.cpu_time_total += (end - begin) * 1e6

@@ -329,3 +329,48 @@ def test_a_group_of_several_is_refused(monkeypatch):
         distributed.destroy_process_group()
 
 
+
+
+ANOMALY = """
+import torch
+
+def tell(f):
+    w = torch.tensor([0.0, 1.0], requires_grad=True)
+    try:
+        with torch.autograd.set_detect_anomaly(True):
+            f(w)
+        print("fine", w.grad)
+    except RuntimeError:
+        print("RuntimeError")
+
+tell(lambda w: w.sqrt().sum().backward())
+tell(lambda w: (w.log() * 0).sum().backward())
+tell(lambda w: (w / 0).sum().backward())
+tell(lambda w: w.sum().backward(torch.tensor(float("inf"))))
+tell(lambda w: (w * float("nan")).sum().backward())
+tell(lambda w: (w + float("nan")).sum().backward())
+tell(lambda w: (w * float("nan")).sum())
+"""
+
+
+def test_an_anomaly_is_what_pytorch_takes_for_one(tmp_path):
+    assert printed(run(tmp_path, ANOMALY)) == printed(run(tmp_path, ANOMALY, start=REAL))
+
+
+LAST_CYCLE = """
+import torch
+from torch.profiler import profile, record_function, schedule, ProfilerActivity
+
+with profile(activities=[ProfilerActivity.CPU], schedule=schedule(wait=1, warmup=1, active=2, repeat=1)) as p:
+    for _ in range(6):
+        with record_function("block"):
+            torch.ones(3).sum()
+        p.step()
+print([row.count for row in p.key_averages() if row.key in ("block", "ProfilerStep*")])
+with torch.autograd.profiler.profile(enabled=False) as q:
+    torch.ones(2)
+"""
+
+
+def test_a_profile_keeps_its_last_cycle(tmp_path):
+    assert printed(run(tmp_path, LAST_CYCLE)) == printed(run(tmp_path, LAST_CYCLE, start=REAL))

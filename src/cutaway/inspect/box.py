@@ -23,6 +23,7 @@ from cutaway.core.diary import Place
 from cutaway.core.errors import AnomalyError
 from cutaway.core.op import INTERPRETER, Op
 from cutaway.core.promote import coerce
+from cutaway.core.strict import is_lenient
 from cutaway.core.tensor import Tensor
 from cutaway.inspect.advice import LEARNING_RATE, Growth, advise
 from cutaway.inspect.excerpt import Shown, first_bad, largest
@@ -89,6 +90,11 @@ class Box(Watch):
         if step.of is None:
             self.suspects = [s for s in self.suspects if s.result() is not None] + [step]
 
+    @property
+    def least(self) -> int:
+        """What is an anomaly: while a program written for PyTorch runs NaN alone, and in gradients alone; else Inf, too."""
+        return NAN if is_lenient() else INF
+
     # --- where it counts --------------------------------------------------------------------------------------------
 
     def flowed(self, node: Node, g: Any, parent: Node, gi: Any) -> None:
@@ -97,7 +103,7 @@ class Box(Watch):
             return
         begins = node.seq not in self._awaited
         root = self.nodes.get(node) if begins else None
-        if root is not None and root.state:  # what gradients are asked of is bad itself
+        if root is not None and root.state and not is_lenient():  # what gradients are asked of is bad itself
             self._forward(root, "the loss, where backward begins")
         self._awaited.add(parent.seq)
         state = worst(gi._data)
@@ -105,7 +111,7 @@ class Box(Watch):
             return
         before = worst(g._data) if isinstance(g, Tensor) else FINE
         blame = self._blame.get(node) if before else None
-        if blame is None and before:
+        if blame is None and before >= self.least:
             self._arrived(node, before, begins)
         if blame is None:
             state, rule, shown = _inside(node, g, parent, gi)
@@ -116,7 +122,7 @@ class Box(Watch):
                 shown = shown if made is None else made.fact.get("shown", shown)
             blame = Blame(node.name, self.nodes.get(node), before, state, rule, shown, written)
         self._blame[parent] = blame
-        if state == NAN or isinstance(parent, Leaf):
+        if state == NAN or (isinstance(parent, Leaf) and state >= self.least):
             t = parent.tensor() if isinstance(parent, Leaf) else None
             name = Facts().name(t)
             self._backward(blame, state, f"the gradient of {name}" if name else f"the gradient of {node.name}'s input")
@@ -130,7 +136,7 @@ class Box(Watch):
                 step.inputs = ()
         params = [p for group in optimizer.param_groups for p in group["params"]]
         self.growth.stepped(optimizer, params, place)
-        if not self.check_nan:
+        if not self.check_nan or is_lenient():
             return
         for p in params:
             state = worst(p._data)
@@ -148,7 +154,7 @@ class Box(Watch):
         """At the end of the box: what is left over, bad and unread."""
         suspects, self.suspects = self.suspects, []
         for step in suspects:
-            if self.check_nan and step.result() is not None and not step.fact.get("read"):
+            if self.check_nan and not is_lenient() and step.result() is not None and not step.fact.get("read"):
                 self._forward(step, "a result that was left at the end")
 
     # --- the report -------------------------------------------------------------------------------------------------
