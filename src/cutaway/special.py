@@ -8,10 +8,10 @@ from typing import Any
 from cutaway.core.absent import absent
 from cutaway.core.aval import show
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ComplexError
-from cutaway.core.functions import arange, where
+from cutaway.core.functions import arange, ones_like, where
 from cutaway.core.refusal import function
 from cutaway.core.tensor import Tensor
-from cutaway.core.topics import bessel, incomplete
+from cutaway.core.topics import bessel, closed, gamma, incomplete
 from cutaway.core.topics.bessel import PLAIN
 from cutaway.core.topics.functions import polygamma, xlogy
 from cutaway.core.topics.polynomials import RULES, evaluated
@@ -31,9 +31,7 @@ __all__ = [
 @function
 def entr(input: Tensor) -> Tensor:
     """-x log x; 0 at 0, -inf below."""
-    x = _float(input)
-    inside = where(x <= 0, 1.0, x)
-    return where(x < 0, -math.inf, -inside * inside.log())
+    return closed.Entr.apply(_float(input))
 
 
 @function
@@ -46,7 +44,7 @@ def ndtr(input: Tensor) -> Tensor:
 @function
 def ndtri(input: Tensor) -> Tensor:
     """The number below which a standard normal number lies with probability x."""
-    return (_float(input) * 2 - 1).erfinv() * math.sqrt(2.0)
+    return gamma.Ndtri.apply(_float(input))
 
 
 @function
@@ -55,12 +53,15 @@ def log_ndtr(input: Tensor) -> Tensor:
     x = _float(input)
     far = x < -5
     near, away = where(far, 0.0, x), where(far, x, -5.0)
-    series, term = away * 0 + 1.0, away * 0 + 1.0
+    series, term = ones_like(away), ones_like(away)
     for k in range(1, 8):
         term = term * -(2 * k - 1) / (away * away)
         series = series + term
     tail = -0.5 * away * away - (-away).log() - 0.5 * math.log(2 * math.pi) + series.log()
-    return where(far, tail, ndtr(near).log())
+    # Above 0 the rest to 1 has the digits.
+    above = near > 0
+    rest = (where(above, near, -near) * math.sqrt(0.5)).erfc() * 0.5
+    return where(far, tail, where(above, -rest, 0.0).log1p() + where(above, 1.0, rest).log())
 
 
 @function

@@ -85,6 +85,10 @@ class PYTHON:
     isnan, isfinite, pow = math.isnan, math.isfinite, math.pow
 
     @staticmethod
+    def sigmoid(a: Any) -> Any:
+        return 1 / (1 + math.exp(-a))
+
+    @staticmethod
     def sign(a: Any) -> Any:
         return (a > 0) - (a < 0)
 

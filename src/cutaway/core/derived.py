@@ -806,7 +806,12 @@ def lerp(x: Tensor, end: Tensor, weight: Any) -> Tensor:
             alike("lerp", x, other)
     if not isinstance(end, _t.Tensor):
         raise ArgumentTypeError(f"lerp: end must be a Tensor, got {describe(end)}; pass cutaway.full_like(x, end)")
-    return elementwise.add(x, (end - x) * weight)
+    # From the nearer end, so that weight 1 gives `end` itself.
+    if not isinstance(weight, _t.Tensor):
+        small = builtins.abs(weight) < 0.5
+        return elementwise.add(x, (end - x) * weight) if small else end - (end - x) * (1 - weight)
+    near = elementwise.abs(weight) < 0.5
+    return elementwise.where(near, x, end) + (end - x) * elementwise.where(near, weight, weight - 1)
 
 
 def scaled(name: str, x: Any, other: Any, alpha: Any) -> Any:

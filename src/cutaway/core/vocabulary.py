@@ -1,6 +1,6 @@
 """The scalar vocabulary `m`: the few functions that an elementwise forward may use, as NumPy speaks them.
 
-`sigmoid = unary("sigmoid", lambda m, a: 0.5 * m.tanh(0.5 * a) + 0.5)` is written once; `NUMPY` reads it over arrays, the
+`atan2 = binary("atan2", lambda m, a, b: m.atan2(a, b), ...)` is written once; `NUMPY` reads it over arrays, the
 compiler reads it over vector registers, and the tests read it over plain Python numbers.
 The operators + - * / and comparisons belong to the vocabulary too.
 """
@@ -146,13 +146,20 @@ def _power(a: np.ndarray, b: np.ndarray) -> Any:
     return np.power(a, b)
 
 
+def _sigmoid(a: np.ndarray) -> Any:
+    """1 / (1 + e^-a), by which small values keep their digits: half of 1 + tanh(a / 2) is 0 from a = -17 on in float32."""
+    if a.dtype.kind == "c":  # e^-a may overflow, and then its quotient is NaN
+        return np.tanh(a * 0.5) * 0.5 + 0.5
+    return 1 / (np.exp(-a) + 1)
+
+
 class NUMPY:
     """The vocabulary over NumPy arrays."""
 
     exp, expm1, log, log1p, sqrt = np.exp, np.expm1, np.log, np.log1p, np.sqrt
     sin, cos, tan, tanh, sinh, cosh = np.sin, np.cos, np.tan, np.tanh, np.sinh, np.cosh
     asin, acos, atan, atan2 = np.arcsin, np.arccos, np.arctan, np.arctan2
-    erf = staticmethod(erf)
+    erf, sigmoid = staticmethod(erf), staticmethod(_sigmoid)
     abs, sign = np.abs, staticmethod(_sign)
     floor, ceil, trunc, round = [staticmethod(_whole_already(f)) for f in (np.floor, np.ceil, np.trunc, np.rint)]
     maximum, minimum, pow = np.maximum, np.minimum, staticmethod(_power)

@@ -247,6 +247,7 @@ class VOCABULARY:
     exp, expm1, log, log1p, sqrt = (_function(n) for n in ("exp", "expm1", "log", "log1p", "sqrt"))
     sin, cos, tan, tanh, sinh, cosh = (_function(n) for n in ("sin", "cos", "tan", "tanh", "sinh", "cosh"))
     asin, acos, atan, atan2, erf = (_function(n) for n in ("asin", "acos", "atan", "atan2", "erf"))
+    sigmoid = _function("sigmoid")
     floor, ceil, trunc, round = (_rounding(n) for n in ("floor", "ceil", "trunc", "rint"))
 
     @staticmethod

@@ -105,9 +105,13 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Exponential linear unit (Clevert et al. 2015, arXiv 1511.07289)."""
     floating("elu", input)
-    # The clamp keeps exp from overflowing in the branch that `where` does not take: 0 * inf would be NaN in backward.
     x = _kept(input, inplace)
-    return _give(input, where(x > 0, x, x.clamp(max=0).expm1() * alpha), inplace)
+    return _give(input, where(x > 0, x, _below(x).expm1() * alpha), inplace)
+
+
+def _below(x: Tensor) -> Tensor:
+    """x where it is negative or NaN, else 0: where `where` does not take exp, it must not overflow, or backward meets 0 * inf."""
+    return where(x > 0, 0.0, x)
 
 
 @composite(r"\lambda \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}")
@@ -116,7 +120,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """ELU scaled so that activations keep mean 0 and variance 1 (Klambauer et al. 2017, arXiv 1706.02515)."""
     floating("selu", input)
     x = _kept(input, inplace)
-    y = where(x > 0, x * SELU_SCALE, x.clamp(max=0).expm1() * (SELU_SCALE * SELU_ALPHA))
+    y = where(x > 0, x * SELU_SCALE, _below(x).expm1() * (SELU_SCALE * SELU_ALPHA))
     return _give(input, y, inplace)
 
 
@@ -131,7 +135,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
         raise ArgumentError("celu: alpha must not be 0; use relu for the limit")
     floating("celu", input)
     x = _kept(input, inplace)
-    return _give(input, where(x > 0, x, (x.clamp(max=0) / alpha).expm1() * alpha), inplace)
+    return _give(input, where(x > 0, x, (_below(x) / alpha).expm1() * alpha), inplace)
 
 
 @composite(r"x\,\Phi(x)")
@@ -143,11 +147,11 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """
     floating("gelu", input)
     if approximate == "none":
-        return input * ((input * math.sqrt(0.5)).erf() + 1.0) * 0.5
+        return input * 0.5 * ((input * math.sqrt(0.5)).erf() + 1.0)
     if approximate != "tanh":
         raise ArgumentError(f"gelu: approximate={approximate!r} is unknown; use 'none' or 'tanh'")
     inner = (input * input * 0.044715 + 1.0) * input * math.sqrt(2.0 / math.pi)
-    return input * (inner.tanh() + 1.0) * 0.5
+    return input * 0.5 * (inner.tanh() + 1.0)
 
 
 @composite(r"x\,\sigma(x)")
@@ -174,8 +178,9 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     """A smooth ReLU.  Where beta x > threshold it is x itself, as in PyTorch."""
     floating("softplus", input)
     z = input if beta == 1.0 else input * beta
-    curve = z.clamp(max=threshold).exp().log1p()
-    return where(z > threshold, input, curve if beta == 1.0 else curve / beta)
+    far = z > threshold
+    curve = where(far, 0.0, z).exp().log1p()
+    return where(far, input, curve if beta == 1.0 else curve / beta)
 
 
 @composite(r"\ln \sigma(x)")
@@ -192,7 +197,8 @@ def log1p_exp(z: Tensor) -> Tensor:
     max(z, 0) + log1p(exp(-|z|)) would be one step shorter, but its two kinks at 0 give the gradient 0 instead of 1/2.
     """
     largest = 10.0 if z.dtype.itemsize == 2 else 40.0  # above it ln(1 + e^z) = z to the last digit
-    return where(z > largest, z, z.clamp(max=largest).exp().log1p())
+    far = z > largest
+    return where(far, z, where(far, 0.0, z).exp().log1p())
 
 
 @composite(r"\min(\max(x, a), b)")

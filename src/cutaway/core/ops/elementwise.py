@@ -106,7 +106,7 @@ pow: Op = binary(
     lambda m, a, b: m.pow(a, b),
     (
         lambda g, a, b: where(b == 0, 0.0, g * (b * pow(a, b - 1))),
-        lambda g, y, a, b: where((a == 0) & (b >= 0), 0.0, g * y * log(a)),
+        lambda g, y, a, b: where((a == 0) & (b >= 0), 0.0, g * (y * log(a))),
     ),
     promote="number",
     formula="a^{b}",
@@ -123,7 +123,7 @@ sign: Op = unary(
 # --- exponentials -----------------------------------------------------------------------------------------------------
 
 exp: Op = unary("exp", lambda m, a: m.exp(a), (lambda g, y: g * y,), formula="e^{a}", onnx="Exp")
-expm1: Op = unary("expm1", lambda m, a: m.expm1(a), (lambda g, y: g * (y + 1),), formula="e^{a} - 1")
+expm1: Op = unary("expm1", lambda m, a: m.expm1(a), (lambda g, a: g * exp(a),), formula="e^{a} - 1")
 log: Op = unary("log", lambda m, a: m.log(a), (lambda g, a: g / a,), formula=r"\log a", onnx="Log", domain=(0.2, 3.0))
 log1p: Op = unary("log1p", lambda m, a: m.log1p(a), (lambda g, a: g / (a + 1),), formula=r"\log(1+a)", domain=(-0.7, 2.0))
 sqrt: Op = unary(
@@ -144,7 +144,7 @@ def _sigmoid_backward(g: Any, y: Any) -> Any:
 tanh: Op = unary("tanh", lambda m, a: m.tanh(a), (lambda g, y: _tanh_backward(g, y),), formula=r"\tanh a", onnx="Tanh")
 sigmoid: Op = unary(
     "sigmoid",
-    lambda m, a: m.tanh(a * 0.5) * 0.5 + 0.5,
+    lambda m, a: m.sigmoid(a),
     (lambda g, y: _sigmoid_backward(g, y),),
     formula=r"\frac{1}{1+e^{-a}}",
     onnx="Sigmoid",
@@ -166,11 +166,11 @@ relu: Op = unary(
 )
 gate: Op = binary(  # relu's gradient, in one pass
     "gate",
-    lambda m, a, b: m.where(b > 0, a, 0),
+    lambda m, a, b: m.where(b <= 0, 0, a),  # so that a NaN lets through, as in PyTorch
     (lambda g, b: gate(g, b), None),
     promote="ordered",
     formula=r"a\,[b > 0]",
-    oracle=lambda t, a, b: t.where(b > 0, a, t.zeros_like(a)),
+    oracle=lambda t, a, b: t.where(b <= 0, t.zeros_like(a), a),
 )
 
 # --- trigonometry -----------------------------------------------------------------------------------------------------
@@ -203,7 +203,8 @@ atan: Op = unary("atan", lambda m, a: m.atan(a), (lambda g, a: g / (a * a + 1),)
 
 def _over_square(x: Any, a: Any, b: Any) -> Any:
     """x / (a^2 + b^2); 0 at the origin, where there is no angle."""
-    return x / where((a == 0) & (b == 0), 1.0, a * a + b * b)
+    square = a * a + b * b
+    return x / where(square == 0, 1.0, square)
 
 
 atan2: Op = binary(
@@ -218,15 +219,15 @@ atan2: Op = binary(
 # --- choosing ---------------------------------------------------------------------------------------------------------
 
 
-def _share(g: Any, won: Any, tied: Any) -> Any:
-    """The winner takes the gradient; a tie is shared by halves, as in PyTorch."""
-    return where(won, g, where(tied, g * 0.5, 0.0))
+def _share(g: Any, lost: Any, tied: Any) -> Any:
+    """The winner takes the gradient; a tie is shared by halves, as in PyTorch, and beside NaN both take it."""
+    return where(lost, 0.0, where(tied, g * 0.5, g))
 
 
 maximum: Op = binary(
     "maximum",
     lambda m, a, b: m.maximum(a, b),
-    (lambda g, a, b: _share(g, a > b, a == b), lambda g, a, b: _share(g, b > a, a == b)),
+    (lambda g, a, b: _share(g, a < b, a == b), lambda g, a, b: _share(g, b < a, a == b)),
     promote="ordered",
     formula=r"\max(a, b)",
     onnx="Max",
@@ -234,7 +235,7 @@ maximum: Op = binary(
 minimum: Op = binary(
     "minimum",
     lambda m, a, b: m.minimum(a, b),
-    (lambda g, a, b: _share(g, a < b, a == b), lambda g, a, b: _share(g, b < a, a == b)),
+    (lambda g, a, b: _share(g, a > b, a == b), lambda g, a, b: _share(g, b > a, a == b)),
     promote="ordered",
     formula=r"\min(a, b)",
     onnx="Min",
@@ -249,7 +250,7 @@ def _clamp(m: Any, a: Any, low: float | None, high: float | None) -> Any:
 clamp: Op = unary(
     "clamp",
     _clamp,
-    (lambda g, a, low, high: where(_outside(a, low, high), 0.0, g),),
+    (lambda g, a, low, high: where(_inside(a, low, high), g, 0.0),),
     promote="ordered",
     formula=r"\min(\max(a, \mathrm{low}), \mathrm{high})",
     onnx="Clip",
@@ -264,10 +265,10 @@ clamp: Op = unary(
 )
 
 
-def _outside(a: Any, low: float | None, high: float | None) -> Any:
+def _inside(a: Any, low: float | None, high: float | None) -> Any:
     if low is None:
-        return a > high
-    return a < low if high is None else (a < low) | (a > high)
+        return a <= high
+    return a >= low if high is None else (a >= low) & (a <= high)
 
 
 where: Op = elementwise(

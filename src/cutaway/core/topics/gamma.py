@@ -81,6 +81,35 @@ class Erfinv(Function):
         return g * (x * x).exp() * (math.sqrt(math.pi) / 2)
 
 
+def _ndtri(p: np.ndarray) -> np.ndarray:
+    """From a rational approximation (Abramowitz & Stegun 26.2.23), Newton's steps on the logarithm of the tail."""
+    tail = np.minimum(p, 1 - p)
+    t = np.sqrt(-2 * np.log(tail))
+    z = t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)))
+    for _ in range(3):
+        q = 0.5 * _erfc(z * math.sqrt(0.5))
+        z = z + np.log(q / tail) * q * math.sqrt(2 * math.pi) * np.exp(z * z / 2)
+    z = np.where(tail == 0, np.inf, np.where(tail == 0.5, 0.0, z))
+    return np.where(p < 0.5, -z, z)
+
+
+class Ndtri(Function):
+    """Below which number a standard normal one lies with probability p."""
+
+    @staticmethod
+    def forward(ctx: Any, p: Any) -> Any:
+        """The value."""
+        y = _applied(_ndtri, p)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        """sqrt(2 pi) exp(y^2 / 2)."""
+        (y,) = ctx.saved_tensors
+        return g * (y * y * 0.5).exp() * math.sqrt(2 * math.pi)
+
+
 class Lgamma(Function):
     """log |Gamma(x)|."""
 
@@ -98,12 +127,9 @@ class Lgamma(Function):
 
 
 def _polygamma(n: int, x: np.ndarray) -> np.ndarray:
-    """The n-th derivative of digamma: recurrence up to x >= 10, then the asymptotic series; reflection for n = 0."""
-    if n == 0:
-        low = x < 0
-        y = np.where(low, 1 - x, x)
-    else:
-        y, low = x.copy(), np.zeros(x.shape, bool)
+    """The n-th derivative of digamma: reflection below 0, recurrence up to x >= 10, then the asymptotic series."""
+    low = x < 0
+    y = np.where(low, 1 - x, x + 0.0)  # -0.0, whose powers differ in sign, is 0
     sum_, sign = np.zeros_like(y), (-1.0) ** (n + 1)
     for _ in range(400):
         small = y < 10
@@ -118,10 +144,21 @@ def _polygamma(n: int, x: np.ndarray) -> np.ndarray:
         else:
             z = z + sign * b * math.factorial(2 * k + n - 1) / (math.factorial(2 * k) * y ** (2 * k + n))
     z = z + sum_
-    if n == 0:
-        z = np.where(low, z - math.pi / np.tan(math.pi * x), z)
+    if n:
+        slope, cot = np.polynomial.Polynomial([0, 1]), np.clip(_cot_pi(x), -1e200, 1e200)
+        for _ in range(n):  # d/dx p(cot pi x) = -pi (1 + cot^2) p'(cot pi x)
+            slope = slope.deriv() * np.polynomial.Polynomial([-math.pi, 0, -math.pi])
+        z = np.where(low, (-1.0) ** n * z - math.pi * slope(cot), z)
+    else:
+        z = np.where(low, z - math.pi * _cot_pi(x), z)
         z = np.where((x < 0) & (x == np.floor(x)), np.nan, np.where(x == 0, np.copysign(np.inf, -x), z))
     return z
+
+
+def _cot_pi(x: np.ndarray) -> np.ndarray:
+    """cot(pi x), to the last digits near its zeros, too."""
+    r = x - np.round(x)
+    return np.where(np.abs(r) < 0.25, 1 / np.tan(math.pi * r), np.copysign(np.tan(math.pi * (0.5 - np.abs(r))), r))
 
 
 class Polygamma(Function):

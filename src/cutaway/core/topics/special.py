@@ -31,13 +31,15 @@ class Special:
 
     def acosh(self: Any) -> Any:
         """Inverse hyperbolic cosines; NaN below 1."""
-        x = _inexact(self)
-        return ew.log(x + ew.sqrt(x - 1) * ew.sqrt(x + 1))
+        if self._data.dtype.kind == "c":
+            return ew.log(self + ew.sqrt(self - 1) * ew.sqrt(self + 1))
+        return _closed().Acosh.apply(_float(self))
 
     def atanh(self: Any) -> Any:
         """Inverse hyperbolic tangents; NaN beyond -1 and 1."""
-        x = _inexact(self)
-        return (ew.log1p(x) - ew.log1p(-x)) * 0.5
+        if self._data.dtype.kind == "c":
+            return (ew.log1p(self) - ew.log1p(-self)) * 0.5
+        return _closed().Atanh.apply(_float(self))
 
     arcsinh, arccosh, arctanh = asinh, acosh, atanh
 
@@ -58,29 +60,22 @@ class Special:
     def logit(self: Any, eps: float | None = None) -> Any:
         """log(x / (1 - x)); with `eps`, of x limited to [eps, 1 - eps]."""
         x = _float(self) if eps is None else _float(self).clamp(eps, 1 - eps)
-        return ew.log(x / (1 - x))
+        return _closed().Logit.apply(x)
 
     def hypot(self: Any, other: Any) -> Any:
         """sqrt(self^2 + other^2) without overflow."""
         if d.any_complex(self, d.need_tensor("hypot", other)):
             raise ComplexError("hypot: not defined for complex numbers; write (a.abs() ** 2 + b.abs() ** 2).sqrt()")
         self, other = _alike("hypot", self, other)
-        top = ew.maximum(ew.abs(self.detach()), ew.abs(other.detach()))
-        top = ew.where(top == 0, 1.0, ew.where(ew.isfinite(top), top, 1.0))
-        a, b = self / top, other / top
-        return ew.sqrt(a * a + b * b) * top
+        return _closed().Hypot.apply(self, other)
 
     def logaddexp(self: Any, other: Any) -> Any:
         """log(exp(self) + exp(other)) without overflow."""
-        self, other = _alike("logaddexp", self, d.need_tensor("logaddexp", other))
-        top = _top(self, other)
-        return top + ew.log(ew.exp(self - top) + ew.exp(other - top))
+        return _closed().LogAddExp.apply(*_alike("logaddexp", self, d.need_tensor("logaddexp", other)))
 
     def logaddexp2(self: Any, other: Any) -> Any:
         """log2(2^self + 2^other) without overflow."""
-        self, other = _alike("logaddexp2", self, d.need_tensor("logaddexp2", other))
-        top = _top(self, other)
-        return top + ew.log(ew.pow(2.0, self - top) + ew.pow(2.0, other - top)) * (1 / math.log(2.0))
+        return _closed().LogAddExp2.apply(*_alike("logaddexp2", self, d.need_tensor("logaddexp2", other)))
 
     def xlogy(self: Any, other: Any) -> Any:
         """self log(other), 0 where self is 0."""
@@ -122,11 +117,7 @@ class Special:
         kind = (self.detach() + d.need_tensor("nextafter", other).detach())._data.dtype
         if kind.kind in "iub":
             raise DTypeError(f"nextafter: needs floats, got {self.dtype} and {other.dtype}")
-        x, y = d.values(self).astype(kind), d.values(other).astype(kind)
-        stepped = np.asarray(np.nextafter(x, y))
-        if not (self.requires_grad or other.requires_grad):
-            return d.constant(stepped)
-        return d.constant(stepped) + (self + other) * 0  # PyTorch's gradient: zeros
+        return _closed().NextAfter.apply(self.to(FROM_NUMPY[kind]), other.to(FROM_NUMPY[kind]))
 
     def signbit(self: Any) -> Any:
         """True for negative numbers, -0.0 among them."""
@@ -156,11 +147,13 @@ class Special:
 
     def fmax(self: Any, other: Any) -> Any:
         """The larger of two, a number before NaN."""
-        return _number_first(self, d.need_tensor("fmax", other), ew.maximum)
+        other = d.need_tensor("fmax", other)
+        return ew.where((self >= other) | (other != other), self, other)
 
     def fmin(self: Any, other: Any) -> Any:
         """The smaller of two, a number before NaN."""
-        return _number_first(self, d.need_tensor("fmin", other), ew.minimum)
+        other = d.need_tensor("fmin", other)
+        return ew.where((self <= other) | (other != other), self, other)
 
     def gcd(self: Any, other: Any) -> Any:
         """Greatest common divisors of integers."""
@@ -216,11 +209,11 @@ class Special:
         """self + value tensor1 tensor2."""
         if self._data.dtype == tensor1._data.dtype == tensor2._data.dtype:
             d.no_bools("addcmul", self)
-        return ew.add(self, tensor1 * tensor2 if value == 1 else tensor1 * tensor2 * value)
+        return ew.add(self, tensor1 * tensor2 if value == 1 else tensor1 * value * tensor2)
 
     def addcdiv(self: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
         """self + value tensor1 / tensor2."""
-        return ew.add(self, tensor1 / tensor2 if value == 1 else tensor1 / tensor2 * value)
+        return ew.add(self, tensor1 / tensor2 if value == 1 else tensor1 * value / tensor2)
 
     def erfc(self: Any) -> Any:
         """1 - erf(self), accurate where that is small."""
@@ -275,7 +268,7 @@ def xlogy(x: Any, y: Any) -> Any:
         y = d.new(x if x._data.dtype.kind in FLOATING else _float(x), y, None, None, False)
     if hasattr(x, "_data"):
         x, y = _alike("xlogy", x, y)
-    zero = (y <= 0) & (x == 0)
+    zero = (x == 0) & ((y <= 0) | (y == math.inf))
     return ew.log(ew.where(zero, 1.0, y)) * x
 
 
@@ -283,6 +276,12 @@ def _functions() -> Any:
     from cutaway.core.topics import gamma
 
     return gamma
+
+
+def _closed() -> Any:
+    from cutaway.core.topics import closed
+
+    return closed
 
 
 def _float(x: Any) -> Any:
@@ -305,16 +304,6 @@ def _alike(name: str, a: Any, b: Any) -> tuple[Any, Any]:
 def _inexact(x: Any) -> Any:
     """Integers as floats; complex numbers as they are."""
     return x if x._data.dtype.kind == "c" else _float(x)
-
-
-def _top(a: Any, b: Any) -> Any:
-    """The larger of two where it is finite: what is subtracted before exp."""
-    top = ew.maximum(a.detach(), b.detach())
-    return ew.where(ew.isfinite(top), top, 0.0)
-
-
-def _number_first(a: Any, b: Any, choose: Any) -> Any:
-    return ew.where(a != a, b, ew.where(b != b, a, choose(a, b)))
 
 
 def _whole(name: str, fn: Any, a: Any, b: Any) -> Any:

@@ -159,9 +159,9 @@ def clamp(w: Writer, t: Term) -> str:
 
 
 def gate(w: Writer, t: Term) -> str:
-    """a where b > 0, else 0."""
+    """0 where b <= 0, else a."""
     a, b = t.inputs
-    return w.node("Where", w.node("Greater", w.name(b), w.scalar(0, b)), w.name(a), w.scalar(0, a))
+    return w.node("Where", w.node("LessOrEqual", w.name(b), w.scalar(0, b)), w.scalar(0, a), w.name(a))
 
 
 def sign(w: Writer, t: Term) -> str:
