@@ -130,4 +130,50 @@ def test_special_functions_far_out(name: str) -> None:
         y = g(v)
         found += [y.detach().numpy(), t.autograd.grad(y.sum(), v)[0].numpy()]
     for y, z in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(y, z, rtol=1e-8 if name == "log_ndtr" else 1e-9)
+        np.testing.assert_allclose(y, z, rtol=1e-6 if name == "log_ndtr" else 1e-9)
+
+
+def offset(*shape: int) -> np.ndarray:
+    return 1e4 + RNG.normal(size=shape)
+
+
+SCORES, CLASSES = RNG.normal(size=(64, 10)), RNG.integers(0, 10, 64)
+WHOLE: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
+    "a running sum": (lambda t, x: t.cumsum(x, 0), (RNG.uniform(0, 1, 5000),)),
+    "a sum of columns": (lambda t, x: x.sum(0), (RNG.uniform(0, 1, (5001, 20)),)),
+    "a sum of few columns": (lambda t, x: x.sum(0), (RNG.uniform(0, 1, (5001, 3)),)),
+    "a mean of equal numbers": (lambda t, x: t.exp(x).mean(), (np.full((4, 33, 30), 0.3),)),
+    "a mean over channels": (lambda t, x: x.mean((0, 2, 3)), (RNG.uniform(0, 1, (4, 16, 30, 30)),)),
+    "a variance far from 0": (lambda t, x: x.var(0), (offset(1000, 20),)),
+    "logsumexp of columns": (lambda t, x: t.logsumexp(x, 0), (RNG.normal(size=(5001, 3)),)),
+    "cross entropy": (lambda t, x, c: t.nn.functional.cross_entropy(x, c), (SCORES * 1e3, CLASSES)),
+    "cross entropy, some left out": (
+        lambda t, x, c: t.nn.functional.cross_entropy(x, c, ignore_index=3), (SCORES * 1e3, CLASSES),
+    ),
+    "cross entropy from scores": (
+        lambda t, x, y: t.nn.functional.binary_cross_entropy_with_logits(x, y, reduction="none"),
+        (RNG.uniform(20, 200, 500), RNG.uniform(0.999, 1, 500)),
+    ),
+    "known statistics": (
+        lambda t, x, w, b: t.nn.functional.batch_norm(x, t.full_like(w, 1e4).detach(), t.full_like(w, 0.5).detach(), w, b),
+        (offset(64, 5, 7), RNG.normal(size=5), RNG.normal(size=5)),
+    ),
+    "huber_loss": (
+        lambda t, x: t.nn.functional.huber_loss(x, t.zeros_like(x), reduction="none", delta=2.0), (RNG.normal(size=500) * 3,)
+    ),
+    "smooth_l1_loss": (
+        lambda t, x: t.nn.functional.smooth_l1_loss(x, t.zeros_like(x), reduction="none"), (RNG.normal(size=500) * 3,)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_sums_and_losses(name: str) -> None:
+    """Errors relative to the largest number of a result."""
+    f, given = WHOLE[name]
+    arrays = tuple(a.astype(np.float32) if a.dtype.kind == "f" else a for a in given)
+    exact, theirs = run(torch, f, tuple(np.asarray(a) for a in arrays), torch.float64), run(torch, f, arrays, torch.float32)
+    for way, ours in each_way(f, arrays).items():
+        for k, (y, z, t) in enumerate(zip(ours, theirs, exact, strict=True)):
+            off, beside = (np.abs(v - t).max() / (np.abs(t).max() or 1.0) for v in (y, z))
+            assert off <= 3 * beside + 8 * SINGLE, (way, k, off, beside)

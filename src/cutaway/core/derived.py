@@ -145,7 +145,10 @@ def var(
     if is_narrow(x._data.dtype):
         return var(x.float(), dim, keepdim=keepdim, correction=less).to(x.dtype)
     d = x - mean(x, dim, keepdim=True)
-    return sum(d * d, dim, keepdim) / float(builtins.max(count(x, dim) - less, 0))
+    n = count(x, dim)
+    rest = sum(d.detach(), dim, keepdim)  # what the mean has lost in rounding (Chan, Golub & LeVeque 1983)
+    squares = (sum(d * d, dim, keepdim) - rest * rest / float(n)).clamp(min=0)
+    return squares / float(builtins.max(n - less, 0))
 
 
 def std(

@@ -110,7 +110,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 def _below(x: Tensor) -> Tensor:
-    """x where it is negative or NaN, else 0: where `where` does not take exp, it must not overflow, or backward meets 0 * inf."""
+    """x where it is negative or NaN, else 0: exp must not overflow where it is not taken, or backward meets 0 * inf."""
     return where(x > 0, 0.0, x)
 
 

@@ -60,7 +60,7 @@ def cross_entropy(
         if valid is None:
             return surprise(input, target, dim, reduction)
         index = where(valid, target, 0).unsqueeze(dim)
-        return _counted((input.logsumexp(dim, keepdim=True) - input.gather(dim, index)).squeeze(dim), valid, reduction)
+        return _counted(_surprises(input, dim, index).squeeze(dim), valid, reduction)
     log_p = log_softmax(input, dim)
     loss = _pick("cross_entropy", log_p, target, weight, valid, dim, reduction)
     if not label_smoothing:
@@ -79,8 +79,13 @@ def cross_entropy(
 @composite(r"\ln \sum_j e^{z_{ij}} - z_{i, t_i}")
 def surprise(input: Tensor, target: Tensor, dim: int, reduction: str) -> Tensor:
     """Cross entropy where every target is a class: scores z[N, C, ...], classes along `dim`, int64 t[N, ...]."""
-    y = input.logsumexp(dim, keepdim=True) - input.gather(dim, target.unsqueeze(dim))
-    return _reduced_along(y, dim, reduction)
+    return _reduced_along(_surprises(input, dim, target.unsqueeze(dim)), dim, reduction)
+
+
+def _surprises(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """ln sum_j e^z_j - z_t, of scores shifted by the largest: of scores around 1000 ln sum e^z has lost four digits."""
+    z = input - input.detach().amax(dim, keepdim=True)
+    return z.exp().sum(dim, keepdim=True).log() - z.gather(dim, index)
 
 
 def _soft_cross_entropy(
@@ -287,7 +292,7 @@ def binary_cross_entropy_with_logits(
     if not target.is_floating_point():
         raise DTypeError(f"{op}: target must hold floating numbers, got {show(target)}; convert it with .float()")
     if pos_weight is None:
-        loss = log1p_exp(input) - input * target
+        loss = (1.0 - target) * input + log1p_exp(-input)  # no difference of large numbers where target is near 1
     else:
         # ln sigma(z) = -ln(1 + e^-z), ln(1 - sigma(z)) = -z - ln(1 + e^-z)
         loss = (1.0 - target) * input + ((pos_weight - 1.0) * target + 1.0) * log1p_exp(-input)

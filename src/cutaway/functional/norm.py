@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cutaway.core.autograd import no_grad
+from cutaway.core.autograd import is_grad_enabled, no_grad
 from cutaway.core.aval import show
 from cutaway.core.dtypes import is_narrow, limits
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, ShapeError
@@ -108,10 +108,16 @@ def _rescaled(
     column: tuple[int, ...],
     eps: float,
 ) -> Tensor:
-    """Known statistics make normalisation an affine map: x * scale + shift, computed a channel."""
+    """Known statistics make normalisation an affine map: x * scale + shift, computed a channel.
+
+    The slope towards the weight would be a difference of large numbers then, where the mean is; so not where it is wanted.
+    """
     scale = (var + eps).rsqrt()
     if weight is not None:
         scale = scale * weight
+        if weight.requires_grad and is_grad_enabled():
+            y = (x - mean.reshape(column)) * scale.reshape(column)
+            return y if bias is None else y + bias.reshape(column)
     shift = -mean * scale if bias is None else bias - mean * scale
     return x * scale.reshape(column) + shift.reshape(column)
 

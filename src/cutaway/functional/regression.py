@@ -117,7 +117,8 @@ def smooth_l1_loss(
     size = d.abs()
     if beta == 0:
         return reduced(size, reduction)
-    return reduced(where(size < beta, d * d * (0.5 / beta), size - 0.5 * beta), reduction)
+    near = size.clamp(max=beta)  # d^2 would be infinite far out, and its slope NaN though it is not taken
+    return reduced(near * near * (0.5 / beta) + (size - near), reduction)
 
 
 @composite(
@@ -142,7 +143,8 @@ def huber_loss(
     same_shape("huber_loss", input, target)
     d = _apart("huber_loss", input, target)
     size = d.abs()
-    loss = where(size <= delta, d * d * 0.5, (size - 0.5 * delta) * delta)
+    near = size.clamp(max=delta)
+    loss = near * near * 0.5 + (size - near) * delta
     return reduced(_weighted("huber_loss", loss, weight), reduction)  # unlike mse_loss: divided by N (so does PyTorch)
 
 

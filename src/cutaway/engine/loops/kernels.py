@@ -17,8 +17,12 @@ from cutaway.engine.graph import Value
 from cutaway.engine.llvm.emit import I64, Function, Int, constant
 from cutaway.engine.loops.read import Index, Reader, linear, load, store
 from cutaway.engine.loops.vectors import (
+    LONG_PART,
+    PART,
+    ROW,
     across_map,
     across_reduce,
+    in_parts,
     vector_argmax,
     vector_map,
     vector_reduce,
@@ -254,20 +258,31 @@ def emit_reduce(frame: Frame, v: Value) -> None:
         return frame.reader().at(source, index).to(dtype)
 
     row = not kept or not dims or dims[-1] > kept[-1] or shape[kept[-1]] == 1
+    part = LONG_PART if row and numel(out_shape) > 1 else PART  # it ends with a sum over lanes, which short rows would feel
+
+    def total(outer: Index) -> Scalar:
+        """What a place of the result comes to."""
+
+        def joined(a: list[Any], b: list[Any]) -> list[Any]:
+            return [_combine(name, Scalar(f, a[0], dtype), Scalar(f, b[0], dtype)).value]
+
+        def over(k: int, inner: Index) -> Any:
+            if k == len(dims):
+                return take(place(outer, inner)).value
+
+            def turn(i: Any, acc: list[Any]) -> list[Any]:
+                return joined(acc, [over(k + 1, (*inner, i))])
+
+            return in_parts(f, shape[dims[k]], part, [start], turn, joined, f"r{k}")[0]
+
+        return Scalar(f, over(0, ()), dtype)
+
     if row:
         if across_reduce(frame, v, dims, lambda a, x: _combine(name, a, x)):
             return
 
         def one(outer: Index) -> None:
-            def over(k: int, inner: Index, acc: Any) -> Any:
-                if k == len(dims):
-                    return _combine(name, Scalar(f, acc, dtype), take(place(outer, inner))).value
-                return f.loop(
-                    0, shape[dims[k]], 1, [acc], lambda i, carried: [over(k + 1, (*inner, i), carried[0])], f"r{k}"
-                )[0]
-
-            total = Scalar(f, over(0, (), start), dtype)
-            store(f, total.to(v.aval.dtype), frame.pointers[v], linear(f, outer, out_shape))
+            store(f, total(outer).to(v.aval.dtype), frame.pointers[v], linear(f, outer, out_shape))
 
         frame.shared_or_alone(source.aval.size, lambda: frame.nest(out_shape, one))
         return
@@ -277,6 +292,7 @@ def emit_reduce(frame: Frame, v: Value) -> None:
     count = numel(out_shape[:-1])
     pointer = frame.pointers[v]
     exact = dtype == v.aval.dtype
+    narrow = width < ROW and numel([shape[d] for d in dims]) > 2 * PART
     if exact and dtype != BOOL and vector_reduce(
         frame, v, dims, _identity(name, dtype), lambda a, x: _combine(name, a, x.to(dtype))
     ):
@@ -284,7 +300,7 @@ def emit_reduce(frame: Frame, v: Value) -> None:
 
     def rows(outer: Index, low: Int, high: Int) -> None:
         base = f.mul(linear(f, outer, out_shape[:-1]), width)
-        if not exact:  # a wider sum, or a truth: one column at a time, in a register
+        if narrow or not exact:  # many rows, a wider sum, or a truth: one column at a time, in a register
             f.loop(low, high, 1, (), lambda j, _: column(outer, base, j), "j")
             return
         f.loop(low, high, 1, (), lambda j, _: store(f, Scalar(f, start, dtype), pointer, f.add(base, j)), "clear")
@@ -304,12 +320,7 @@ def emit_reduce(frame: Frame, v: Value) -> None:
         over(0, ())
 
     def column(outer: Index, base: Int, j: Int) -> None:
-        def over(k: int, inner: Index, acc: Any) -> Any:
-            if k == len(dims):
-                return _combine(name, Scalar(f, acc, dtype), take(place((*outer, j), inner))).value
-            return f.loop(0, shape[dims[k]], 1, [acc], lambda i, c: [over(k + 1, (*inner, i), c[0])], f"r{k}")[0]
-
-        store(f, Scalar(f, over(0, (), start), dtype).to(v.aval.dtype), pointer, f.add(base, j))
+        store(f, total((*outer, j)).to(v.aval.dtype), pointer, f.add(base, j))
 
     def body() -> None:
         if count == 1:
@@ -359,7 +370,7 @@ def emit_cumsum(frame: Frame, v: Value) -> None:
     if not shape:
         emit_copy(frame, v, source)
         return
-    dtype = _accumulator(v.aval.dtype)
+    dtype = np.dtype(np.float64) if v.aval.dtype.kind in FLOATING else v.aval.dtype
 
     def one(outer: Index) -> None:
         def turn(k: Any, carried: list[Any]) -> list[Any]:

@@ -217,6 +217,32 @@ def across_map(frame: Frame, outputs: Sequence[Value]) -> bool:
     return True
 
 
+PART = 256  # terms that are added one by one, so that a sum's error grows no further
+LONG_PART = 2048  # and where they are spread over lanes, some 64 of them
+
+
+def in_parts(
+    f: Function,
+    n: int,
+    size: int,
+    start: Sequence[Any],
+    turn: Callable[[Any, list[Any]], list[Any]],
+    join: Callable[[list[Any], list[Any]], list[Any]],
+    name: str,
+    step: int = 1,
+) -> list[Any]:
+    """A loop over n that carries sums; if it is long, parts of `size` begin anew from `start` and are joined."""
+    if n < 2 * size:
+        return f.loop(0, n, step, start, turn, name)
+    whole = n // size * size
+
+    def one(low: Any, carried: list[Any]) -> list[Any]:
+        return join(carried, f.loop(low, f.add(low, size), step, start, turn, name))
+
+    total = f.loop(0, whole, size, start, one, f"{name}.part")
+    return total if whole == n else join(total, f.loop(whole, n, step, start, turn, name))
+
+
 def across_reduce(
     frame: Frame, v: Value, dims: Sequence[int], combine: Callable[[Scalar, Scalar], Scalar]
 ) -> bool:
@@ -369,15 +395,18 @@ def vector_reduce(
                 out.append(combine(Scalar(f, held, v.aval.dtype), x).value)
             return out
 
-        def over(k: int, at: dict[str, Int], acc: list[Any]) -> list[Any]:
-            if k == len(dims):
-                return add(at, acc)
+        nothing = [constant(vector_type, start)] * count
+
+        def joined(a: list[Any], b: list[Any]) -> list[Any]:
+            return [combine(*(Scalar(f, x, v.aval.dtype) for x in pair)).value for pair in zip(a, b, strict=True)]
+
+        def over(k: int, at: dict[str, Int]) -> list[Any]:
+            """What dimension k and those within come to, at `at` of those without."""
             name, n = f"d{dims[k]}", shape[dims[k]]
-            copies = most // count if k == len(dims) - 1 and n >= 2 * most else 1
-            if copies == 1:
-                return f.loop(0, n, 1, acc, lambda i, c: over(k + 1, {**at, name: i}, c), name)
+            if k < len(dims) - 1:
+                return in_parts(f, n, PART, nothing, lambda i, c: joined(c, over(k + 1, {**at, name: i})), joined, name)
             # A sum waits for the one before: several in turn do not.
-            sets = [*acc, *([constant(vector_type, start)] * (count * (copies - 1)))]
+            copies = most // count if n >= 2 * most else 1
 
             def turn(i: Any, carried: list[Any]) -> list[Any]:
                 made = []
@@ -386,17 +415,15 @@ def vector_reduce(
                 return made
 
             stop = n // copies * copies
-            sets = f.loop(0, stop, copies, sets, turn, name)
+            sets = in_parts(f, stop, PART * copies, nothing * copies, turn, joined, name, copies)
             for i in range(stop, n):
                 sets[:count] = add({**at, name: i}, sets[:count])
             out = sets[:count]
             for c in range(1, copies):
-                more = sets[c * count : (c + 1) * count]
-                pairs = zip(out, more, strict=True)
-                out = [combine(*(Scalar(f, x, v.aval.dtype) for x in pair)).value for pair in pairs]
+                out = joined(out, sets[c * count : (c + 1) * count])
             return out
 
-        for j, x in enumerate(over(0, index, [constant(vector_type, start)] * count)):
+        for j, x in enumerate(over(0, index)):
             span(index, j).store(Scalar(f, x, v.aval.dtype), frame.pointers[v], out_steps)
 
     def row(index: dict[str, Int], low: Int, high: Int, ends: Any) -> None:
