@@ -117,7 +117,7 @@ def smooth_l1_loss(
     size = d.abs()
     if beta == 0:
         return reduced(size, reduction)
-    near = size.clamp(max=beta)  # d^2 would be infinite far out, and its slope NaN though it is not taken
+    near = where(size > beta, beta, size)  # d^2 would be infinite far out, and its slope NaN though it is not taken
     return reduced(near * near * (0.5 / beta) + (size - near), reduction)
 
 
@@ -143,7 +143,7 @@ def huber_loss(
     same_shape("huber_loss", input, target)
     d = _apart("huber_loss", input, target)
     size = d.abs()
-    near = size.clamp(max=delta)
+    near = where(size > delta, delta, size)
     loss = near * near * 0.5 + (size - near) * delta
     return reduced(_weighted("huber_loss", loss, weight), reduction)  # unlike mse_loss: divided by N (so does PyTorch)
 

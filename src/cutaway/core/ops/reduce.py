@@ -162,7 +162,7 @@ amin: Op = reduction(
 def _logsumexp(a: np.ndarray, dim: Shape, keepdim: bool) -> np.ndarray:
     top = np.maximum.reduce(a, axis=dim, keepdims=True) if a.size else np.zeros(kept(a.shape, dim), a.dtype)
     top = np.where(np.isfinite(top), top, 0).astype(a.dtype, copy=False)
-    y = np.log(_sum(np.exp(a - top), dim, True)) + top
+    y: np.ndarray = np.log(_sum(np.exp(a - top), dim, True)) + top
     return y if keepdim else y.reshape([n for d, n in enumerate(a.shape) if d not in dim])
 
 
@@ -263,7 +263,8 @@ def _cumsum(a: np.ndarray, dim: int) -> np.ndarray:
     if not a.ndim:
         return a.astype(_widened(a.dtype))
     if a.dtype == np.float32:  # the rounding of a thousand terms would add up
-        return np.cumsum(a, dim, dtype=np.float64).astype(a.dtype)
+        total: np.ndarray = np.cumsum(a, dim, dtype=np.float64).astype(a.dtype)
+        return total
     return np.cumsum(a, dim, dtype=_widened(a.dtype))
 
 
