@@ -6,18 +6,12 @@ from typing import Any
 
 from cutaway.core.errors import FileFormatError
 from cutaway.core.watched import Watched
-from cutaway.nn.hooks import Hook, Hooks
+from cutaway.nn.hooks import Hooks
 
 TABLES = ("_parameters", "_buffers", "_modules")
 STATE_HOOKS = (
     "_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks",
 )  # fmt: skip
-# What PyTorch keeps in tables beside those of the hooks: how they are called.
-MARKS = (
-    "_is_full_backward_hook", "_forward_hooks_with_kwargs", "_forward_hooks_always_called",
-    "_forward_pre_hooks_with_kwargs",
-)  # fmt: skip
-
 
 def adopted(cls: type, state: dict[str, Any]) -> dict[str, Any]:
     """The attributes of a `cls` here that PyTorch's module with these attributes is.
@@ -28,7 +22,7 @@ def adopted(cls: type, state: dict[str, Any]) -> dict[str, Any]:
         raise FileFormatError(
             f"load: the {cls.__name__} in the file has hooks of its state_dict, which are not carried over; save it without"
         )
-    gone = {*STATE_HOOKS, *MARKS, *Hooks.THERE}
+    gone = {*STATE_HOOKS, "_is_full_backward_hook", *Hooks.THERE}
     kept = {k: v for k, v in state.items() if k not in gone and not isinstance(getattr(cls, k, None), property)}
     kept |= {name: Watched(state.get(name) or {}) for name in TABLES}
     kept.setdefault("training", True)
@@ -40,8 +34,6 @@ def adopted(cls: type, state: dict[str, Any]) -> dict[str, Any]:
 def _hooks(state: dict[str, Any]) -> Hooks | None:
     hooks = Hooks()
     for theirs, ours in Hooks.THERE.items():
-        named, always = state.get(f"{theirs}_with_kwargs") or {}, state.get(f"{theirs}_always_called") or {}
-        table = getattr(hooks, ours)
-        for key, call in (state.get(theirs) or {}).items():
-            table[key] = Hook(call, bool(named.get(key)), bool(always.get(key)))
+        getattr(hooks, ours).update(state.get(theirs) or {})
+    hooks.full = state.get("_is_full_backward_hook")
     return hooks if hooks.any() else None

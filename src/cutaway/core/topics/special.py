@@ -10,6 +10,7 @@ import numpy as np
 from cutaway.core import derived as d
 from cutaway.core.dtypes import FLOATING, FROM_NUMPY, INEXACT, is_narrow
 from cutaway.core.errors import ArgumentError, ComplexError, DTypeError
+from cutaway.core.narrow import in_single
 from cutaway.core.ops import elementwise as ew
 from cutaway.core.returned import TYPES
 
@@ -17,6 +18,7 @@ from cutaway.core.returned import TYPES
 class Special:
     """Hyperbolic inverses, logarithms of sums, gamma functions, bits."""
 
+    @in_single
     def asinh(self: Any) -> Any:
         """Inverse hyperbolic sines, accurate near 0."""
         if self._data.dtype.kind == "c":
@@ -29,12 +31,14 @@ class Special:
         near = ew.log1p(v + v * v / (ew.sqrt(v * v + 1) + 1))
         return ew.where(far, ew.log(ew.where(far, u, 1.0)) + math.log(2.0), near) * s
 
+    @in_single
     def acosh(self: Any) -> Any:
         """Inverse hyperbolic cosines; NaN below 1."""
         if self._data.dtype.kind == "c":
             return ew.log(self + ew.sqrt(self - 1) * ew.sqrt(self + 1))
         return _closed().Acosh.apply(_float(self))
 
+    @in_single
     def atanh(self: Any) -> Any:
         """Inverse hyperbolic tangents; NaN beyond -1 and 1."""
         if self._data.dtype.kind == "c":
@@ -51,17 +55,20 @@ class Special:
         """Radians to degrees."""
         return _float(self) * (180 / math.pi)
 
+    @in_single
     def sinc(self: Any) -> Any:
         """sin(pi x) / (pi x), 1 at 0."""
         x = _inexact(self)
         z = ew.where(x == 0, 1.0, x * math.pi)
         return ew.where(x == 0, 1.0, ew.sin(z) / z)
 
+    @in_single
     def logit(self: Any, eps: float | None = None) -> Any:
         """log(x / (1 - x)); with `eps`, of x limited to [eps, 1 - eps]."""
         x = _float(self) if eps is None else _float(self).clamp(eps, 1 - eps)
         return _closed().Logit.apply(x)
 
+    @in_single
     def hypot(self: Any, other: Any) -> Any:
         """sqrt(self^2 + other^2) without overflow."""
         if d.any_complex(self, d.need_tensor("hypot", other)):
@@ -69,10 +76,12 @@ class Special:
         self, other = _alike("hypot", self, other)
         return _closed().Hypot.apply(self, other)
 
+    @in_single
     def logaddexp(self: Any, other: Any) -> Any:
         """log(exp(self) + exp(other)) without overflow."""
         return _closed().LogAddExp.apply(*_alike("logaddexp", self, d.need_tensor("logaddexp", other)))
 
+    @in_single
     def logaddexp2(self: Any, other: Any) -> Any:
         """log2(2^self + 2^other) without overflow."""
         return _closed().LogAddExp2.apply(*_alike("logaddexp2", self, d.need_tensor("logaddexp2", other)))
@@ -205,12 +214,14 @@ class Special:
         """Not above `max`."""
         return d.clamp(self, None, max)
 
+    @in_single
     def addcmul(self: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
         """self + value tensor1 tensor2."""
         if self._data.dtype == tensor1._data.dtype == tensor2._data.dtype:
             d.no_bools("addcmul", self)
         return ew.add(self, tensor1 * tensor2 if value == 1 else tensor1 * value * tensor2)
 
+    @in_single
     def addcdiv(self: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
         """self + value tensor1 / tensor2."""
         return ew.add(self, tensor1 / tensor2 if value == 1 else tensor1 * value / tensor2)
