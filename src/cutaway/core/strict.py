@@ -48,16 +48,6 @@ def warn_of(text: str) -> None:
     warnings.warn(text, stacklevel=_users_frame())
 
 
-def warn_once(text: str) -> None:
-    """`warn_of` while a program written for PyTorch runs, the first time that this is said."""
-    if is_lenient() and text not in _SAID:
-        _SAID.add(text)
-        warn_of(text)
-
-
-_SAID: set[str] = set()
-
-
 def _users_frame() -> int:
     """The number of frames from `warnings.warn` in this file to the innermost one outside the package."""
     frame = sys._getframe(1)

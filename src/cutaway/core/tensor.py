@@ -636,8 +636,6 @@ class Tensor(
                 f"{name}: only one element can become a number, the tensor has shape {list(self.shape)}; "
                 "reduce or index it first"
             )
-        if self._node is not None:
-            warn_once("Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior: call item()")
         found = self._data.item()
         if type(found) is complex and name != "complex":
             if found.imag:
