@@ -12,7 +12,7 @@ from typing import Any
 from cutaway.core.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from cutaway.core.dtypes import (
     bfloat16, complex64, complex128, device, dtype, float16, float32, float64, get_default_dtype, int8, int16,
-    int32, int64, set_default_dtype, uint8,
+    int32, int64, set_default_dtype, uint8, uint16, uint32, uint64,
 )  # fmt: skip
 from cutaway.core.dtypes import bool_ as bool
 from cutaway.core.errors import (

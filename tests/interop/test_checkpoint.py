@@ -619,7 +619,7 @@ def test_big_endian_files():
     assert cutaway.load(io.BytesIO(out.getvalue())).tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("dtype", "float8_e5m2 uint16".split())
+@pytest.mark.parametrize("dtype", "float8_e5m2 float8_e4m3fn".split())
 def test_dtypes_that_do_not_exist_here(dtype):
     torch = pytest.importorskip("torch")
     f = io.BytesIO()
@@ -627,6 +627,20 @@ def test_dtypes_that_do_not_exist_here(dtype):
     f.seek(0)
     with pytest.raises(DTypeError, match=f"{dtype} numbers.*convert them"):
         cutaway.load(f)
+
+
+@pytest.mark.parametrize("dtype", "uint16 uint32 uint64".split())
+def test_wide_unsigned_numbers_go_both_ways(dtype):
+    torch = pytest.importorskip("torch")
+    for writer, reader in ((torch, cutaway), (cutaway, torch)):
+        f = io.BytesIO()
+        x = writer.tensor([[1, 2, 65535], [4, 5, 6]], dtype=getattr(writer, dtype))
+        writer.save({"w": x.t(), "v": x[1:]}, f)
+        f.seek(0)
+        found = reader.load(f)
+        assert found["w"].dtype is getattr(reader, dtype) and found["w"].tolist() == [[1, 4], [2, 5], [65535, 6]]
+        found["v"][0, 0] = 9
+        assert found["w"][0, 1].item() == 9  # one storage
 
 
 def test_other_formats_are_named(tmp_path):

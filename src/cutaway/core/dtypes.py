@@ -73,6 +73,7 @@ int8 = dtype("int8", 1, "char")
 int16 = dtype("int16", 1, "short")
 int32 = dtype("int32", 1, "int")
 int64 = dtype("int64", 1, "long")
+uint16, uint32, uint64 = (dtype(name, 1) for name in ("uint16", "uint32", "uint64"))
 float16 = dtype("float16", 2, "half")
 float32 = dtype("float32", 2, "float")
 float64 = dtype("float64", 2, "double")
@@ -120,7 +121,10 @@ def _borrowed(d: dtype) -> np.dtype:
 bfloat16 = _Borrowed("bfloat16", 2, "bfloat16")
 
 ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128)
-FROM_NUMPY: dict[np.dtype, dtype] = {d.np: d for d in ALL if d is not bfloat16}  # which comes with its first use
+# Of these PyTorch has little but memory: they meet no other integer dtype, and have no old names of types and storages.
+UNSIGNED = (uint16, uint32, uint64)
+# bfloat16 comes with its first use
+FROM_NUMPY: dict[np.dtype, dtype] = {d.np: d for d in (*ALL, *UNSIGNED) if d is not bfloat16}
 FLOATING = "fV"  # NumPy's kinds of floating dtypes: those of ml_dtypes are of kind V
 INEXACT = "fVc"  # and of complex ones: numbers that have gradients
 PARTS = {complex64: float32, complex128: float64}  # what the two parts of a complex number are
@@ -189,6 +193,8 @@ def type_name(d: dtype) -> str:
     """What old names of types and storages begin with: Float, Long, BFloat16, ComplexFloat."""
     if d.category == 3:
         return f"Complex{type_name(PARTS[d])}"
+    if d in UNSIGNED:
+        return f"UInt{d.name[4:]}"
     return "BFloat16" if d is bfloat16 else (d.alias or d.name).capitalize()
 
 
@@ -238,6 +244,8 @@ def promote_np(a: np.dtype, b: np.dtype) -> np.dtype:
     ca, cb = FROM_NUMPY[a].category, FROM_NUMPY[b].category
     if ca != cb:
         return met(a, b) if ca > cb else met(b, a)
+    if ca == 1 and (a.kind, b.kind) != ("i", "i") and (FROM_NUMPY[a] in UNSIGNED or FROM_NUMPY[b] in UNSIGNED):
+        raise DTypeError(f"promotion: {a} and {b} have no common dtype; convert both, as with .to(cutaway.int64)")
     if ca == 1 and (a == uint8.np) != (b == uint8.np):
         signed = b if a == uint8.np else a
         return int16.np if signed == int8.np else signed
@@ -276,7 +284,7 @@ def result_np(operands: Iterable[tuple[np.dtype, int]]) -> np.dtype:
     return result
 
 
-_NAMES = frozenset(d.name for d in ALL)
+_NAMES = frozenset(d.name for d in (*ALL, *UNSIGNED))
 
 
 _DEVICES = frozenset("cpu cuda hip hpu ipu lazy maia meta mps mtia xla xpu".split())

@@ -130,9 +130,10 @@ class Tracer:
         return found
 
     def refuse_complex(self, aval: Aval) -> None:
-        """Raise TraceError for complex numbers, which have no kernels."""
-        if aval.dtype.kind == "c":
-            raise TraceError(f"compile: complex numbers are not compiled{self.where()}; run this part eagerly")
+        """Raise TraceError for complex numbers and wide unsigned ones, which have no kernels."""
+        if aval.dtype.kind == "c" or (aval.dtype.kind == "u" and aval.dtype.itemsize > 1):
+            what = "complex" if aval.dtype.kind == "c" else aval.dtype.name
+            raise TraceError(f"compile: {what} numbers are not compiled{self.where()}; run this part eagerly")
 
     def input(self, aval: Aval, source: Source) -> Value:
         """Append an input."""

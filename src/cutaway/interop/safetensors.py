@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.core.dtypes import ALL, check_device
+from cutaway.core.dtypes import ALL, UNSIGNED, check_device
 from cutaway.core.errors import ArgumentError, ArgumentTypeError, DTypeError, FileFormatError
 from cutaway.core.replace import replacing
 from cutaway.core.tensor import Tensor
 
 _NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
-          "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool", "C64": "complex64"}  # fmt: skip
+          "I16": "int16", "I8": "int8", "U8": "uint8", "U16": "uint16", "U32": "uint32", "U64": "uint64",
+          "BOOL": "bool", "C64": "complex64"}  # fmt: skip
 
 
 def save_file(
@@ -88,7 +89,7 @@ def load(data: bytes, what: str = "the file") -> dict[str, Tensor]:
                 f"load: {what}: {name!r} holds {part['dtype']} numbers, which Cutaway does not have; convert them with "
                 "PyTorch (`x.float()`) and save again"
             )
-        d = next(x for x in ALL if x.name == kind).np
+        d = next(x for x in (*ALL, *UNSIGNED) if x.name == kind).np
         if d.kind == "V":  # ml_dtypes knows this machine's order of bytes only
             array = np.frombuffer(part["data"], "<u2").astype(np.uint16).view(d).reshape(part["shape"])
         else:

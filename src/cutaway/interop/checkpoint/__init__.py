@@ -103,7 +103,7 @@ def load(
                   Checksums of storages are then not looked at
 
     Raises UnsafeFileError (also a pickle.UnpicklingError) where the file wants code to run, FileFormatError where it is
-    damaged or of another format, DTypeError for numbers that do not exist here (complex32, uint16), DeviceError for
+    damaged or of another format, DTypeError for numbers that do not exist here (complex32, qint8), DeviceError for
     tensors of another device without map_location.
     """
     if isinstance(f, (str, os.PathLike)):

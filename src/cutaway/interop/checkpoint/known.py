@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.core.dtypes import ALL, device, dtype, uint8
+from cutaway.core.dtypes import ALL, UNSIGNED, device, dtype, uint8
 from cutaway.core.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -135,9 +135,15 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: An
     return _grad(t, requires_grad)
 
 
-def _tensor_v3(*args: Any) -> None:
-    """A tensor of a dtype that has no storage class in PyTorch; its name, which comes later, ends the loading."""
-    raise FileFormatError("load: a tensor of unknown dtype; the file is damaged")
+def _tensor_v3(
+    storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, hooks: Any, kind: Any, *more: Any
+) -> Tensor:
+    """A tensor of a dtype that has no storage class in PyTorch: the storage is bytes, and the dtype stands here."""
+    if not isinstance(storage, Storage) or storage.dtype is not uint8 or not isinstance(kind, dtype):
+        raise FileFormatError("load: a tensor of unknown dtype; the file is damaged")
+    typed = Storage(storage.data, kind, storage.numel // kind.itemsize, storage.location)
+    typed.cell = storage.cell
+    return _tensor(typed, offset, size, stride, requires_grad, hooks)
 
 
 def _grad(t: Tensor, requires_grad: Any) -> Tensor:
@@ -359,7 +365,7 @@ def _makers() -> dict[str, Any]:
 _table: dict[str, Any] = {
     **_classes(),
     **_makers(),
-    **{f"torch.{d.name}": d for d in ALL},
+    **{f"torch.{d.name}": d for d in (*ALL, *UNSIGNED)},
     **{f"torch.{name}": StorageClass(d) for name, d in DTYPES.items()},
     "torch.storage.UntypedStorage": StorageClass(uint8),
     "torch.Tensor": Tensor,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.core.dtypes import FROM_NUMPY, device, dtype
+from cutaway.core.dtypes import FROM_NUMPY, UNSIGNED, device, dtype
 from cutaway.core.errors import ArgumentError, ArgumentTypeError
 from cutaway.core.layouts import sparse_coo
 from cutaway.core.overriding.subclass import attributes
@@ -61,10 +61,11 @@ class Pickler:
             place, array = places[part], self.arrays[part]
             self.emit(b"(")
             self.text("storage")
-            self.name("torch", NAMES[FROM_NUMPY[array.dtype]])
+            named = NAMES.get(FROM_NUMPY[array.dtype])
+            self.name(*(("torch", named) if named else ("torch.storage", "UntypedStorage")))
             self.text(str(place.key))
             self.text("cpu")
-            self.integer(place.numel)
+            self.integer(place.numel if named else place.numel * array.itemsize)
             self.emit(b"tQ")
             self.integer(place.offset)
             self.plain_tuple(array.shape)
@@ -292,18 +293,21 @@ class Pickler:
     def memory(self, t: Tensor, requires_grad: bool, extra: dict[str, Any] | None = None) -> None:
         """The call that makes a tensor of a storage; `extra` is its state, where it may be of a class of a program's own."""
         own = extra is not None and type(t) is not Tensor
+        maker = "_rebuild_tensor_v3" if t.dtype in UNSIGNED else "_rebuild_tensor_v2"
         if extra or own:
             self.name("torch._tensor", "_rebuild_from_type_v2")
             self.emit(b"(")
-            self.name("torch._utils", "_rebuild_tensor_v2")
+            self.name("torch._utils", maker)
             self.name(*(_place(type(t)) if own else ("torch", "Tensor")))
         else:
-            self.name("torch._utils", "_rebuild_tensor_v2")
+            self.name("torch._utils", maker)
         self.emit(b"(")
         self.parts.append(len(self.arrays))
         self.arrays.append(plain(t))
         self.save(requires_grad)
         self.save(OrderedDict())
+        if t.dtype in UNSIGNED:
+            self.save(t.dtype)
         self.emit(b"t")
         if extra or own:
             self.save(extra)

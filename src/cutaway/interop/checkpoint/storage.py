@@ -17,7 +17,7 @@ NAMES: dict[dtype, str] = {d: f"{type_name(d)}Storage" for d in ALL}
 DTYPES: dict[str, dtype] = {name: d for d, name in NAMES.items()}
 # dtypes of PyTorch that Cutaway lacks
 ELSEWHERE = frozenset(
-    """complex32 uint16 uint32 uint64 qint8 quint8 qint32 quint4x2 quint2x4 bits8 bits16
+    """complex32 qint8 quint8 qint32 quint4x2 quint2x4 bits8 bits16
     bits1x8 bits2x4 bits4x2 float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz float8_e8m0fnu float4_e2m1fn_x2
     chalf""".split()
 )
