@@ -110,7 +110,8 @@ class RNNBase(Module):
         """As a Module's; PyTorch's has the names of the weights, and its kind, under other names."""
         super().__setstate__(state)
         if "_names" not in state:
-            self.__dict__ |= {"_names": self.__dict__.pop("_all_weights"), "function": state["mode"].lower()}
+            self.__dict__.pop("_all_weights", None)
+            self.__dict__ |= {"_names": state["_all_weights"], "function": state["mode"].lower()}
 
     def reset_parameters(self) -> None:
         """Draw new initial values."""
