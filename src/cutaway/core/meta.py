@@ -107,7 +107,7 @@ class Nothing:
 
 def is_meta(t: Any) -> bool:
     """True for a tensor without data."""
-    return type(t._data) is Nothing
+    return t._strided and type(t._data) is Nothing
 
 
 # --- operations -------------------------------------------------------------------------------------------------------
