@@ -20,14 +20,14 @@ from typing import Any
 HEADINGS = {
     "The machine": "cutaway Tensor autograd autograd.functional autograd.graph func linalg fft signal signal.windows "
     "special sparse random amp overrides",
-    "Networks": "nn nn.functional nn.init nn.attention nn.parallel nn.utils nn.utils.rnn nn.utils.parametrize "
+    "Networks": "nn nn.functional nn.init nn.attention nn.grad nn.parallel nn.utils nn.utils.rnn nn.utils.parametrize "
     "nn.utils.parametrizations nn.utils.prune nn.utils.stateless optim optim.lr_scheduler optim.swa_utils data "
     "distributions distributions.constraints gradcheck",
     "Looking in": "engine inspect plug profiler",
     "Images": "vision vision.datasets vision.io vision.models vision.ops vision.transforms vision.transforms.functional "
     "vision.transforms.v2 vision.transforms.v2.functional vision.utils",
     "Runs, agents, course": "train rl course",
-    "Files and programs of others": "interop onnx serialization jit utils utils.data.distributed backends cpu cuda mps xpu "
+    "Files and programs of others": "interop onnx serialization jit futures utils utils.data.distributed backends cpu cuda mps xpu "
     "accelerator testing",
 }
 PACKAGES = tuple("cutaway" if p == "cutaway" else f"cutaway.{p}" for ps in HEADINGS.values() for p in ps.split())

@@ -165,6 +165,13 @@ class Words:
         small = self.exp(v * -2.0)
         return (1.0 - small) / (1.0 + small)
 
+    def sigmoid(self, v: Any) -> Any:
+        """1 / (1 + e^-v), without an exponential that overflows."""
+        if hasattr(v, "sigmoid"):
+            return v.sigmoid()
+        small = self.exp(-self.abs(v))
+        return (1.0 if number(v) >= 0 else small) / (1.0 + small)
+
     def abs(self, v: Any) -> Any:
         """|v|."""
         return v if number(v) >= 0 else -v

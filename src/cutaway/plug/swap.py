@@ -64,8 +64,8 @@ class Use:
         owner = next((c for c in Tensor.__mro__ if name in vars(c)), None)
         if owner is not None and not isinstance(theirs, type):
             method = vars(owner)[name]
+            function = getattr(sys.modules["cutaway"], name, None)  # made of the method when it is asked for first
             self._put(owner, name, self._guarded(name, part, method), method)
-            function = getattr(sys.modules["cutaway"], name, None)
             if callable(function):  # cutaway.relu is the method
                 for module in _ours():
                     if vars(module).get(name) is function:
