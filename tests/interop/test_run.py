@@ -290,6 +290,13 @@ dist.all_gather(parts, t)
 objects = [None]
 dist.all_gather_object(objects, {"a": 1})
 print(t.tolist(), parts[0].tolist(), objects, dist.all_reduce(t, async_op=True).wait() in (True, None))
+print(dist.get_node_local_rank(3), dist.is_backend_available("gloo"))
+print([dist.get_default_backend_for_device(d) for d in ("cpu", torch.device("cpu"), "cuda:1", "mps", "xpu")])
+for refused in (lambda: dist.get_default_backend_for_device("meta"), dist.get_node_local_rank):
+    try:
+        refused()
+    except (ValueError, RuntimeError):
+        print("refused")
 model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 1))
 sampler = torch.utils.data.distributed.DistributedSampler(range(5))
 sampler.set_epoch(1)

@@ -9,15 +9,18 @@ import os
 from typing import Any
 
 from cutaway.core.absent import absent
+from cutaway.core.dtypes import device as Device
 from cutaway.core.errors import ArgumentError, DeviceError, StateError
 
 __all__ = [
     "ReduceOp", "all_gather", "all_gather_object", "all_reduce", "barrier", "broadcast", "broadcast_object_list",
-    "destroy_process_group", "gather", "get_backend", "get_rank", "get_world_size", "init_process_group", "is_available",
-    "is_gloo_available", "is_initialized", "is_mpi_available", "is_nccl_available", "is_torchelastic_launched",
-    "monitored_barrier", "new_group", "reduce", "scatter",
+    "destroy_process_group", "gather", "get_backend", "get_default_backend_for_device", "get_node_local_rank",
+    "get_rank", "get_world_size", "init_process_group", "is_available", "is_backend_available", "is_gloo_available",
+    "is_initialized", "is_mpi_available", "is_nccl_available", "is_torchelastic_launched", "is_ucc_available",
+    "is_xccl_available", "monitored_barrier", "new_group", "reduce", "scatter",
 ]  # fmt: skip
 
+DEFAULT_BACKENDS = {"cpu": "gloo", "mps": "gloo", "cuda": "nccl", "xpu": "xccl"}
 _backend = ""  # of the group, once there is one
 
 
@@ -40,7 +43,12 @@ def is_nccl_available() -> bool:
     return False
 
 
-is_mpi_available = is_torchelastic_launched = is_nccl_available
+is_mpi_available = is_ucc_available = is_xccl_available = is_torchelastic_launched = is_nccl_available
+
+
+def is_backend_available(backend: str) -> bool:
+    """True for "gloo", PyTorch's name of what exchanges values on CPUs."""
+    return backend.lower() == "gloo"
 
 
 def is_initialized() -> bool:
@@ -98,6 +106,23 @@ def get_backend(group: Any = None) -> str:
     """The name that `init_process_group` was given.  Raises StateError without a group."""
     _check("get_backend")
     return _backend
+
+
+def get_default_backend_for_device(device: Any) -> str:
+    """PyTorch's choice for a device, or for its name: "gloo" for "cpu".  Raises ArgumentError if it has none."""
+    kind = (device if isinstance(device, Device) else Device(device)).type
+    if kind not in DEFAULT_BACKENDS:
+        raise ArgumentError(f"get_default_backend_for_device: no backend is the default one of {device}")
+    return DEFAULT_BACKENDS[kind]
+
+
+def get_node_local_rank(fallback_rank: int | None = None) -> int:
+    """LOCAL_RANK of the environment, else `fallback_rank`.  Raises StateError where neither is given."""
+    if "LOCAL_RANK" in os.environ:
+        return int(os.environ["LOCAL_RANK"])
+    if fallback_rank is None:
+        raise StateError("get_node_local_rank: LOCAL_RANK is not in the environment; give a fallback_rank")
+    return int(fallback_rank)
 
 
 def new_group(ranks: Any = None, *args: Any, **options: Any) -> str:
