@@ -179,6 +179,10 @@ print(heard)
         "float(x); complex(x)", "float(x * 2)", "torch.tensor([x, 2.0])", "int(x); x.item(); f'{x[0]:.1f}'; x.tolist(); bool(x)",
         "with torch.no_grad(): float(x)", "float(x.detach())", "torch.ones(2, 3, 1).T; torch.ones(1, 2, 3).T",
         "torch.tensor(1.0).T; torch.ones(3).T; torch.ones(2, 3).T", "torch.ones(2, 3, 4).mT",
+        "a = torch.cuda.amp; a.GradScaler(); a.GradScaler(enabled=False); a.custom_fwd(print); a.custom_bwd(print)\n"
+        "torch.amp.GradScaler('cpu'); torch.amp.custom_fwd(print, device_type='cuda')\n"
+        "for old in (True, False):\n    with a.autocast(enabled=old): pass\n"
+        "list(torch.utils.data.DataLoader([1, 2], pin_memory=True))",
         "[torch.meshgrid(x, x) for _ in range(3)]; torch.meshgrid(x, x)",
     ],
 )  # fmt: skip

@@ -43,9 +43,15 @@ def warn_once(text: str) -> None:
         warn_of(text)
 
 
-def warn_of(text: str) -> None:
+def warn_of(text: str, category: type[Warning] = UserWarning) -> None:
     """Warn at the user's line: of what is read otherwise while a program written for PyTorch runs."""
-    warnings.warn(text, stacklevel=_users_frame())
+    warnings.warn(text, category, stacklevel=_users_frame())
+
+
+def warn_in_program(text: str, category: type[Warning] = UserWarning) -> None:
+    """Warn as PyTorch does, at the user's line, but only while a program written for PyTorch runs."""
+    if _lenient:
+        warn_of(text, category)
 
 
 def _users_frame() -> int:
