@@ -27,8 +27,8 @@ HEADINGS = {
     "Images": "vision vision.datasets vision.io vision.models vision.ops vision.transforms vision.transforms.functional "
     "vision.transforms.v2 vision.transforms.v2.functional vision.utils",
     "Runs, agents, course": "train rl course",
-    "Files and programs of others": "interop onnx serialization jit futures utils utils.data.distributed backends cpu cuda mps xpu "
-    "accelerator testing",
+    "Files and programs of others": "interop onnx serialization jit futures utils utils.data.distributed backends "
+    "cpu cuda mps xpu accelerator testing",
 }
 PACKAGES = tuple("cutaway" if p == "cutaway" else f"cutaway.{p}" for ps in HEADINGS.values() for p in ps.split())
 # Of a package that is no shelf of names itself: these modules in this order, and of some of them these names.
