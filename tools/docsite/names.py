@@ -37,7 +37,7 @@ MODULES = {
     "engine.look.timeline:Timeline engine.look.arena:Arena engine.look.listing:Listing engine.machine:Machine,machine "
     "engine.threads:get_num_threads,set_num_threads",
     "cutaway.interop": "interop.checkpoint:load,save interop.safetensors interop.onnx interop.pytorch",
-    "cutaway.utils": "utils.data utils.checkpoint utils.tensorboard",
+    "cutaway.utils": "utils.data utils.checkpoint utils.benchmark utils.tensorboard",
     "cutaway.backends": "backends.cuda backends.cudnn backends.mkl backends.mkldnn backends.mps backends.openmp",
     "cutaway.train": "train.recipe train.settings train.task train.trainer train.run train.checkpoint train.folder",
     "cutaway.rl": "rl.bandits rl.policies rl.grids rl.planning rl.tabular rl.environment rl.networks rl.arithmetic "
