@@ -6,11 +6,13 @@ import copy
 import gc
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +23,7 @@ from cutaway import nn, optim
 from cutaway.core import accelerate
 from cutaway.core.errors import CutawayError, GradError, IndexOutOfRange, ShapeError
 from cutaway.core.tensor import Tensor
+from cutaway.engine import program
 from cutaway.engine.eager import blocks, composite, contraction, record, request, update
 from cutaway.engine.eager.native import Native
 from cutaway.engine.eager.plan import Plan
@@ -169,6 +172,27 @@ def test_a_plan_of_a_record_traces_for_what_it_does_not_know(tmp_path, monkeypat
     assert record.write(again) == record.write(plan)  # both know both orders
     monkeypatch.setenv("CUTAWAY_OBJECT_CACHE", str(tmp_path))  # where nothing is
     assert not record.read(Plan(plan.label, plan.call, plan.inputs), text)
+
+
+@pytest.mark.parametrize("folder", ["engine", "core", "functional", "vision"])
+def test_a_record_is_of_the_files_that_it_was_made_by(folder, tmp_path, monkeypatch):
+    """A function that was changed is traced again."""
+    package = Path(program.__file__).parents[1]
+    for part in ("engine", "core", "functional", "vision"):
+        (tmp_path / part).mkdir()
+        for f in package.joinpath(part).glob("*.py"):
+            shutil.copy(f, tmp_path / part)
+    monkeypatch.setattr(program, "__file__", str(tmp_path / "engine" / "program.py"))
+    one = request.Request("cutaway.vision.ops.boxes", "f", (), {}, (), False, cutaway.float32)
+    names = []
+    for text in ("", "# changed"):
+        program.generator.cache_clear()
+        with open(tmp_path / folder / "__init__.py", "a") as f:
+            f.write(text)
+        names.append(one.name())
+    monkeypatch.undo()
+    program.generator.cache_clear()
+    assert names[0] != names[1]
 
 
 PRODUCTS: dict[str, tuple[tuple[tuple[int, ...], ...], Callable[[Tensor, Tensor], Tensor]]] = {

@@ -292,11 +292,14 @@ def _step(
     return f.fn, None
 
 
-@lru_cache(1)
-def generator() -> str:
-    """Which compiler this is: names, sizes and times of its files, so that no code of another one is taken for ours."""
+@lru_cache(8)
+def generator(*more: str) -> str:
+    """Which compiler this is: names, sizes and times of its files, so that no code of another one is taken for ours.
+
+    more: packages beside it that something depends on.
+    """
     package = str(Path(__file__).parents[1])
-    files = [f for part in ("engine", "core") for f in _sources(os.path.join(package, part))]
+    files = [f for part in sorted({"engine", "core", *more}) for f in _sources(os.path.join(package, part))]
     stats = [(f.path.removeprefix(package), f.stat()) for f in files]
     return hashlib.sha256(repr([(name, s.st_size, s.st_mtime_ns) for name, s in stats]).encode()).hexdigest()
 

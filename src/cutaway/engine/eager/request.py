@@ -48,10 +48,11 @@ class Request(NamedTuple):
     default: DType
 
     def name(self) -> str:
-        """What the plan is kept under: it says all that machine code depends on, the compiler and the machine with it."""
+        """What the plan is kept under: all that it depends on, with machine, compiler, and the functions' files."""
+        made_by = generator("functional", self.module.split(".")[1])
         with named("cutaway"):
             words = f"{self._replace(named={})} {sorted(self.named.items())}"
-        return hashlib.sha256(f"plan|{generator()}|{target().key}|{words}".encode()).hexdigest()
+        return hashlib.sha256(f"plan|{made_by}|{target().key}|{words}".encode()).hexdigest()
 
 
 class Words(pickle.Pickler):
