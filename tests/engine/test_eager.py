@@ -186,12 +186,12 @@ def test_a_record_is_of_the_files_that_it_was_made_by(folder, tmp_path, monkeypa
     one = request.Request("cutaway.vision.ops.boxes", "f", (), {}, (), False, cutaway.float32)
     names = []
     for text in ("", "# changed"):
-        program.generator.cache_clear()
+        program._files.cache_clear()
         with open(tmp_path / folder / "__init__.py", "a") as f:
             f.write(text)
         names.append(one.name())
     monkeypatch.undo()
-    program.generator.cache_clear()
+    program._files.cache_clear()
     assert names[0] != names[1]
 
 

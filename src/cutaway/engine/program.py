@@ -292,15 +292,19 @@ def _step(
     return f.fn, None
 
 
-@lru_cache(8)
 def generator(*more: str) -> str:
     """Which compiler this is: names, sizes and times of its files, so that no code of another one is taken for ours.
 
     more: packages beside it that something depends on.
     """
+    return "|".join([_files(part) for part in sorted({"engine", "core", *more})])
+
+
+@lru_cache
+def _files(part: str) -> str:
+    """A digest of the files of one of our packages, as they are when it is asked for first."""
     package = str(Path(__file__).parents[1])
-    files = [f for part in sorted({"engine", "core", *more}) for f in _sources(os.path.join(package, part))]
-    stats = [(f.path.removeprefix(package), f.stat()) for f in files]
+    stats = [(f.path.removeprefix(package), f.stat()) for f in _sources(os.path.join(package, part))]
     return hashlib.sha256(repr([(name, s.st_size, s.st_mtime_ns) for name, s in stats]).encode()).hexdigest()
 
 
