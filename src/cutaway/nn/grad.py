@@ -30,8 +30,18 @@ def _gradient(name: str, conv: Callable[..., Tensor], wanted: Tensor, arriving: 
     return found  # type: ignore[no-any-return]
 
 
+def _called(name: str, factor: str, gradient: Any) -> Any:
+    """The function, under its name and with its docstring."""
+    gradient.__name__ = gradient.__qualname__ = name
+    gradient.__doc__ = (
+        f"The gradient of {name.partition('_')[0]} towards its {factor}, of shape `{factor}_size`.  Raises ShapeError where "
+        "`grad_output` is no gradient of the result."
+    )
+    return gradient
+
+
 def _of_input(n: int) -> Any:
-    conv = getattr(F, f"conv{n}d")
+    conv, name = getattr(F, f"conv{n}d"), f"conv{n}d_input"
 
     def towards_input(
         input_size: Sequence[int], weight: Tensor, grad_output: Tensor,
@@ -40,16 +50,11 @@ def _of_input(n: int) -> Any:
         x = zeros(tuple(input_size), dtype=weight.dtype, requires_grad=True)
         return _gradient(name, conv, x, grad_output, x, weight, None, stride, padding, dilation, groups)
 
-    name = towards_input.__name__ = towards_input.__qualname__ = f"conv{n}d_input"
-    towards_input.__doc__ = (
-        f"The gradient of conv{n}d towards its input, of shape `input_size`.  Raises ShapeError where `grad_output` is no "
-        "gradient of the result."
-    )
-    return towards_input
+    return _called(name, "input", towards_input)
 
 
 def _of_weight(n: int) -> Any:
-    conv = getattr(F, f"conv{n}d")
+    conv, name = getattr(F, f"conv{n}d"), f"conv{n}d_weight"
 
     def towards_weight(
         input: Tensor, weight_size: Sequence[int], grad_output: Tensor,
@@ -58,12 +63,7 @@ def _of_weight(n: int) -> Any:
         w = zeros(tuple(weight_size), dtype=input.dtype, requires_grad=True)
         return _gradient(name, conv, w, grad_output, input, w, None, stride, padding, dilation, groups)
 
-    name = towards_weight.__name__ = towards_weight.__qualname__ = f"conv{n}d_weight"
-    towards_weight.__doc__ = (
-        f"The gradient of conv{n}d towards its weight, of shape `weight_size`.  Raises ShapeError where `grad_output` is no "
-        "gradient of the result."
-    )
-    return towards_weight
+    return _called(name, "weight", towards_weight)
 
 
 conv1d_input, conv2d_input, conv3d_input = map(_of_input, (1, 2, 3))

@@ -225,13 +225,7 @@ class Timer:
         """Measurements for `min_run_time` seconds, of so many runs each that reading the clock does not count."""
 
         def measure() -> Measurement:
-            number = self._block(min_run_time)
-            times: list[float] = []
-            while sum(times) < min_run_time:
-                times.append(self._time(number))
-                if callback is not None:
-                    callback(number, times[-1])
-            return Measurement(number, times, self._task_spec)
+            return self._until(self._block(min_run_time), min_run_time, callback, lambda found: False)
 
         return self._threaded(measure)
 
@@ -241,19 +235,28 @@ class Timer:
     ) -> Measurement:  # fmt: skip
         """Measurements until the quartiles are within `threshold` of the median, or for `max_run_time` seconds."""
 
+        def steady(found: Measurement) -> bool:
+            times = found.raw_times
+            return len(times) > 3 and sum(times) >= min_run_time and found.iqr / found.median < threshold
+
         def measure() -> Measurement:
-            number = self._block(min_run_time)
-            times: list[float] = []
-            while sum(times) < max_run_time:
-                times.append(self._time(number))
-                if callback is not None:
-                    callback(number, times[-1])
-                found = Measurement(number, times, self._task_spec)
-                if len(times) > 3 and sum(times) >= min_run_time and found.iqr / found.median < threshold:
-                    break
-            return Measurement(number, times, self._task_spec)
+            return self._until(self._block(min_run_time), max_run_time, callback, steady)
 
         return self._threaded(measure)
+
+    def _until(
+        self, number: int, seconds: float, callback: Callable[[int, float], Any] | None,
+        enough: Callable[[Measurement], bool],
+    ) -> Measurement:  # fmt: skip
+        """Times of `number` runs each, until they fill so many seconds, or are `enough`."""
+        times: list[float] = []
+        while sum(times) < seconds:
+            times.append(self._time(number))
+            if callback is not None:
+                callback(number, times[-1])
+            if enough(Measurement(number, times, self._task_spec)):
+                break
+        return Measurement(number, times, self._task_spec)
 
     def _block(self, min_run_time: float) -> int:
         """Runs for one measurement: a thousand readings of the clock, or a thousandth of the time that there is."""
