@@ -361,6 +361,7 @@ tell(lambda w: (w * float("nan")).sum())
 
 
 def test_an_anomaly_is_what_pytorch_takes_for_one(tmp_path):
+    pytest.importorskip("torch")
     assert printed(run(tmp_path, ANOMALY)) == printed(run(tmp_path, ANOMALY, start=REAL))
 
 
@@ -380,4 +381,5 @@ with torch.autograd.profiler.profile(enabled=False) as q:
 
 
 def test_a_profile_keeps_its_last_cycle(tmp_path):
+    pytest.importorskip("torch")
     assert printed(run(tmp_path, LAST_CYCLE)) == printed(run(tmp_path, LAST_CYCLE, start=REAL))
